@@ -1,0 +1,33 @@
+# Every target sets up what it needs by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test test-all bench lint
+
+setup: .venv/installed
+
+.venv/run-installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/installed: .venv/run-installed requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+demo: .venv/run-installed
+	$(BIN)/python main.py --preset demo --phase train
+	$(BIN)/python main.py --preset demo --phase test
+
+test: .venv/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed
+	$(BIN)/python -m pytest
+
+bench: .venv/run-installed
+	$(BIN)/python -m benchmarks.step_time
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .

@@ -1,0 +1,87 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from ugatit_tf.errors import RunError
+from ugatit_tf.files import write_atomically
+
+
+def half(path, data):
+    """Writes half the data to the path, as a disk does that is full then."""
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_round_trip(tmp_path, kind):
+    path = tmp_path / "x.bin"
+    for data in b"\x00\r\n\xff" * 1000, b"shorter", b"":
+        write_atomically(kind(path), data)
+        assert path.read_bytes() == data
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_bare_name_is_written_to_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_atomically("x", b"new")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"x": b"new"}
+
+
+def test_the_longest_name_fits(tmp_path):
+    path = tmp_path / ("x" * 255)
+    write_atomically(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch, error):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def fail(file, data):
+        half(file, data)
+        raise error
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises((RunError, KeyboardInterrupt)) as caught:
+        write_atomically(path, b"new data")
+    if isinstance(error, OSError):
+        assert str(caught.value) == f"cannot write {path}: No space left on device"
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_rename_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def refuse(*_arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(RunError, match=r"x: Permission denied$"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError("two\nlines"), OSError()])
+def test_the_message_is_one_line_with_a_reason(tmp_path, monkeypatch, error):
+    def refuse(*_arguments):
+        raise error
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(RunError, match=r"^cannot write .*x: (two lines|OSError)$"):
+        write_atomically(tmp_path / "x", b"new")
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    for path in "none/x", "file/x", "folder":
+        with pytest.raises(RunError, match=f"^cannot write .*{path}: "):
+            write_atomically(tmp_path / path, b"new")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "folder"}
+    with pytest.raises(RunError, match="cannot write /: "):
+        write_atomically("/", b"new")
