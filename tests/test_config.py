@@ -1,0 +1,178 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from ugatit_tf.config import PRESETS, Config, deepest_n_dis
+from ugatit_tf.errors import RunError, UsageError
+
+GOLDEN = Path(__file__).parent / "golden"
+KNOBS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"light": True}, "UGATIT_light_selfie2anime_lsgan_4resblock_6dis_1_1_10_10_1000_sn_smoothing"),
+        ({"sn": False, "smoothing": False}, "UGATIT_selfie2anime_lsgan_4resblock_6dis_1_1_10_10_1000"),
+        (
+            {"dataset": "x", "gan_type": "wgan-gp", "n_res": 2, "n_dis": 5, "n_critic": 3, "smoothing": False}
+            | {"adv_weight": 0.5, "cycle_weight": 20, "identity_weight": 30.0, "cam_weight": 0},
+            "UGATIT_x_wgan-gp_2resblock_5dis_3_0.5_20_30_0_sn",
+        ),
+        pytest.param(
+            {"cam_weight": 1_000_000, "sn": False},
+            "UGATIT_selfie2anime_lsgan_4resblock_6dis_1_1_10_10_1000000_smoothing",
+            marks=pytest.mark.xfail(reason="written as 1e+06", strict=True),
+        ),
+        # A folder name, wherever the dataset lies.
+        ({"dataset": "tfds:a/b", "sn": False}, "UGATIT_tfds_a_b_lsgan_4resblock_6dis_1_1_10_10_1000_smoothing"),
+    ],
+)
+def test_model_dir(values, expected):
+    config = Config(**values)
+    assert config.model_dir == expected
+    assert config.run_checkpoint_dir == Path("checkpoint") / expected
+
+
+@pytest.mark.parametrize("folder", [p.parent for p in sorted(GOLDEN.glob("*/config.json"))], ids=lambda p: p.name)
+def test_model_dir_is_the_references(folder):
+    flags = json.loads((folder / "config.json").read_text())
+    config = Config(dataset="golden", **{name: value for name, value in flags.items() if name in KNOBS})
+    assert [p.name for p in (folder / "checkpoint").iterdir()] == [config.model_dir]
+    assert list((folder / "checkpoint" / config.model_dir).glob(f"{config.model_name}.model-1.index"))
+
+
+@pytest.mark.parametrize(
+    ("values", "load_size"),
+    [({}, 286), ({"img_size": 128}, 143), ({"augment_flag": False}, 256), ({"img_size": 512}, 527)],
+)
+def test_load_size(values, load_size):
+    assert Config(**values).load_size == load_size
+
+
+def test_total_steps():
+    assert Config(epoch=3, iteration=7).total_steps == 21
+
+
+@pytest.mark.parametrize("values", [{}, *PRESETS.values()], ids=["defaults", *PRESETS])
+def test_defaults_and_presets_are_valid(values):
+    Config(**values).validate()
+
+
+def test_json_round_trip():
+    config = Config(light=True, dataset="größer", lr=1e-5, img_ch=1, cam_weight=0.1, n_dis=4, seed=2**31 - 1)
+    assert Config.from_json(config.to_json()) == config
+    assert list(json.loads(config.to_json())) == list(KNOBS)
+
+
+def test_a_whole_number_will_do_for_a_float():
+    config = Config.from_json('{"cam_weight": 5}')
+    assert config == Config(cam_weight=5.0)
+    assert type(config.cam_weight) is float
+
+
+NAN, INF = float("nan"), float("inf")
+AT_LEAST_ZERO = ("GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight", "decay_epoch")
+AT_LEAST_ONE = ("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic")
+FREQUENCIES = ("print_freq", "save_freq", "log_freq", "max_to_keep")
+FOLDERS = ("dataset_dir", "checkpoint_dir", "sample_dir", "log_dir", "result_dir", "cache_dir")
+INVALID = [
+    *((name, -1) for name in AT_LEAST_ZERO),
+    *((name, 0) for name in (*AT_LEAST_ONE, *FREQUENCIES)),
+    *((name, value) for name, field in KNOBS.items() if field.type is float for value in (NAN, INF, -INF)),
+    *((name, "") for name in (*FOLDERS, "dataset")),
+    # A wrong type.
+    *((name, 1.5 if field.type is int else "1") for name, field in KNOBS.items() if field.type is not str),
+    *((name, 1) for name, field in KNOBS.items() if field.type in (bool, str)),
+    *((name, True) for name, field in KNOBS.items() if field.type in (int, float)),
+    *((name, None) for name in KNOBS),
+    ("dataset", "  "),
+    ("phase", "tain"),
+    ("gan_type", "wgan"),
+    ("img_size", 30),
+    ("img_size", 254),
+    ("img_size", 0),
+    ("img_size", -4),
+    ("img_ch", 2),
+    ("n_dis", 3),
+    ("n_dis", 8),
+    ("lr", 0),
+    ("lr", -1e-4),
+    ("seed", -1),
+    ("seed", 2**31),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_an_invalid_value_is_refused_by_name(name, value):
+    with pytest.raises(UsageError, match=rf"--{name} ") as error:
+        Config(**{name: value}).validate()
+    message = str(error.value)
+    assert f"{value}" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "known"),
+    [("gan_type", "wgan", ("wgan-gp", "dragan")), ("img_ch", 2, ("1, 3, 4",)), ("phase", "tain", ("train", "test"))],
+)
+def test_an_unknown_choice_lists_the_known_ones(name, value, known):
+    with pytest.raises(UsageError) as error:
+        Config(**{name: value}).validate()
+    assert all(choice in str(error.value) for choice in known)
+
+
+@pytest.mark.parametrize(
+    ("img_size", "n_dis"), [(256, 7), (128, 6), (64, 5), (48, 5), (44, 4), (32, 4), (24, 4), (20, 3)]
+)
+def test_deepest_n_dis_by_hand(img_size, n_dis):
+    assert deepest_n_dis(img_size) == n_dis
+
+
+def test_deepest_n_dis_is_the_last_that_leaves_three_pixels():
+    for img_size in range(3, 1025):
+        deepest = deepest_n_dis(img_size)
+        assert img_size // 2 ** (deepest - 1) >= 3 > img_size // 2**deepest
+
+
+@pytest.mark.parametrize(
+    ("img_size", "n_dis", "parts"),
+    [
+        (32, 5, ("--img_size 32", "--n_dis 5", "2 px", "needs 3", "--n_dis 4 or less", "--img_size 48 or more")),
+        (256, 8, ("--img_size 256", "--n_dis 8", "2 px", "--n_dis 7 or less", "--img_size 384 or more")),
+        (16, 4, ("--img_size 16", "--n_dis 4", "2 px", "--img_size 24 or more")),
+    ],
+)
+def test_images_too_small_for_the_discriminator_are_refused_with_the_sizes(img_size, n_dis, parts):
+    with pytest.raises(UsageError) as error:
+        Config(img_size=img_size, n_dis=n_dis).validate()
+    message = str(error.value)
+    assert all(part in message for part in parts), message
+    assert "--n_dis 3" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "Expecting value"),
+        ("{", "Expecting"),
+        ("[]", ""),
+        ("3", ""),
+        ('{"chanels": 3}', "chanels"),
+        ('{"ch": "64"}', "--ch"),
+        ('{"lr": NaN}', "--lr"),
+        ('{"img_size": 32, "n_dis": 6}', "--img_size 32"),
+    ],
+)
+def test_a_damaged_configuration_file_is_named(text, part):
+    with pytest.raises(RunError, match=r"^run/config\.json ") as error:
+        Config.from_json(text, "run/config.json")
+    assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().ch = 3

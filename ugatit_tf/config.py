@@ -1,0 +1,224 @@
+"""Every knob of a run, with its default, its constraint and what it is for; and the names that follow from them."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ugatit_tf.errors import RunError, UsageError
+
+GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
+PHASES = ("train", "test", "demo_data")
+IMAGE_CHANNELS = (1, 3, 4)
+SMALLEST_N_DIS = 4
+CONFIG_FILE = "config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """What a value has to satisfy, and how to say so: "must be {text}"."""
+
+    text: str
+    holds: Callable[[Any], bool]
+
+
+def _at_least(minimum: float) -> Constraint:
+    return Constraint(f"at least {minimum}", lambda value: value >= minimum)
+
+
+def _one_of(choices: tuple) -> Constraint:
+    return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
+
+
+_POSITIVE = Constraint("more than 0", lambda value: value > 0)
+_NOT_EMPTY = Constraint("a name", lambda value: bool(value.strip()))
+_ANY = Constraint("any value of its type", lambda _: True)
+
+
+def _knob(default: Any, doc: str, constraint: Constraint = _ANY, *, architecture: bool = False) -> Any:
+    metadata = {"help": doc, "constraint": constraint, "architecture": architecture}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The configuration of a run. Names and defaults are the reference's where the reference has them."""
+
+    phase: str = _knob("train", "what to do", _one_of(PHASES))
+    dataset: str = _knob("selfie2anime", "folder under dataset_dir, or `demo` for built-in faces", _NOT_EMPTY)
+
+    light: bool = _knob(False, "the light generator: 26 times smaller, any image size", architecture=True)
+    ch: int = _knob(64, "channels of the first layers", _at_least(1), architecture=True)
+    n_res: int = _knob(4, "residual blocks in the encoder, and as many in the decoder", _at_least(1), architecture=True)
+    n_dis: int = _knob(
+        6,
+        "depth of the discriminators; lowered by itself for small images",
+        _at_least(SMALLEST_N_DIS),
+        architecture=True,
+    )
+    img_size: int = _knob(
+        256,
+        "side of the square images, in pixels; a multiple of 4",
+        Constraint("a multiple of 4, at least 4", lambda value: value >= 4 and value % 4 == 0),
+        architecture=True,
+    )
+    img_ch: int = _knob(3, "channels of the images: grey, RGB or RGBA", _one_of(IMAGE_CHANNELS), architecture=True)
+    smoothing: bool = _knob(True, "AdaLIN smoothing", architecture=True)
+    sn: bool = _knob(True, "spectral norm in the discriminators", architecture=True)
+
+    gan_type: str = _knob("lsgan", "adversarial loss", _one_of(GAN_TYPES))
+    GP_ld: float = _knob(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", _at_least(0))
+    adv_weight: float = _knob(1.0, "weight of the adversarial loss", _at_least(0))
+    cycle_weight: float = _knob(10.0, "weight of the cycle loss", _at_least(0))
+    identity_weight: float = _knob(10.0, "weight of the identity loss", _at_least(0))
+    cam_weight: float = _knob(1000.0, "weight of the CAM loss", _at_least(0))
+
+    epoch: int = _knob(100, "epochs to train", _at_least(1))
+    iteration: int = _knob(10000, "steps in an epoch", _at_least(1))
+    batch_size: int = _knob(1, "images of each domain in a step", _at_least(1))
+    lr: float = _knob(0.0001, "learning rate", _POSITIVE)
+    decay_flag: bool = _knob(True, "let the learning rate fall linearly after decay_epoch")
+    decay_epoch: int = _knob(50, "epochs at the full learning rate", _at_least(0))
+    n_critic: int = _knob(1, "discriminator updates for one generator update", _at_least(1))
+    augment_flag: bool = _knob(True, "random crop and flip; without it images are only resized")
+    seed: int = _knob(
+        0,
+        "of initial weights, data order and augmentation",
+        Constraint("from 0 to 2147483647", lambda value: 0 <= value < 2**31),
+    )
+
+    print_freq: int = _knob(1000, "steps between sample images", _at_least(1))
+    save_freq: int = _knob(1000, "steps between checkpoints", _at_least(1))
+    log_freq: int = _knob(10, "steps between points of the TensorBoard curves", _at_least(1))
+    max_to_keep: int = _knob(5, "checkpoints kept; older ones are deleted", _at_least(1))
+
+    dataset_dir: str = _knob("dataset", "where datasets lie", _NOT_EMPTY)
+    checkpoint_dir: str = _knob("checkpoint", "where checkpoints go", _NOT_EMPTY)
+    sample_dir: str = _knob("samples", "where sample images go", _NOT_EMPTY)
+    log_dir: str = _knob("logs", "where TensorBoard logs go", _NOT_EMPTY)
+    result_dir: str = _knob("results", "where translated test images go", _NOT_EMPTY)
+    cache_dir: str = _knob("cache", "where decoded images go that do not fit into memory", _NOT_EMPTY)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if field.type is float and type(getattr(self, field.name)) is int:
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+
+    def validate(self) -> None:
+        """Checks every value, and the values against each other.
+
+        Raises:
+            UsageError: naming the knob, its value and what it must be.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            constraint: Constraint = field.metadata["constraint"]
+            if type(value) is not field.type:
+                raise UsageError(f"--{field.name} {value!r}: must be of type {field.type.__name__}.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"--{field.name} {value}: must be a finite number.")
+            if not constraint.holds(value):
+                raise UsageError(f"--{field.name} {value}: must be {constraint.text}.")
+        if self.n_dis > deepest_n_dis(self.img_size):
+            raise UsageError(
+                f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "
+                f"conv_last would see {self.img_size >> (self.n_dis - 1)} px a side and needs 3. {_way_out(self)}"
+            )
+
+    @property
+    def model_name(self) -> str:
+        """The reference's name of the network: also the base name of its checkpoints."""
+        return "UGATIT_light" if self.light else "UGATIT"
+
+    @property
+    def model_dir(self) -> str:
+        """The reference's folder name of a run, under checkpoint_dir, sample_dir, log_dir and result_dir."""
+        weights = (self.adv_weight, self.cycle_weight, self.identity_weight, self.cam_weight)
+        dataset = re.sub(r"[^\w.-]+", "_", self.dataset)
+        return (
+            f"{self.model_name}_{dataset}_{self.gan_type}_{self.n_res}resblock_{self.n_dis}dis_{self.n_critic}_"
+            + "_".join(f"{weight:g}" for weight in weights)
+            + ("_sn" if self.sn else "")
+            + ("_smoothing" if self.smoothing else "")
+        )
+
+    @property
+    def run_checkpoint_dir(self) -> Path:
+        """Where this run's checkpoints and its `config.json` lie."""
+        return Path(self.checkpoint_dir) / self.model_dir
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epoch * self.iteration
+
+    @property
+    def load_size(self) -> int:
+        """Side in pixels at which training images are kept, before the random crop to `img_size`."""
+        if not self.augment_flag:
+            return self.img_size
+        return self.img_size + (30 if self.img_size == 256 else 15)
+
+    def to_json(self) -> str:
+        """All knobs as a JSON object, one a line."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, name: str = CONFIG_FILE) -> "Config":
+        """The inverse of `to_json`; `name` stands for the text in error messages.
+
+        Raises:
+            RunError: where the text is not a JSON object of known knobs with values of their types.
+        """
+        try:
+            values = json.loads(text)
+            config = cls(**values)
+            config.validate()
+        except (ValueError, TypeError, UsageError) as error:
+            raise RunError(f"{name} is not a configuration of this version: {error}") from error
+        return config
+
+    def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
+        """The knobs whose values differ: name to (value here, value in `other`)."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["architecture"])
+
+
+def deepest_n_dis(img_size: int) -> int:
+    """The largest `n_dis` whose last layers still see the 3 px that their reflect padding needs; may be below 4."""
+    return max(img_size // 3, 1).bit_length()
+
+
+def _way_out(config: Config) -> str:
+    smallest = 3 * 2 ** (config.n_dis - 1)
+    deepest = deepest_n_dis(config.img_size)
+    if deepest < SMALLEST_N_DIS:
+        return f"Use --img_size {smallest} or more."
+    return f"Use --n_dis {deepest} or less, or --img_size {smallest} or more."
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {
+        "dataset": "demo",
+        "light": True,
+        "img_size": 64,
+        "ch": 16,
+        "n_dis": 5,
+        "epoch": 10,
+        "iteration": 250,
+        "decay_epoch": 5,
+        "lr": 0.0002,
+        "print_freq": 250,
+        "save_freq": 500,
+    },
+    "light": {"light": True},
+    "full": {"light": False},
+}
