@@ -1,0 +1,194 @@
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.networks import attention, convolution, discriminator, generator, normalization
+from ugatit_tf.networks.attention import CAM, AttentionConv2D
+from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, reflect_padding, spectral_normalize
+from ugatit_tf.networks.discriminator import Discriminator, PatchDiscriminator
+from ugatit_tf.networks.generator import AffineMLP, ConvNorm, Generator, ResidualBlock
+from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
+
+# kernel, stride, pad, and what that makes: before, after
+PADDING = [(7, 1, 3, 3, 3), (3, 2, 1, 1, 0), (3, 1, 1, 1, 1), (4, 2, 1, 1, 1), (4, 1, 1, 1, 2), (1, 1, 0, 0, 0)]
+
+
+def perturb(layer, seed=0):
+    """Replaces every weight, zeros and ones too, so that each of them has a say in the output."""
+    rng = np.random.default_rng(seed)
+    for variable in layer.variables:
+        variable.assign(rng.normal(size=variable.shape))
+
+
+def convolve(images, kernel, bias, stride, pad):
+    padded = np.pad(images, [(0, 0), pad, pad, (0, 0)], mode="reflect")
+    side = len(kernel)
+    rows, columns = ((n - side) // stride + 1 for n in padded.shape[1:3])
+    out = np.empty((len(images), rows, columns, kernel.shape[-1]))
+    for y in range(rows):
+        for x in range(columns):
+            patch = padded[:, y * stride : y * stride + side, x * stride : x * stride + side]
+            out[:, y, x] = np.tensordot(patch, kernel, axes=3) + bias
+    return out
+
+
+def normal(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pad", "before", "after"), PADDING)
+def test_reflect_padding_is_the_references(kernel, stride, pad, before, after):
+    assert reflect_padding(kernel, stride, pad) == (before, after)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pad", "before", "after"), PADDING)
+def test_reflect_conv_equals_a_loop(kernel, stride, pad, before, after):
+    images = normal(2, 9, 6, 2)
+    layer = ReflectConv2D(3, kernel, strides=stride, padding=pad)
+    layer.build(images.shape)
+    perturb(layer)
+    expected = convolve(images, layer.kernel.numpy(), layer.bias.numpy(), stride, (before, after))
+    np.testing.assert_allclose(layer(images), expected, atol=1e-4)
+    assert layer.compute_output_shape(images.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 6, 2)) == (None, None, *expected.shape[2:])
+
+
+def test_upsample_conv_repeats_each_pixel_then_convolves():
+    images = normal(2, 3, 5, 2)
+    layer = UpsampleConv2D(3, 3, padding=1)
+    layer.build(images.shape)
+    perturb(layer)
+    large = images.repeat(2, axis=1).repeat(2, axis=2)
+    expected = convolve(large, layer.kernel.numpy(), layer.bias.numpy(), 1, (1, 1))
+    np.testing.assert_allclose(layer(images), expected, atol=1e-4)
+    assert layer.compute_output_shape(images.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 5, 2)) == (None, None, *expected.shape[2:])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "u", "sigma", "next_u"),
+    [
+        # The largest singular value of a matrix of ones is 2.
+        ([[1, 1], [1, 1]], [1, 0], 2, [0.5**0.5, 0.5**0.5]),
+        # v = (3, 4) / 5, so vW = (5, 4).
+        ([[3, 0], [4, 5]], [1, 0], 41**0.5, [5 / 41**0.5, 4 / 41**0.5]),
+        # The length of u says nothing.
+        ([[3, 0], [4, 5]], [7, 0], 41**0.5, [5 / 41**0.5, 4 / 41**0.5]),
+    ],
+)
+def test_one_power_iteration_by_hand(matrix, u, sigma, next_u):
+    kernel = np.reshape(matrix, (1, 2, 1, 2)).astype("float32")
+    normalized, advanced = spectral_normalize(tf.constant(kernel), tf.constant([u], tf.float32))
+    np.testing.assert_allclose(normalized, kernel / sigma, rtol=1e-6)
+    np.testing.assert_allclose(advanced, [next_u], rtol=1e-6)
+
+
+def test_converged_power_iteration_divides_by_the_largest_singular_value():
+    kernel = normal(3, 3, 2, 4)
+    largest = np.linalg.svd(kernel.reshape(-1, 4))[1][0]
+    u = tf.ones((1, 4))
+    for _ in range(100):
+        normalized, u = spectral_normalize(tf.constant(kernel), u)
+    np.testing.assert_allclose(normalized, kernel / largest, rtol=1e-4)
+
+
+def test_spectral_norm_of_a_zero_kernel_is_finite_in_u():
+    _, u = spectral_normalize(tf.zeros((2, 2)), tf.ones((1, 2)))
+    np.testing.assert_array_equal(u, [[0, 0]])
+
+
+def test_spectral_norms_gradient_takes_both_singular_vectors_as_fixed():
+    matrix, u, upstream = normal(6, 4), normal(1, 4, seed=2), normal(6, 4, seed=3)
+    kernel = tf.constant(matrix)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(kernel)
+        normalized, advanced = spectral_normalize(kernel, tf.constant(u))
+        loss = tf.reduce_sum(normalized * upstream)
+    v = u @ matrix.T / np.linalg.norm(u @ matrix.T)
+    next_u = v @ matrix / np.linalg.norm(v @ matrix)
+    sigma = (v @ matrix @ next_u.T).item()
+    expected = upstream / sigma - (upstream * matrix).sum() / sigma**2 * (v.T @ next_u)
+    np.testing.assert_allclose(tape.gradient(loss, kernel), expected, atol=1e-5)
+    assert tape.gradient(advanced, kernel) is None
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: ReflectConv2D(3, 3, padding=1, spectral_norm=True), lambda: CAM(spectral_norm=True)]
+)
+def test_only_a_training_call_advances_u_and_none_touches_the_raw_kernel(make):
+    images = normal(1, 4, 4, 2)
+    layer = make()
+    layer.build(images.shape)
+    perturb(layer)
+    kernel, u = layer.kernel.numpy(), layer.u.numpy()
+    advanced = spectral_normalize(tf.constant(kernel), tf.constant(u))[1]
+
+    outputs = keras.tree.map_structure(np.asarray, layer(images))
+    np.testing.assert_array_equal(layer.u, u)
+    training_outputs = keras.tree.map_structure(np.asarray, layer(images, training=True))
+    np.testing.assert_array_equal(layer.u, advanced)
+    assert not np.allclose(u, advanced)
+    np.testing.assert_array_equal(layer.kernel, kernel)
+    keras.tree.map_structure(np.testing.assert_array_equal, outputs, training_outputs)
+    assert [v.name for v in layer.non_trainable_variables] == ["u"]
+
+
+def test_spectral_conv_uses_the_normalized_kernel_and_the_plain_bias():
+    images = normal(1, 4, 4, 2)
+    layer = ReflectConv2D(3, 3, padding=1, spectral_norm=True)
+    layer.build(images.shape)
+    perturb(layer)
+    kernel = spectral_normalize(tf.constant(layer.kernel.numpy()), tf.constant(layer.u.numpy()))[0].numpy()
+    np.testing.assert_allclose(layer(images), convolve(images, kernel, layer.bias.numpy(), 1, (1, 1)), atol=1e-5)
+
+
+FEATURES = (None, 8, 8, 4)
+# Every layer of the package, with no argument at its default.
+LAYERS = {
+    ReflectConv2D: ({"filters": 3, "kernel_size": 4, "strides": 2, "padding": 1, "spectral_norm": True}, FEATURES),
+    UpsampleConv2D: ({"filters": 3, "kernel_size": 4, "strides": 2, "padding": 1, "spectral_norm": True}, FEATURES),
+    InstanceNorm: ({}, FEATURES),
+    AdaLIN: ({"smoothing": False}, FEATURES),
+    LIN: ({}, FEATURES),
+    CAM: ({"spectral_norm": True}, FEATURES),
+    AttentionConv2D: ({"filters": 3}, FEATURES),
+    ConvNorm: ({"filters": 4, "adaptive": True, "smoothing": False}, FEATURES),
+    ResidualBlock: ({"filters": 4, "adaptive": True, "smoothing": False}, FEATURES),
+    AffineMLP: ({"units": 3, "light": True}, FEATURES),
+    Generator: ({"ch": 2, "n_res": 1, "img_ch": 1, "light": True, "smoothing": False}, (None, 32, 32, 1)),
+    PatchDiscriminator: ({"ch": 2, "n_layers": 2, "spectral_norm": False}, (None, 32, 32, 3)),
+    Discriminator: ({"ch": 2, "n_dis": 4, "spectral_norm": False}, (None, 32, 32, 3)),
+}
+
+
+def test_the_table_of_layers_is_complete():
+    modules = (attention, convolution, discriminator, generator, normalization)
+    layers = {
+        value
+        for module in modules
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, keras.layers.Layer) and value.__module__ == module.__name__
+    }
+    assert layers - {convolution.SpectralNormLayer} == set(LAYERS)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+def test_a_layers_config_rebuilds_it(layer):
+    arguments, input_shape = LAYERS[layer]
+    common = inspect.signature(keras.layers.Layer).parameters
+    assert set(arguments) == set(inspect.signature(layer).parameters) - set(common) - {"kwargs"}
+    original = layer(**arguments, name="some_name")
+    config = original.get_config()
+    assert arguments.items() <= config.items()
+    assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(original)).get_config() == config
+
+    copy = layer.from_config(config)
+    original.build(input_shape)
+    copy.build(input_shape)
+    assert [(v.path, v.shape, v.trainable) for v in copy.variables] == [
+        (v.path, v.shape, v.trainable) for v in original.variables
+    ]
+    assert original.variables

@@ -1,0 +1,140 @@
+"""Convolutions of the reference: reflect padding, spectral normalisation, upsampling."""
+
+import keras
+from keras import KerasTensor, ops
+
+KERNEL_INITIALIZER_STDDEV = 0.02
+_L2_NORM_EPSILON = 1e-12
+
+
+def kernel_initializer() -> keras.initializers.Initializer:
+    """The reference's N(0, 0.02), as a new object: one object shared by layers would give them equal kernels."""
+    return keras.initializers.RandomNormal(stddev=KERNEL_INITIALIZER_STDDEV)
+
+
+def reflect_padding(kernel_size: int, strides: int, padding: int) -> tuple[int, int]:
+    """Returns (top and left, bottom and right) padding in pixels, as the reference's `conv` counts it.
+
+    Bottom and right get less or more than `padding` where kernel and stride have different parity.
+    """
+    after = padding if (kernel_size - strides) % 2 == 0 else kernel_size - strides - padding
+    return padding, after
+
+
+def spectral_normalize(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Divides a kernel by its largest singular value, estimated by one power iteration (Miyato et al., 2018).
+
+    Args:
+        kernel: `[..., out]`, the raw kernel.
+        u: `[1, out]`, the estimate of the first right singular vector that the iteration starts from.
+
+    Returns:
+        The normalised kernel, of the kernel's shape, and the next `u`. No gradient flows through `u`.
+    """
+    matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
+    fixed = ops.stop_gradient(matrix)
+    v = _l2_normalize(ops.matmul(u, ops.transpose(fixed)))  # [1, K]
+    u = _l2_normalize(ops.matmul(v, fixed))  # [1, out]
+    sigma = ops.matmul(ops.matmul(v, matrix), ops.transpose(u))  # [1, 1]
+    return kernel / ops.reshape(sigma, ()), u
+
+
+def _l2_normalize(x: KerasTensor) -> KerasTensor:
+    return x * ops.rsqrt(ops.sum(ops.square(x)) + _L2_NORM_EPSILON)
+
+
+class SpectralNormLayer(keras.layers.Layer):
+    """A layer with a `kernel` that is spectrally normalised where asked.
+
+    The kernel stored is the raw one. With spectral norm, a non-trainable `u` of shape `[1, out]` stands beside it;
+    a call with `training=True` stores the advanced `u`, any other call leaves it.
+    """
+
+    def __init__(self, *, spectral_norm: bool = False, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.spectral_norm = spectral_norm
+
+    def _add_kernel(self, shape: tuple[int, ...]) -> None:
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=kernel_initializer())
+        if self.spectral_norm:
+            self.u = self.add_weight(
+                name="u", shape=(1, shape[-1]), initializer=keras.initializers.RandomNormal(stddev=1.0), trainable=False
+            )
+
+    def _effective_kernel(self, training: bool) -> KerasTensor:
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.spectral_norm:
+            kernel, u = spectral_normalize(kernel, ops.convert_to_tensor(self.u))
+            if training:
+                self.u.assign(u)
+        return kernel
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"spectral_norm": self.spectral_norm}
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class ReflectConv2D(SpectralNormLayer):
+    """The reference's `conv`: pads by reflection, convolves without padding, adds a bias.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: side of the square kernel, in pixels.
+        strides: stride, in pixels.
+        padding: the reference's `pad`; see `reflect_padding`.
+        spectral_norm: whether the kernel is divided by its spectral norm.
+
+    Input `[B, H, W, C]`, output `[B, H', W', filters]`, float. Both sides must be larger than the padding.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        padding: int = 0,
+        *,
+        spectral_norm: bool = False,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(spectral_norm=spectral_norm, **kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._add_kernel((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
+        before, after = reflect_padding(self.kernel_size, self.strides, self.padding)
+        if before or after:
+            inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
+        x = ops.conv(inputs, self._effective_kernel(training), strides=self.strides, padding="valid")
+        return x + ops.convert_to_tensor(self.bias)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        pad = sum(reflect_padding(self.kernel_size, self.strides, self.padding))
+        sides = (side and (side + pad - self.kernel_size) // self.strides + 1 for side in input_shape[1:3])
+        return (input_shape[0], *sides, self.filters)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class UpsampleConv2D(ReflectConv2D):
+    """Doubles both sides by nearest neighbour, then convolves: `[B, H, W, C]` to `[B, 2H, 2W, filters]`."""
+
+    def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
+        return super().call(ops.repeat(ops.repeat(inputs, 2, axis=1), 2, axis=2), training=training)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return super().compute_output_shape((batch, height and 2 * height, width and 2 * width, channels))

@@ -1,0 +1,238 @@
+"""The generator: encoder, CAM attention, and a decoder steered by AdaLIN (figure 2 of the paper)."""
+
+from typing import NamedTuple
+
+import keras
+from keras import KerasTensor, ops
+
+from ugatit_tf.networks.attention import CAM, AttentionConv2D
+from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, kernel_initializer
+from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
+
+DOWNSAMPLING = 4  # the features' side is the image's over this
+
+
+class Translation(NamedTuple):
+    """What a generator returns.
+
+    Attributes:
+        image: `[B, H, W, img_ch]` in [-1, 1].
+        cam_logits: `[B, 2]`, the auxiliary classifier's logits from the average and the max pool.
+        heatmap: `[B, H/4, W/4]`, the channel sum of the attended features; not normalised.
+    """
+
+    image: KerasTensor
+    cam_logits: KerasTensor
+    heatmap: KerasTensor
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class ConvNorm(keras.layers.Layer):
+    """3x3 convolution that keeps the shape, then instance norm, or AdaLIN where `adaptive`."""
+
+    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.adaptive = adaptive
+        self.smoothing = smoothing
+        self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
+        if adaptive:
+            self.norm = AdaLIN(smoothing, name="instance_layer_norm")
+        else:
+            self.norm = InstanceNorm(name="instance_norm")
+
+    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
+        self.conv.build(input_shape)
+        self.norm.build(self.conv.compute_output_shape(input_shape))
+
+    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
+        return self.norm(self.conv(inputs), *affine)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "filters": self.filters,
+            "adaptive": self.adaptive,
+            "smoothing": self.smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class ResidualBlock(keras.layers.Layer):
+    """conv, norm, ReLU, conv, norm, plus the input; where `adaptive`, gamma and beta are further inputs of the call."""
+
+    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.adaptive = adaptive
+        self.smoothing = smoothing
+        self.res1 = ConvNorm(filters, adaptive, smoothing, name="res1")
+        self.res2 = ConvNorm(filters, adaptive, smoothing, name="res2")
+
+    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
+        self.res1.build(input_shape)
+        self.res2.build(input_shape)
+
+    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
+        return inputs + self.res2(ops.relu(self.res1(inputs, *affine)), *affine)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "filters": self.filters,
+            "adaptive": self.adaptive,
+            "smoothing": self.smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class AffineMLP(keras.layers.Layer):
+    """Makes AdaLIN's gamma and beta, `[B, 1, 1, units]` each, out of the attended features `[B, H, W, C]`.
+
+    Args:
+        units: width of every Dense layer.
+        light: pool the features over H and W first, so that any image size will do; otherwise flatten them, which
+            ties the weights to one image size.
+    """
+
+    def __init__(self, units: int, light: bool, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.light = light
+        self.linear_0, self.linear_1, self.gamma, self.beta = (
+            keras.layers.Dense(units, kernel_initializer=kernel_initializer(), name=name)
+            for name in ("linear_0", "linear_1", "gamma", "beta")
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        batch, height, width, channels = input_shape
+        if self.light:
+            features = channels
+        elif height is None or width is None:
+            raise ValueError(
+                f"The full generator flattens its features: it needs a fixed image size, got {input_shape}."
+            )
+        else:
+            features = height * width * channels
+        self.linear_0.build((batch, features))
+        for layer in (self.linear_1, self.gamma, self.beta):
+            layer.build((batch, self.units))
+
+    def call(self, inputs: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        x = ops.mean(inputs, axis=(1, 2)) if self.light else ops.reshape(inputs, (-1, self.linear_0.kernel.shape[0]))
+        x = ops.relu(self.linear_0(x))
+        x = ops.relu(self.linear_1(x))
+        shape = (-1, 1, 1, self.units)
+        return ops.reshape(self.gamma(x), shape), ops.reshape(self.beta(x), shape)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
+        return ((input_shape[0], 1, 1, self.units),) * 2
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"units": self.units, "light": self.light}
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class Generator(keras.Model):
+    """Translates images into the other domain.
+
+    Args:
+        ch: channels of the first convolution; the features have 4 * ch.
+        n_res: residual blocks in the encoder, and adaptive ones in the decoder; at least 1.
+        img_ch: channels of the images.
+        light: the light variant, with any H and W divisible by 4 at each call; the full one is built for one size.
+        smoothing: see `AdaLIN`.
+
+    Input `[B, H, W, img_ch]` in [-1, 1]; output a `Translation`.
+    """
+
+    def __init__(
+        self,
+        ch: int = 64,
+        n_res: int = 4,
+        img_ch: int = 3,
+        light: bool = False,
+        smoothing: bool = True,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ch = ch
+        self.n_res = n_res
+        self.img_ch = img_ch
+        self.light = light
+        self.smoothing = smoothing
+
+        features = DOWNSAMPLING * ch
+        self.encoder = (
+            (ReflectConv2D(ch, 7, padding=3, name="conv"), InstanceNorm(name="ins_norm")),
+            (ReflectConv2D(2 * ch, 3, strides=2, padding=1, name="conv_0"), InstanceNorm(name="ins_norm_0")),
+            (ReflectConv2D(features, 3, strides=2, padding=1, name="conv_1"), InstanceNorm(name="ins_norm_1")),
+        )
+        self.bottleneck = tuple(ResidualBlock(features, name=f"resblock_{i}") for i in range(n_res))
+        self.cam = CAM(name="CAM_logit")
+        self.attention_conv = AttentionConv2D(features, name="conv_1x1")
+        self.mlp = AffineMLP(features, light, name="MLP")
+        self.adaptive_blocks = tuple(
+            ResidualBlock(features, adaptive=True, smoothing=smoothing, name=f"adaptive_resblock{i}")
+            for i in range(n_res)
+        )
+        self.decoder = tuple(
+            (UpsampleConv2D(filters, 3, padding=1, name=f"up_conv_{i}"), LIN(name=f"layer_ins_norm_{i}"))
+            for i, filters in enumerate((2 * ch, ch))
+        )
+        self.to_image = ReflectConv2D(img_ch, 7, padding=3, name="G_logit")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        shape = tuple(input_shape)
+        for conv, norm in self.encoder:
+            shape = _build_conv_norm(conv, norm, shape)
+        for block in self.bottleneck:
+            block.build(shape)
+        self.cam.build(shape)
+        self.attention_conv.build(shape)
+        self.mlp.build(shape)
+        for block in self.adaptive_blocks:
+            block.build(shape)
+        for conv, norm in self.decoder:
+            shape = _build_conv_norm(conv, norm, shape)
+        self.to_image.build(shape)
+
+    def call(self, inputs: KerasTensor) -> Translation:
+        x = inputs
+        for conv, norm in self.encoder:
+            x = ops.relu(norm(conv(x)))
+        for block in self.bottleneck:
+            x = block(x)
+
+        cam_logits, weights = self.cam(x)
+        x = ops.relu(self.attention_conv(x, weights))
+        heatmap = ops.sum(x, axis=-1)
+
+        gamma, beta = self.mlp(x)
+        for block in self.adaptive_blocks:
+            x = block(x, gamma, beta)
+        for conv, norm in self.decoder:
+            x = ops.relu(norm(conv(x)))
+        return Translation(ops.tanh(self.to_image(x)), cam_logits, heatmap)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "ch": self.ch,
+            "n_res": self.n_res,
+            "img_ch": self.img_ch,
+            "light": self.light,
+            "smoothing": self.smoothing,
+        }
+
+
+def _build_conv_norm(
+    conv: ReflectConv2D, norm: keras.layers.Layer, input_shape: tuple[int | None, ...]
+) -> tuple[int | None, ...]:
+    conv.build(input_shape)
+    output_shape = conv.compute_output_shape(input_shape)
+    norm.build(output_shape)
+    return output_shape
