@@ -1,0 +1,30 @@
+import keras
+import numpy as np
+
+from ugatit_tf.training.optimizer import FusedAdam
+
+
+def test_updates_as_tensorflow_1_adam():
+    variable = keras.Variable(np.array([1.0, -2.0, 3.0], "float32"))
+    optimizer = FusedAdam(learning_rate=0.1, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+    optimizer.build([variable])
+    expected, m, v = variable.numpy().astype(np.float64), np.zeros(3), np.zeros(3)
+    for t, gradient in enumerate(([0.5, -1.0, 0.0], [0.1, 2.0, 1e-9], [-3.0, 0.0, 1e-9]), start=1):
+        gradient = np.array(gradient)  # noqa: PLW2901
+        optimizer.apply([gradient.astype("float32")], [variable])
+        m = 0.5 * m + 0.5 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        rate = 0.1 * np.sqrt(1 - 0.999**t) / (1 - 0.5**t)
+        expected -= rate * m / (np.sqrt(v) + 1e-8)
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-4)
+
+
+def test_keeps_its_state_where_keras_adam_does():
+    variables = [keras.Variable(np.zeros(2, "float32"), name=name) for name in ("a", "b")]
+    ours, keras_adam = FusedAdam(name="adam"), keras.optimizers.Adam(name="adam")
+    for optimizer in (ours, keras_adam):
+        optimizer.build(variables)
+        optimizer.apply([np.ones(2, "float32")] * 2, variables)
+    assert [v.path for v in ours.variables] == [v.path for v in keras_adam.variables]
+    for mine, theirs in zip(ours.variables, keras_adam.variables, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4)

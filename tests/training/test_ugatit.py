@@ -1,0 +1,171 @@
+import collections
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.config import GAN_TYPES
+from ugatit_tf.networks.discriminator import Discriminator
+from ugatit_tf.networks.generator import Generator
+from ugatit_tf.training.ugatit import GENERATOR_METRICS, UGATIT
+
+LINEAR = ("wgan-gp", "wgan-lp", "hinge")
+
+
+def make_model(config, **changes):
+    keras.utils.set_random_seed(0)
+    model = UGATIT(dataclasses.replace(config, **changes))
+    model.compile()
+    return model
+
+
+def make_batch(config, count=1, seed=0, channels=3):
+    rng = np.random.default_rng(seed)
+    shape = (2, count, config.img_size, config.img_size, channels)
+    return tuple(tf.constant(rng.uniform(-1, 1, shape), tf.float32))
+
+
+def weights(variables):
+    return {variable.path: variable.numpy() for variable in variables}
+
+
+def changed(before, variables):
+    return {variable.path for variable in variables if np.any(before[variable.path] != variable.numpy())}
+
+
+@pytest.mark.parametrize("gan_type", GAN_TYPES)
+def test_a_step_moves_every_variable(tiny_config, gan_type):
+    model = make_model(tiny_config, gan_type=gan_type)
+    before = weights(model.variables)
+    metrics = model.train_step(make_batch(tiny_config, count=2))
+    assert all(np.isfinite(value) for value in metrics.values())
+    still = {v.path for v in model.variables} - changed(before, model.variables)
+    # A u of one number is +1 or -1 from the first power iteration on; a rho may be pushed against its bound; and a bias
+    # added to every logit cancels in the losses that are linear in them.
+    excused = ("CAM_logit/u", "D_logit/u", "/rho") + (("D_logit/bias",) if gan_type in LINEAR else ())
+    assert {path for path in still if not path.endswith(excused)} == {"ugatit/generator_metrics"}
+
+
+def test_metrics_add_up(tiny_config):
+    model = make_model(tiny_config, gan_type="wgan-gp", adv_weight=2.0, cam_weight=3.0, GP_ld=5.0)
+    metrics = {name: float(value) for name, value in model.train_step(make_batch(tiny_config)).items()}
+    for domain in "AB":
+        generator, discriminator = (
+            {name.split("/")[1]: value for name, value in metrics.items() if name.startswith(f"{kind}_{domain}/")}
+            for kind in ("generator", "discriminator")
+        )
+        weighted = 2 * generator["adversarial"] + 10 * generator["cycle"] + 10 * generator["identity"]
+        assert generator["total"] == pytest.approx(weighted + 3 * generator["cam"], rel=1e-5)
+        parts = sum(discriminator[name] for name in ("local", "local_cam", "global", "global_cam"))
+        assert discriminator["total"] == pytest.approx(2 * (parts + 5 * discriminator["penalty"]), rel=1e-5)
+    for loss, kind in (("g_loss", "generator"), ("d_loss", "discriminator")):
+        assert metrics[loss] == pytest.approx(
+            metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"] + metrics[f"{kind}/l2"], rel=1e-5
+        )
+    assert metrics["rho/min"] == 0.0
+    assert metrics["rho/max"] <= 1.0
+
+
+def test_a_step_runs_each_network_once_on_what_it_needs(tiny_config, monkeypatch):
+    calls = collections.Counter()
+
+    def count(kind):
+        original = kind.call
+
+        def call(self, inputs, **kwargs):
+            calls[self.name, inputs.shape[0]] += 1
+            return original(self, inputs, **kwargs)
+
+        monkeypatch.setattr(kind, "call", call)
+
+    count(Generator)
+    count(Discriminator)
+    model = make_model(tiny_config)
+    model.train_step(make_batch(tiny_config))
+    # Generators: translation and identity as one batch of 2, then the cycle. Discriminators: real and fake as one
+    # batch of 2, then the fake alone for the generators.
+    names = ("generator_A", "generator_B", "discriminator_A", "discriminator_B")
+    assert calls == {(name, count): 1 for name in names for count in (1, 2)}
+
+
+def test_rho_stays_in_the_unit_interval(tiny_config):
+    model = make_model(tiny_config, lr=10.0)
+    metrics = model.train_step(make_batch(tiny_config))
+    rho = np.concatenate([v.numpy() for v in model.generator_variables if v.name == "rho"])
+    assert rho.min() == 0.0 and rho.max() == 1.0  # a step of 10 overshoots both ways
+    assert metrics["rho/mean"] == pytest.approx(rho.mean())
+
+
+def test_generators_wait_for_n_critic_discriminator_updates(tiny_config):
+    model = make_model(tiny_config, n_critic=2)
+    first = model.train_step(make_batch(tiny_config, seed=0))
+    before = weights(model.variables)
+    second = model.train_step(make_batch(tiny_config, seed=1))
+    assert not changed(before, model.generator_variables)
+    assert changed(before, model.discriminator_variables)
+    assert all(first[name] == second[name] for name in GENERATOR_METRICS)
+    assert first["d_loss"] != second["d_loss"]
+    model.train_step(make_batch(tiny_config, seed=2))
+    assert changed(before, model.generator_variables)
+    assert int(model.generator_optimizer.iterations) == 2
+    assert int(model.discriminator_optimizer.iterations) == int(model.step) == 3
+
+
+def test_learning_rate_follows_the_step(tiny_config):
+    model = make_model(tiny_config, lr=0.5)  # 2 epochs of 4 steps, 1 at the full rate
+    rates = []
+    for step in (0, 3, 4, 7):
+        model.step.assign(step)
+        rates.append(float(model.train_step(make_batch(tiny_config))["learning_rate"]))
+        assert float(model.discriminator_optimizer.learning_rate) == rates[-1]
+        assert float(model.generator_optimizer.learning_rate) == rates[-1]
+    assert rates == [0.5, 0.5, 0.5, 0.5]
+    model = make_model(tiny_config, lr=0.5, epoch=3)
+    model.step.assign(8)
+    assert float(model.train_step(make_batch(tiny_config))["learning_rate"]) == 0.25
+
+
+@pytest.mark.parametrize("changes", [{"img_ch": 1}, {"img_ch": 4, "n_res": 2}, {"light": False, "sn": False}])
+def test_other_architectures_train(tiny_config, changes):
+    model = make_model(tiny_config, **changes)
+    metrics = model.train_step(make_batch(tiny_config, channels=changes.get("img_ch", 3)))
+    assert np.isfinite(metrics["g_loss"])
+
+
+def test_fit_runs_the_same_step(tiny_config):
+    model, twin = make_model(tiny_config), make_model(tiny_config)
+    real_a, real_b = make_batch(tiny_config, count=4)
+    images = (tf.data.Dataset.from_tensor_slices(x) for x in (real_a, real_b))
+    model.compile(run_eagerly=True)
+    history = model.fit(tf.data.Dataset.zip(tuple(images)).batch(2), verbose=0)
+    for start in (0, 2):
+        metrics = twin.train_step((real_a[start : start + 2], real_b[start : start + 2]))
+    assert history.history["g_loss"] == [pytest.approx(float(metrics["g_loss"]))]
+    np.testing.assert_equal(weights(model.variables), weights(twin.variables))
+
+
+def test_penalty_noise_is_a_function_of_seed_and_step(tiny_config):
+    model = make_model(tiny_config, gan_type="dragan")
+    real_a, real_b = make_batch(tiny_config)
+
+    def penalties():
+        _, metrics = model.discriminator_losses(real_a, real_b, real_b, real_a)
+        return float(metrics["discriminator_A/penalty"]), float(metrics["discriminator_B/penalty"])
+
+    penalties()  # the power iteration settles
+    u = {v.path: v.numpy() for v in model.non_trainable_variables if v.name == "u"}
+
+    def rewind():
+        for variable in model.non_trainable_variables:
+            if variable.name == "u":
+                variable.assign(u[variable.path])
+
+    rewind()
+    first = penalties()
+    rewind()
+    assert penalties() == first
+    rewind()
+    model.step.assign(1)
+    assert penalties() != first

@@ -1,0 +1,86 @@
+"""The loss functions of U-GAT-IT (section 2.2 of the paper), each a scalar."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+L2_WEIGHT = 1e-4
+
+
+class GanLoss(NamedTuple):
+    """An adversarial loss over one tensor of logits, of any shape.
+
+    Attributes:
+        discriminator: of logits for real and for fake images.
+        generator: of logits for fake images.
+    """
+
+    discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    generator: Callable[[tf.Tensor], tf.Tensor]
+
+
+def binary_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    """Mean cross-entropy of logits against one label, 0 or 1."""
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.fill(tf.shape(logits), label), logits=logits)
+    )
+
+
+def l1(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Mean absolute difference: the cycle loss (equation 3) and the identity loss (equation 4)."""
+    return tf.reduce_mean(tf.abs(x - y))
+
+
+def cam(source_logits: tf.Tensor, identity_logits: tf.Tensor) -> tf.Tensor:
+    """The generator's CAM loss (equation 5): tell the source domain (1) from the target domain (0).
+
+    Args:
+        source_logits: `[B, 2]`, a generator's CAM logits on images of its source domain.
+        identity_logits: `[B, 2]`, its CAM logits on images that are already in its target domain.
+    """
+    return binary_cross_entropy(source_logits, 1.0) + binary_cross_entropy(identity_logits, 0.0)
+
+
+def l2_regularization(variables: Iterable[keras.Variable]) -> tf.Tensor:
+    """`1e-4 * sum(kernel**2) / 2` over every kernel among the variables; biases and norm parameters are left alone."""
+    return L2_WEIGHT * tf.add_n([tf.nn.l2_loss(v.value) for v in variables if v.name == "kernel"])
+
+
+_CROSS_ENTROPY = GanLoss(
+    discriminator=lambda real, fake: binary_cross_entropy(real, 1.0) + binary_cross_entropy(fake, 0.0),
+    generator=lambda fake: binary_cross_entropy(fake, 1.0),
+)
+_LEAST_SQUARES = GanLoss(
+    discriminator=lambda real, fake: tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake)),
+    generator=lambda fake: tf.reduce_mean(tf.square(fake - 1.0)),
+)
+_WASSERSTEIN = GanLoss(
+    discriminator=lambda real, fake: tf.reduce_mean(fake) - tf.reduce_mean(real),
+    generator=lambda fake: -tf.reduce_mean(fake),
+)
+_HINGE = GanLoss(
+    discriminator=lambda real, fake: tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake)),
+    generator=lambda fake: -tf.reduce_mean(fake),
+)
+
+GAN_LOSSES: dict[str, GanLoss] = {
+    "gan": _CROSS_ENTROPY,
+    "lsgan": _LEAST_SQUARES,
+    "wgan-gp": _WASSERSTEIN,
+    "wgan-lp": _WASSERSTEIN,
+    "dragan": _CROSS_ENTROPY,
+    "hinge": _HINGE,
+}
+
+
+def gan_loss(gan_type: str) -> GanLoss:
+    """Looks an adversarial loss up.
+
+    Raises:
+        ValueError: for an unknown type, listing the known ones.
+    """
+    if gan_type not in GAN_LOSSES:
+        raise ValueError(f"Unknown gan_type {gan_type!r}; known: {', '.join(GAN_LOSSES)}.")
+    return GAN_LOSSES[gan_type]

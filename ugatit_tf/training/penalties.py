@@ -1,0 +1,76 @@
+"""Gradient penalties on the discriminators: WGAN-GP, WGAN-LP and DRAGAN.
+
+A penalty is `weight * mean f(||d(sum of a logit tensor)/dx|| - 1)` at points x near the data, the norm taken per
+sample, summed over the discriminator's logit tensors.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+# (shape, salt) -> float32 in [0, 1); injectable, so that recorded values can be put in its place.
+Uniform = Callable[[tf.Tensor, int], tf.Tensor]
+Logits = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+
+_ALPHA_SALT, _NOISE_SALT = 0, 1
+_SMALLEST_SQUARE = 1e-24  # keeps the square root's own gradient finite where a gradient is 0
+
+
+def seeded_uniform(seed: tf.Tensor) -> Uniform:
+    """Uniform noise that is a pure function of the seed, an integer tensor of shape [2], and of the salt."""
+
+    def uniform(shape: tf.Tensor, salt: int) -> tf.Tensor:
+        return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, salt))
+
+    return uniform
+
+
+class Penalty(NamedTuple):
+    """Where the gradient is taken, and how its norm is punished.
+
+    Attributes:
+        other_end: of real, fake `[B, H, W, C]` and noise: the image towards which the points lie from the real one.
+        excess: of the norms minus 1, `[B]`, what is punished.
+    """
+
+    other_end: Callable[[tf.Tensor, tf.Tensor, Uniform], tf.Tensor]
+    excess: Callable[[tf.Tensor], tf.Tensor]
+
+
+def _perturbed(real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    del fake
+    return real + 0.5 * tf.math.reduce_std(real) * uniform(tf.shape(real), _NOISE_SALT)
+
+
+PENALTIES: dict[str, Penalty] = {
+    "wgan-gp": Penalty(lambda real, fake, uniform: fake, tf.square),
+    "wgan-lp": Penalty(lambda real, fake, uniform: fake, lambda excess: tf.square(tf.nn.relu(excess))),
+    "dragan": Penalty(_perturbed, tf.square),
+}
+
+
+def gradient_penalty(gan_type: str, logits: Logits, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """The unweighted penalty of a discriminator, a scalar; 0 for a `gan_type` that has none.
+
+    Args:
+        gan_type: "wgan-gp", "wgan-lp" and "dragan" have a penalty.
+        logits: images `[B, H, W, C]` to the discriminator's logit tensors.
+        real: `[B, H, W, C]`.
+        fake: `[B, H, W, C]`, cut off from the generator.
+        uniform: the source of randomness.
+    """
+    if gan_type not in PENALTIES:
+        return tf.zeros(())
+    penalty = PENALTIES[gan_type]
+    alpha = uniform((tf.shape(real)[0], 1, 1, 1), _ALPHA_SALT)
+    points = real + alpha * (penalty.other_end(real, fake, uniform) - real)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(points)
+        sums = [tf.reduce_sum(tensor) for tensor in logits(points)]
+    total = tf.zeros(())
+    for logit_sum in sums:
+        gradient = tape.gradient(logit_sum, points)
+        norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)), _SMALLEST_SQUARE))
+        total += tf.reduce_mean(penalty.excess(norm - 1.0))
+    return total

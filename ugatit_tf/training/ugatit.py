@@ -1,0 +1,277 @@
+"""UGATIT: two generators, two discriminators, their losses, and one training step."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from ugatit_tf.config import Config
+from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
+from ugatit_tf.networks.generator import Generator, Translation
+from ugatit_tf.training import losses, penalties, schedule
+from ugatit_tf.training.optimizer import FusedAdam
+
+Metrics = dict[str, tf.Tensor]
+
+GENERATOR_METRICS = (
+    *(f"generator_{domain}/{term}" for domain in "AB" for term in ("adversarial", "cycle", "identity", "cam", "total")),
+    "generator/l2",
+    "g_loss",
+    "rho/min",
+    "rho/mean",
+    "rho/max",
+)
+
+
+def build_generator(config: Config, domain: str) -> Generator:
+    """The generator that makes images of `domain`, "A" or "B", with initial weights."""
+    generator = Generator(
+        config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=f"generator_{domain}"
+    )
+    generator.build(_image_shape(config))
+    return generator
+
+
+def build_discriminator(config: Config, domain: str) -> Discriminator:
+    """The discriminator that judges images of `domain`, "A" or "B", with initial weights."""
+    discriminator = Discriminator(config.ch, config.n_dis, config.sn, name=f"discriminator_{domain}")
+    discriminator.build(_image_shape(config))
+    return discriminator
+
+
+class Translations(NamedTuple):
+    """Each generator's outputs for real images: one call makes the translation and the identity image.
+
+    Attributes:
+        a_to_b: generator_B on A.
+        b_to_b: generator_B on B.
+        b_to_a: generator_A on B.
+        a_to_a: generator_A on A.
+    """
+
+    a_to_b: Translation
+    b_to_b: Translation
+    b_to_a: Translation
+    a_to_a: Translation
+
+
+class UGATIT(keras.Model):
+    """The whole network of U-GAT-IT. `generator_B` makes B out of A; `discriminator_B` judges B; and the reverse.
+
+    Its `train_step` is what the command line's loop runs; `compile()` and `fit()` on a dataset of (A, B) batches run
+    the same one. The networks are built already.
+
+    Args:
+        config: sizes, loss weights and the rest; see `Config`.
+        uniform: makes the penalties' source of randomness out of a seed of shape [2].
+    """
+
+    def __init__(
+        self, config: Config, uniform: Callable[[tf.Tensor], penalties.Uniform] = penalties.seeded_uniform
+    ) -> None:
+        super().__init__(name="ugatit")
+        self.config = config
+        self.gan_loss = losses.gan_loss(config.gan_type)
+        self._uniform = uniform
+        self.generator_A, self.generator_B = (build_generator(config, domain) for domain in "AB")
+        self.discriminator_A, self.discriminator_B = (build_discriminator(config, domain) for domain in "AB")
+        self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
+        # What steps without a generator update repeat, so that every step has every metric.
+        self.generator_metrics = self.add_weight(
+            name="generator_metrics", shape=(len(GENERATOR_METRICS),), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def compile(self, learning_rate: float | schedule.Schedule | None = None, **kwargs: Any) -> None:
+        """Makes the two Adam optimizers of the reference.
+
+        Args:
+            learning_rate: a number, a function of the step, or None for the config's linear decay.
+            **kwargs: for `keras.Model.compile`, such as `run_eagerly`; `jit_compile` is off unless given.
+        """
+        super().compile(**({"jit_compile": False} | kwargs))
+        config = self.config
+        if learning_rate is None:
+            decay_epoch = config.decay_epoch if config.decay_flag else config.epoch
+            learning_rate = schedule.linear_decay(config.lr, config.epoch, decay_epoch, config.iteration)
+        self.learning_rate = learning_rate if callable(learning_rate) else schedule.constant(learning_rate)
+        self.generator_optimizer = _adam("generator_optimizer", self.generator_variables)
+        self.discriminator_optimizer = _adam("discriminator_optimizer", self.discriminator_variables)
+
+    @property
+    def generator_variables(self) -> list[keras.Variable]:
+        """The trainable variables of both generators."""
+        return self.generator_A.trainable_variables + self.generator_B.trainable_variables
+
+    @property
+    def discriminator_variables(self) -> list[keras.Variable]:
+        """The trainable variables of both discriminators."""
+        return self.discriminator_A.trainable_variables + self.discriminator_B.trainable_variables
+
+    @property
+    def state(self) -> list[keras.Variable]:
+        """Everything that has to come back on resume; the data's place and all seeds follow from the step."""
+        return self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Translates (A, B), `[B, H, W, C]` in [-1, 1] each, into (B, A)."""
+        real_a, real_b = inputs
+        return self.generator_B(real_a).image, self.generator_A(real_b).image
+
+    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
+        """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
+
+        Args:
+            data: real images of A and of B, float32 `[B, H, W, C]` in [-1, 1].
+
+        Returns:
+            Scalars, each taken before the update that it leads to: those of `discriminator_losses` and
+            `generator_losses`, `learning_rate`, and rho's minimum, mean and maximum after the update. In a step
+            without a generator update, the generators' are those of the last one.
+        """
+        real_a, real_b = data
+        learning_rate = self.learning_rate(self.step.value)
+        self.generator_optimizer.learning_rate.assign(learning_rate)
+        self.discriminator_optimizer.learning_rate.assign(learning_rate)
+        if self.config.n_critic == 1:
+            metrics = self._update_all(real_a, real_b)
+        else:
+            metrics = tf.cond(
+                self.step.value % self.config.n_critic == 0,
+                lambda: self._update_all(real_a, real_b),
+                lambda: self._update_discriminators_alone(real_a, real_b),
+            )
+        self.step.assign_add(1)
+        return metrics | {"learning_rate": learning_rate}
+
+    def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
+        """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
+        count_a, count_b = tf.shape(real_a)[0], tf.shape(real_b)[0]
+        a_to_b, b_to_b = _split(self.generator_B(tf.concat([real_a, real_b], 0)), count_a)
+        b_to_a, a_to_a = _split(self.generator_A(tf.concat([real_b, real_a], 0)), count_b)
+        return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
+
+    def discriminator_losses(
+        self, real_a: tf.Tensor, real_b: tf.Tensor, fake_a: tf.Tensor, fake_b: tf.Tensor
+    ) -> tuple[tf.Tensor, Metrics]:
+        """The discriminators' loss, and its terms; advances the power iteration of spectral norm.
+
+        Args:
+            real_a: `[B, H, W, C]`, like the rest in [-1, 1].
+            real_b: real images of B.
+            fake_a: translations of B, cut off from their generator.
+            fake_b: translations of A, likewise.
+
+        Returns:
+            `d_loss`, weighted, with L2; and `d_loss`, `discriminator/l2` and, for both discriminators, the unweighted
+            `local`, `local_cam`, `global`, `global_cam` and `penalty`, and the weighted `total`.
+        """
+        config = self.config
+        metrics: Metrics = {}
+        domains = (("A", self.discriminator_A, real_a, fake_a), ("B", self.discriminator_B, real_b, fake_b))
+        for index, (domain, discriminator, real, fake) in enumerate(domains):
+            seed = tf.stack([tf.constant(2 * config.seed + index, tf.int64), self.step.value])
+            # The penalty comes first: the training call below stores the u that both start from.
+            penalty = penalties.gradient_penalty(
+                config.gan_type, lambda x, d=discriminator: d(x).all_logits, real, fake, self._uniform(seed)
+            )
+            outputs = discriminator(tf.concat([real, fake], 0), training=True).all_logits
+            count = tf.shape(real)[0]
+            terms = [self.gan_loss.discriminator(logits[:count], logits[count:]) for logits in outputs]
+            total = config.adv_weight * (tf.add_n(terms) + config.GP_ld * penalty)
+            names = (*LOGIT_NAMES, "penalty", "total")
+            metrics |= {f"discriminator_{domain}/{n}": v for n, v in zip(names, (*terms, penalty, total), strict=True)}
+        l2 = losses.l2_regularization(self.discriminator_variables)
+        loss = metrics["discriminator_A/total"] + metrics["discriminator_B/total"] + l2
+        return loss, metrics | {"discriminator/l2": l2, "d_loss": loss}
+
+    def generator_losses(
+        self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations
+    ) -> tuple[tf.Tensor, Metrics]:
+        """The generators' loss against the present discriminators, and its terms.
+
+        Args:
+            real_a: `[B, H, W, C]` in [-1, 1].
+            real_b: likewise.
+            translations: of these images.
+
+        Returns:
+            `g_loss`, weighted, with L2; and `g_loss`, `generator/l2` and, for both generators, the unweighted
+            `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. As in the reference,
+            `generator_A`'s cycle is the one it closes: B to A to B is generator_B's work, but counted here.
+        """
+        config = self.config
+        a_to_b, b_to_b, b_to_a, a_to_a = translations
+        cycle_a = self.generator_A(a_to_b.image).image
+        cycle_b = self.generator_B(b_to_a.image).image
+        metrics: Metrics = {}
+        for domain, discriminator, real, translation, identity, cycle in (
+            ("A", self.discriminator_A, real_a, b_to_a, a_to_a, losses.l1(real_b, cycle_b)),
+            ("B", self.discriminator_B, real_b, a_to_b, b_to_b, losses.l1(real_a, cycle_a)),
+        ):
+            adversarial = tf.add_n(
+                [self.gan_loss.generator(logits) for logits in discriminator(translation.image).all_logits]
+            )
+            terms = {
+                "adversarial": (config.adv_weight, adversarial),
+                "cycle": (config.cycle_weight, cycle),
+                "identity": (config.identity_weight, losses.l1(real, identity.image)),
+                "cam": (config.cam_weight, losses.cam(translation.cam_logits, identity.cam_logits)),
+            }
+            metrics |= {f"generator_{domain}/{name}": value for name, (_, value) in terms.items()}
+            metrics[f"generator_{domain}/total"] = tf.add_n([weight * value for weight, value in terms.values()])
+        l2 = losses.l2_regularization(self.generator_variables)
+        loss = metrics["generator_A/total"] + metrics["generator_B/total"] + l2
+        return loss, metrics | {"generator/l2": l2, "g_loss": loss}
+
+    def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in self.generator_variables])
+            translations = self.translate(real_a, real_b)
+            with tape.stop_recording():
+                metrics = self._update_discriminators(real_a, real_b, translations)
+            loss, generator_metrics = self.generator_losses(real_a, real_b, translations)
+        _apply(self.generator_optimizer, tape, loss, self.generator_variables)
+        generator_metrics |= self._rho_metrics()
+        if self.config.n_critic > 1:
+            self.generator_metrics.assign(tf.stack([generator_metrics[name] for name in GENERATOR_METRICS]))
+        return metrics | generator_metrics
+
+    def _update_discriminators_alone(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
+        metrics = self._update_discriminators(real_a, real_b, self.translate(real_a, real_b))
+        return metrics | dict(zip(GENERATOR_METRICS, tf.unstack(self.generator_metrics.value), strict=True))
+
+    def _update_discriminators(self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations) -> Metrics:
+        fake_a = tf.stop_gradient(translations.b_to_a.image)
+        fake_b = tf.stop_gradient(translations.a_to_b.image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in self.discriminator_variables])
+            loss, metrics = self.discriminator_losses(real_a, real_b, fake_a, fake_b)
+        _apply(self.discriminator_optimizer, tape, loss, self.discriminator_variables)
+        return metrics
+
+    def _rho_metrics(self) -> Metrics:
+        rho = tf.concat([v.value for v in self.generator_variables if v.name == "rho"], 0)
+        return {"rho/min": tf.reduce_min(rho), "rho/mean": tf.reduce_mean(rho), "rho/max": tf.reduce_max(rho)}
+
+
+def _image_shape(config: Config) -> tuple[int | None, ...]:
+    return (None, config.img_size, config.img_size, config.img_ch)
+
+
+def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:
+    return Translation(*(x[:count] for x in both)), Translation(*(x[count:] for x in both))
+
+
+def _adam(name: str, variables: list[keras.Variable]) -> FusedAdam:
+    optimizer = FusedAdam(beta_1=0.5, beta_2=0.999, epsilon=1e-8, name=name)
+    optimizer.build(variables)
+    return optimizer
+
+
+def _apply(
+    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable]
+) -> None:
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    optimizer.apply(gradients, variables)
