@@ -60,7 +60,6 @@ def test_full_cannot_be_built_without_a_size():
         built(light=False, size=None)
 
 
-@pytest.mark.xfail(reason="64 px are taken for four images of 32 px", strict=True)
 def test_full_refuses_another_size_than_it_was_built_for():
     with pytest.raises(ValueError, match="size"):
         built(light=False)(images(1, 64, 64))

@@ -33,7 +33,7 @@ def spectral_normalize(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
     fixed = ops.stop_gradient(matrix)
-    v = _l2_normalize(ops.matmul(u, ops.transpose(fixed)))  # [1, K]
+    v = _l2_normalize(ops.matmul(ops.stop_gradient(u), ops.transpose(fixed)))  # [1, K]
     u = _l2_normalize(ops.matmul(v, fixed))  # [1, out]
     sigma = ops.matmul(ops.matmul(v, matrix), ops.transpose(u))  # [1, 1]
     return kernel / ops.reshape(sigma, ()), u

@@ -1,5 +1,6 @@
 """The generator: encoder, CAM attention, and a decoder steered by AdaLIN (figure 2 of the paper)."""
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -123,11 +124,20 @@ class AffineMLP(keras.layers.Layer):
             layer.build((batch, self.units))
 
     def call(self, inputs: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        x = ops.mean(inputs, axis=(1, 2)) if self.light else ops.reshape(inputs, (-1, self.linear_0.kernel.shape[0]))
+        x = ops.mean(inputs, axis=(1, 2)) if self.light else self._flatten(inputs)
         x = ops.relu(self.linear_0(x))
         x = ops.relu(self.linear_1(x))
         shape = (-1, 1, 1, self.units)
         return ops.reshape(self.gamma(x), shape), ops.reshape(self.beta(x), shape)
+
+    def _flatten(self, inputs: KerasTensor) -> KerasTensor:
+        features = math.prod(inputs.shape[1:])
+        if features != self.linear_0.kernel.shape[0]:
+            raise ValueError(
+                f"The full generator was built for features of {self.linear_0.kernel.shape[0]} values in all, but an "
+                f"image of this size gives {features}; only the light one takes any size."
+            )
+        return ops.reshape(inputs, (-1, features))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
         return ((input_shape[0], 1, 1, self.units),) * 2
