@@ -140,7 +140,7 @@ class Config:
         dataset = re.sub(r"[^\w.-]+", "_", self.dataset)
         return (
             f"{self.model_name}_{dataset}_{self.gan_type}_{self.n_res}resblock_{self.n_dis}dis_{self.n_critic}_"
-            + "_".join(f"{weight:g}" for weight in weights)
+            + "_".join(str(int(weight)) if weight.is_integer() else str(weight) for weight in weights)
             + ("_sn" if self.sn else "")
             + ("_smoothing" if self.smoothing else "")
         )
@@ -177,7 +177,7 @@ class Config:
             values = json.loads(text)
             config = cls(**values)
             config.validate()
-        except (ValueError, TypeError, UsageError) as error:
+        except (ValueError, TypeError, OverflowError, UsageError) as error:
             raise RunError(f"{name} is not a configuration of this version: {error}") from error
         return config
 
@@ -211,11 +211,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "light": True,
         "img_size": 64,
         "ch": 16,
+        "n_res": 2,
         "n_dis": 5,
-        "epoch": 10,
+        "augment_flag": False,  # the faces vary enough, and test images look as training ones do
+        "cycle_weight": 20.0,
+        "identity_weight": 20.0,
+        "cam_weight": 10.0,  # in so short a run, 1000 would leave time for nothing but the classifier
+        "epoch": 8,
         "iteration": 250,
-        "decay_epoch": 5,
-        "lr": 0.0002,
+        "decay_epoch": 4,
+        "lr": 0.0005,
         "print_freq": 250,
         "save_freq": 500,
     },

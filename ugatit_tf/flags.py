@@ -44,7 +44,7 @@ def parse(argv: Sequence[str]) -> Config:
     _define(flag_values)
     try:
         rest = flag_values(_join_boolean_values(argv))
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # absl raises the latter for --nolight=true
         raise UsageError(f"{' '.join(str(error).split())} (--help lists all flags)") from error
     if flag_values.help:
         print(_help(argv[0]))
