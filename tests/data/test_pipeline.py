@@ -1,0 +1,92 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from ugatit_tf.data import images, pipeline
+from ugatit_tf.data.cache import ImageCache
+from ugatit_tf.data.sources import ImageSet
+from ugatit_tf.errors import RunError
+
+SIDE = 12
+
+
+def make_cache(count, seed=0, readable=True):
+    """A cache of random pictures, and the pictures."""
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
+
+    def read(index, side):
+        if not readable:
+            raise images.UnreadableImageError(f"{index}.png: truncated")
+        return pictures[index]
+
+    return ImageCache(ImageSet("somewhere", tuple(map(str, range(count))), read), SIDE, 3, None), pictures
+
+
+def draw(caches, count, **options):
+    """Images of A and of B from `count` batches, float `[count * batch_size, S, S, C]`."""
+    options = {"img_size": SIDE, "batch_size": 1, "augment": False, "seed": 0, "first_step": 0} | options
+    pairs = itertools.islice(pipeline.batches(caches, **options), count)
+    return [np.concatenate(domain) for domain in zip(*pairs, strict=True)]
+
+
+def order(drawn, pictures):
+    """Which picture each drawn image is."""
+    return [int(np.flatnonzero((image == images.to_float(pictures)).all(axis=(1, 2, 3)))[0]) for image in drawn]
+
+
+@pytest.mark.parametrize(("count_a", "count_b"), [(3, 5), (1, 4)])
+def test_every_tour_of_a_domain_shows_each_image_once_whatever_the_others_size(count_a, count_b):
+    (cache_a, pictures_a), (cache_b, pictures_b) = make_cache(count_a, seed=1), make_cache(count_b, seed=2)
+    drawn = draw((cache_a, cache_b), 20)
+    for images_drawn, pictures in zip(drawn, (pictures_a, pictures_b), strict=True):
+        sequence, count = order(images_drawn, pictures), len(pictures)
+        tours = [sequence[i : i + count] for i in range(0, 20 - count + 1, count)]
+        assert all(sorted(tour) == list(range(count)) for tour in tours)
+        assert count == 1 or len(set(map(tuple, tours))) > 1  # shuffled anew
+
+
+def test_order_hangs_on_the_seed_and_the_domain():
+    cache, pictures = make_cache(8)
+    first, second = (order(images_drawn, pictures) for images_drawn in draw((cache, cache), 8))
+    other, _ = (order(images_drawn, pictures) for images_drawn in draw((cache, cache), 8, seed=1))
+    assert first != second
+    assert first != other
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_run_that_goes_on_at_a_step_sees_what_it_would_have_seen(batch_size):
+    caches = [make_cache(count, seed=count)[0] for count in (4, 5)]
+    options = {"img_size": 8, "augment": True, "batch_size": batch_size}
+    whole = draw(caches, 7, **options)
+    rest = draw(caches, 4, first_step=3, **options)
+    for all_images, later in zip(whole, rest, strict=True):
+        np.testing.assert_array_equal(all_images[3 * batch_size :], later)
+
+
+def test_augmentation_crops_and_flips_each_image_on_its_own():
+    caches = [make_cache(1, seed=seed)[0] for seed in (1, 2)]
+    pictures = make_cache(1, seed=1)[1]
+    drawn, _ = draw(caches, 40, img_size=8, augment=True)
+    source = images.to_float(pictures[0])
+    windows = {}
+    for flipped, view in ((False, source), (True, source[:, ::-1])):
+        for y, x in itertools.product(range(5), repeat=2):
+            windows[flipped, y, x] = view[y : y + 8, x : x + 8]
+    found = {key for image in drawn for key, window in windows.items() if np.array_equal(image, window)}
+    assert all(any(np.array_equal(image, window) for window in windows.values()) for image in drawn)
+    assert {flipped for flipped, *_ in found} == {False, True}
+    assert {y for _, y, _ in found} == {x for *_, x in found} == set(range(5))
+
+
+def test_batches_are_float_in_minus_one_to_one():
+    caches = [make_cache(4, seed=seed)[0] for seed in (1, 2)]
+    for domain in draw(caches, 2, batch_size=2):
+        assert domain.shape == (4, SIDE, SIDE, 3)
+        assert domain.dtype == np.float32
+        assert -1 <= domain.min() < -0.9 and 0.9 < domain.max() <= 1
+
+
+def test_a_domain_without_a_readable_image_is_an_error_of_the_user():
+    with pytest.raises(RunError, match="None of the 2 images in somewhere can be read"):
+        draw((make_cache(3)[0], make_cache(2, readable=False)[0]), 1)

@@ -1,0 +1,190 @@
+"""Decode, orient, resize, encode: the one place where bytes become pixels and back."""
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from ugatit_tf.errors import RunError
+from ugatit_tf.files import write_atomically
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+
+# A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnreadableImageError(RunError):
+    """A picture that cannot be decoded; the message is one line with the file and the reason."""
+
+
+def load(path: str | Path, size: int | None, channels: int = 3) -> np.ndarray:
+    """Reads an image file, upright and resized to a square (a picture of another shape is squeezed, not cropped).
+
+    Args:
+        path: A JPEG, PNG, BMP, GIF, WebP or TIFF file; of an animation, the first frame counts.
+        size: The side of the result, or None for the picture's own height and width.
+        channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
+
+    Returns:
+        uint8 `[size, size, channels]`, or `[H, W, channels]` where `size` is None.
+
+    Raises:
+        UnreadableImageError: The file is missing, damaged, too large or not an image.
+        ValueError: `channels` or `size` makes no sense.
+    """
+    image = decode(path, channels)
+    return image if size is None else resize(image, size)
+
+
+def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
+    """Decodes a picture at its own size, turned upright by its EXIF orientation.
+
+    Transparency is laid over white, unless `channels` is 4, which keeps it (and is 255 where there was none).
+    Grayscale of more than 8 bits is scaled to 8, not clipped.
+
+    Args:
+        source: A path, or a binary file object, read from where it stands.
+        channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
+
+    Returns:
+        uint8 `[H, W, channels]`.
+
+    Raises:
+        UnreadableImageError: The source is missing, damaged, too large or not an image.
+        ValueError: `channels` is none of 1, 3, 4.
+    """
+    if channels not in _MODES:
+        raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
+    is_path = isinstance(source, str | Path)
+    name = source if is_path else getattr(source, "name", "image data")
+    try:
+        data = Path(source).read_bytes() if is_path else source.read()
+        if not data:
+            raise UnreadableImageError(f"{name}: the file is empty")
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            image.load()
+            return _pixels(_convert(_upright(image), channels))
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
+        raise UnreadableImageError(f"{name}: {_reason(error)}") from error
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Resizes to a square: bilinear with half-pixel centres, antialiased where it shrinks.
+
+    RGBA is weighted by its alpha, so that the colour of transparent pixels does not bleed.
+
+    Args:
+        image: uint8 `[H, W, C]` with C 1, 3 or 4.
+        size: The side of the result, at least 1.
+
+    Returns:
+        uint8 `[size, size, C]`.
+
+    Raises:
+        ValueError: The image has another type or shape, or the size is below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    return _pixels(_picture(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Turns uint8 `[H, W, 1, 3 or 4]` into uint8 `[H, W, channels]`, as `decode` would."""
+    return _pixels(_convert(_picture(image), channels))
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """Scales uint8 0..255 of any shape to float32 in [-1, 1]."""
+    return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Scales floats of any shape in [-1, 1] to uint8 0..255: clips what lies outside, rounds; NaN becomes 0."""
+    return np.rint((np.clip(np.nan_to_num(image, nan=-1), -1, 1).astype(np.float32) + 1) * 127.5).astype(np.uint8)
+
+
+def save_png(path: str | Path, image: np.ndarray) -> None:
+    """Writes a PNG file, whole or not at all: a failed write leaves an older file of that name as it was.
+
+    Args:
+        path: Where to; the folder exists.
+        image: uint8 `[H, W, C]` with C 1 (grayscale), 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        RunError: The file cannot be written.
+        ValueError: The image has another type or shape.
+    """
+    file = io.BytesIO()
+    _picture(image).save(file, "PNG")
+    write_atomically(path, file.getvalue())
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        method = _UPRIGHT.get(orientation)
+    except Exception:  # damaged metadata around good pixels
+        method = None
+    return image if method is None else image.transpose(method)
+
+
+def _convert(image: Image.Image, channels: int) -> Image.Image:
+    """Turns an image of any mode into "L", "RGB" or "RGBA"."""
+    if image.mode.startswith(("I", "F")):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if channels != 4:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode not in ("1", "L"):
+        image = image.convert("RGB")  # LAB has no way of its own to grayscale
+    return image.convert(_MODES[channels])
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Scales 16-bit integer (I;16, I) or float (F) grayscale to "L", or "LA" where one gray means transparent."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values)
+        gray = values * 255 if values.max() <= 1 else values
+    else:
+        gray = values / 257
+    picture = Image.fromarray(np.rint(np.clip(gray, 0, 255)).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        picture.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return picture
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    pixels = np.array(image)
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in _MODES or not image.size:
+        raise ValueError(f"expected uint8 [H, W, 1, 3 or 4], not {image.dtype} {list(image.shape)}")
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _reason(error: Exception) -> str:
+    """The error's text as one line, without the path that an OSError repeats."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not a JPEG, PNG, BMP, GIF, WebP or TIFF image"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

@@ -1,0 +1,69 @@
+"""Training batches, shuffled and augmented; each a pure function of (seed, step), so that a run resumes exactly."""
+
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+
+from ugatit_tf.data.cache import ImageCache
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+_SHUFFLE, _CROP, _FLIP = range(3)
+
+
+def batches(
+    caches: Sequence[ImageCache], img_size: int, batch_size: int, *, augment: bool, seed: int, first_step: int
+) -> Iterator[Batch]:
+    """Endless training batches.
+
+    Each domain is shuffled anew whenever it has been gone through, on its own: a small one is repeated, none is cut.
+
+    Args:
+        caches: the images of A and of B, at the load size.
+        img_size: side of the crops, in pixels.
+        batch_size: images of a domain in a batch.
+        augment: crop and flip at random; without it the load size must be `img_size`.
+        seed: of order and augmentation.
+        first_step: the batch to begin with; the batches before it are passed over at no cost.
+
+    Yields:
+        Images of A and of B, float32 `[batch_size, img_size, img_size, C]` in [-1, 1].
+
+    Raises:
+        RunError: where no image of a domain can be read.
+    """
+    domains = [
+        _images(cache, img_size, augment=augment, seed=2 * seed + index, first=first_step * batch_size)
+        for index, cache in enumerate(caches)
+    ]
+    dataset = tf.data.Dataset.zip(tuple(domain.batch(batch_size, drop_remainder=True) for domain in domains))
+    try:
+        yield from dataset.prefetch(tf.data.AUTOTUNE)
+    except tf.errors.OpError:
+        for cache in caches:
+            if cache.failure:
+                raise cache.failure from None
+        raise
+
+
+def _images(cache: ImageCache, img_size: int, *, augment: bool, seed: int, first: int) -> tf.data.Dataset:
+    count, channels = len(cache), cache.shape[-1]
+
+    def sample(position: tf.Tensor) -> tf.Tensor:
+        tour = position // count
+        index = tf.random.experimental.index_shuffle(
+            position % count, seed=_seed(seed, _SHUFFLE, tour), max_index=count - 1
+        )
+        image = tf.numpy_function(cache.read, [index], tf.uint8, stateful=False)
+        image = tf.ensure_shape(image, cache.shape)
+        if augment:
+            image = tf.image.stateless_random_crop(image, (img_size, img_size, channels), _seed(seed, _CROP, position))
+            image = tf.image.stateless_random_flip_left_right(image, _seed(seed, _FLIP, position))
+        return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+    positions = tf.data.Dataset.counter(start=first, dtype=tf.int64)
+    return positions.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _seed(seed: int, purpose: int, position: tf.Tensor) -> tf.Tensor:
+    return tf.stack([tf.constant(3 * seed + purpose, tf.int64), position])
