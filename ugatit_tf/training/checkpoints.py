@@ -1,0 +1,144 @@
+"""Checkpoints in the reference's layout: `checkpoint/<model_dir>/<model_name>.model-<step>.index`, the data beside it.
+
+Variables are kept by their paths, so that nothing hangs on how Python objects hold them, and restored strictly: all
+of them or none.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
+from ugatit_tf.errors import RunError
+from ugatit_tf.files import make_folder, write_atomically
+
+
+def latest(config: Config) -> Path | None:
+    """The prefix of the run's newest checkpoint, by the step in its name, or None.
+
+    The folder is looked at, not its `checkpoint` state file: that one names places that a moved folder has left.
+    """
+    prefixes = [path.with_suffix("") for path in config.run_checkpoint_dir.glob(f"{config.model_name}.model-*.index")]
+    return max((prefix for prefix in prefixes if _step(prefix) is not None), key=_step, default=None)
+
+
+def require_latest(config: Config) -> Path:
+    """As `latest`.
+
+    Raises:
+        RunError: where there is none, naming the folder.
+    """
+    prefix = latest(config)
+    if prefix is None:
+        raise RunError(
+            f"No checkpoint {config.model_name}.model-* in {config.run_checkpoint_dir}: train first, or give the flags "
+            "that the run was trained with (they make up the folder's name)."
+        )
+    return prefix
+
+
+def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool) -> None:
+    """Gives variables the values that they have in a checkpoint.
+
+    Args:
+        variables: of networks, optimizers, or parts of them; each is found by its path.
+        prefix: the checkpoint's path without `.index`.
+        whole: whether the checkpoint must hold nothing else.
+
+    Raises:
+        RunError: where a variable is not in the checkpoint or has another shape there, where something is left over
+            though `whole`, and where the file is damaged.
+    """
+    checkpoint = _checkpoint(variables)
+    try:
+        status = checkpoint.restore(str(prefix))
+        status.assert_existing_objects_matched()
+        if whole:
+            status.assert_consumed()
+        else:
+            status.expect_partial()
+    except (AssertionError, ValueError) as error:
+        raise RunError(f"{prefix} does not fit this network: {_first_line(error)}") from error
+    except (tf.errors.OpError, IndexError) as error:  # IndexError: fewer bytes than the index asks for
+        raise RunError(f"{prefix} is damaged or cannot be read: {_first_line(error)}") from error
+
+
+class CheckpointWriter:
+    """Writes a run's checkpoints and forgets the oldest.
+
+    Args:
+        variables: everything that has to come back on resume.
+        config: where to write, and how many checkpoints to keep.
+    """
+
+    def __init__(self, variables: Iterable[keras.Variable], config: Config) -> None:
+        self._manager = tf.train.CheckpointManager(
+            _checkpoint(variables),
+            str(config.run_checkpoint_dir),
+            max_to_keep=config.max_to_keep,
+            checkpoint_name=f"{config.model_name}.model",
+        )
+
+    def save(self, step: int) -> Path:
+        """Writes the checkpoint of `step` completed steps; returns its prefix.
+
+        Raises:
+            RunError: where it cannot be written.
+        """
+        try:
+            return Path(self._manager.save(checkpoint_number=step))
+        except (tf.errors.OpError, OSError) as error:
+            raise RunError(f"Cannot save to {self._manager.directory}: {_first_line(error)}") from error
+
+
+def save_config(config: Config) -> None:
+    """Writes the run's configuration beside its checkpoints, making the folder."""
+    make_folder(config.run_checkpoint_dir)
+    write_atomically(config.run_checkpoint_dir / CONFIG_FILE, config.to_json().encode())
+
+
+def saved_config(config: Config) -> Config | None:
+    """The configuration that the run was last trained with, or None."""
+    path = config.run_checkpoint_dir / CONFIG_FILE
+    return Config.from_json(path.read_text(), str(path)) if path.exists() else None
+
+
+def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
+    """Refuses flags that contradict the network that the checkpoints are of.
+
+    Args:
+        config: what is asked for now.
+        saved: what the checkpoints were trained with.
+        fixed: the knobs that must not differ.
+
+    Raises:
+        RunError: naming each such flag and both values.
+    """
+    contradictions = [
+        f"--{name} is {now} but the checkpoints were trained with {before}"
+        for name, (now, before) in config.differences(saved).items()
+        if name in fixed
+    ]
+    if contradictions:
+        raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
+
+
+def _checkpoint(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
+    by_path: dict[str, tf.Variable] = {}
+    for variable in variables:
+        if variable.path in by_path:
+            raise ValueError(f"Two variables are called {variable.path}.")
+        by_path[variable.path] = variable.value
+    return tf.train.Checkpoint(variables=by_path)
+
+
+def _step(prefix: Path) -> int | None:
+    match = re.search(r"\.model-(\d+)$", prefix.name)
+    return int(match[1]) if match else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

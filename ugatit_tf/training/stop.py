@@ -1,0 +1,55 @@
+"""Leaving on request: the step is finished and saved first."""
+
+import os
+import signal
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+_EXIT_CODE_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+
+
+class StopRequest:
+    """A context in which Ctrl-C and SIGTERM are taken as a request to leave; a second Ctrl-C leaves at once.
+
+    Python runs signal handlers between bytecodes, which a training step in C++ can hold up for many seconds. So a
+    thread listens to the interpreter's wake-up descriptor, which is written to the moment a signal comes.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Whether to leave after this step."""
+        return self._event.is_set()
+
+    def __enter__(self) -> Self:
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        self._handlers = {number: signal.signal(number, lambda *_: None) for number in self._SIGNALS}
+        self._wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._sender.close()
+
+    def _listen(self) -> None:
+        with self._receiver:
+            while received := self._receiver.recv(1):
+                if received[0] not in self._SIGNALS:
+                    continue
+                if not self.requested:
+                    self._event.set()
+                    print("\nFinishing this step, then saving. Ctrl-C again leaves at once, unsaved.", flush=True)
+                elif received[0] == signal.SIGINT:
+                    os._exit(_EXIT_CODE_INTERRUPTED)
