@@ -1,0 +1,30 @@
+"""Trains, tests and exports U-GAT-IT: `python main.py --phase train --dataset NAME`. `--help` lists all flags."""
+
+import os
+import sys
+
+from ugatit_tf import flags
+from ugatit_tf.errors import UserError
+
+# TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def main(argv: list[str]) -> int:
+    """Runs the phase that the flags ask for; returns the exit code."""
+    try:
+        config = flags.parse(argv)
+        # Imported here because TensorFlow takes seconds to load: a mistyped flag is told at once.
+        from ugatit_tf import phases
+
+        phases.run(config)
+    except UserError as error:
+        print(f"{argv[0]}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,194 @@
+"""The commands as a user gives them, on real files."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import main
+from ugatit_tf.data import demo
+
+ROOT = Path(main.__file__).parent
+TINY = ["--light", "True", "--ch", "2", "--n_res", "1", "--img_size", "32"]
+TINY += ["--print_freq", "3", "--log_freq", "1", "--decay_epoch", "1"]
+MODEL_DIR = "UGATIT_light_{}_lsgan_1resblock_4dis_1_1_10_10_1000_sn_smoothing"
+
+
+def command(*arguments):
+    """Runs the program in this process; returns its exit code."""
+    return main.main(["main.py", *map(str, arguments)])
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def mine(here):
+    """A dataset of mixed files, as people have them."""
+    for split, count in (("trainA", 3), ("trainB", 2), ("testA", 3), ("testB", 1)):
+        folder = here / "dataset" / "mine" / split
+        folder.mkdir(parents=True)
+        for index in range(count):
+            picture = Image.fromarray(demo.draw(split, index, 40))
+            suffix, mode = (("jpg", "L"), ("bmp", "RGB"), ("png", "RGBA"))[index]
+            picture.convert(mode).save(folder / f"<b>{index} ö.{suffix}")
+        (folder / "notes.txt").write_text("not an image")
+    return "mine"
+
+
+def test_train_resume_and_test_on_mixed_files(mine, here, capsys):
+    flags = ["--dataset", mine, *TINY, "--save_freq", 2]
+    assert command("--phase", "train", *flags, "--epoch", 1, "--iteration", 3) == 0
+    output = capsys.readouterr().out
+    model_dir = MODEL_DIR.format(mine)
+    assert "Device: CPU" in output
+    assert "dataset/mine/trainA: 3 images (1 hidden or other files skipped)" in output
+    assert "Starting fresh" in output
+    assert "Epoch: [ 0] [    2/    3] time:" in output
+    steps = sorted(int(p.stem.rpartition("-")[2]) for p in (here / "checkpoint" / model_dir).glob("*.index"))
+    assert steps == [2, 3]
+    assert json.loads((here / "checkpoint" / model_dir / "config.json").read_text())["ch"] == 2
+    samples = {path.name: Image.open(path).size for path in (here / "samples" / model_dir).iterdir()}
+    assert samples == {
+        "A2B_000_00003.png": (4 * 32, 3 * 32),
+        "B2A_000_00003.png": (4 * 32, 32),
+        "real_A_000_00003.png": (32, 3 * 32),
+        "fake_B_000_00003.png": (32, 3 * 32),
+        "real_B_000_00003.png": (32, 32),
+        "fake_A_000_00003.png": (32, 32),
+    }
+
+    assert command("--phase", "train", *flags, "--epoch", 2, "--iteration", 3) == 0
+    output = capsys.readouterr().out
+    assert f"Resuming at step 3 from checkpoint/{model_dir}/UGATIT_light.model-3" in output
+    assert "--epoch 1 -> 2" in output
+    assert "Epoch: [ 1] [    2/    3]" in output
+    assert curve_steps(here / "logs" / model_dir, "g_loss") == [1, 2, 3, 4, 5, 6]
+
+    assert command("--phase", "train", *flags, "--epoch", 2, "--iteration", 3) == 0
+    assert "All 6 steps are done" in capsys.readouterr().out
+
+    assert command("--phase", "train", *flags, "--epoch", 2, "--ch", 3) == 1
+    assert "--ch is 3 but the checkpoints were trained with 2" in capsys.readouterr().err
+
+    assert command("--phase", "test", *flags) == 0
+    output = capsys.readouterr().out
+    assert f"Translating with checkpoint/{model_dir}/UGATIT_light.model-6" in output
+    results = here / "results" / model_dir
+    assert {path.name for path in (results / "A2B").iterdir()} == {f"<b>{i} ö.png" for i in range(3)}
+    assert {path.name for path in (results / "B2A").iterdir()} == {"<b>0 ö.png"}
+    page = (results / "index.html").read_text()
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert len(sources) == 3 * 4
+    assert all(Image.open(results / unquote(source)).size == (32, 32) for source in sources)
+    assert not (results / "scores.json").exists()  # nobody knows the right answers of these
+
+    (here / "dataset" / mine / "testA" / "broken.jpg").write_bytes(b"no jpeg")
+    shutil.rmtree(results)
+    assert command("--phase", "test", *flags) == 1
+    assert "1 test images could not be read: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
+    assert len(list((results / "A2B").iterdir())) == 3
+    assert (results / "index.html").exists()
+
+
+def curve_steps(folder, tag):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert {"A2B", "B2A", "learning_rate", "rho/mean", "generator_B/cam", "discriminator_A/global"} <= set(tags)
+    assert any(name.endswith("/rho") for name in tags)
+    return [event.step for event in events.Tensors(tag)]
+
+
+def test_the_demo_is_scored_against_its_answers(here, capsys):
+    flags = ["--preset", "demo", *TINY, "--n_dis", 4, "--cam_weight", 1000, "--cycle_weight", 10]
+    flags += ["--identity_weight", 10, "--epoch", 1, "--iteration", 1]
+    assert command(*flags) == 0
+    assert command("--phase", "test", *flags) == 0
+    (scores,) = here.glob("results/*/scores.json")
+    scores = json.loads(scores.read_text())
+    truths = [demo.draw("testB", i, 32) for i in range(100)]
+    copied = np.mean([np.abs(demo.draw("testA", i, 32) - t.astype(float)).mean() / 255 for i, t in enumerate(truths)])
+    assert scores["A2B"]["copy_input"] == pytest.approx(copied, rel=1e-5)
+    outputs = [np.asarray(Image.open(next(here.glob(f"results/*/A2B/{i:04d}.png")))) for i in range(100)]
+    error = np.mean([np.abs(o - t.astype(float)).mean() / 255 for o, t in zip(outputs, truths, strict=True)])
+    assert scores["A2B"]["l1"] == pytest.approx(error, rel=1e-5)
+    assert scores["B2A"]["images"] == 100
+    assert "true answer" in next(here.glob("results/*/index.html")).read_text()
+
+
+def test_without_a_checkpoint_the_test_phase_stops(mine, here, capsys):
+    assert command("--phase", "test", "--dataset", mine, *TINY) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("main.py: No checkpoint UGATIT_light.model-* in checkpoint/")
+    assert error.count("\n") == 1
+    assert not (here / "results").exists()
+
+
+def test_an_interrupt_saves_the_step(mine, here):
+    arguments = [
+        sys.executable,
+        str(ROOT / "main.py"),
+        "--dataset",
+        mine,
+        *TINY,
+        "--epoch",
+        "500",
+        "--iteration",
+        "500",
+    ]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        output = ""
+        while "Epoch:" not in output:
+            line = process.stdout.readline()
+            assert line, output
+            output += line
+        process.send_signal(signal.SIGINT)
+        output += process.stdout.read()
+    assert process.returncode == 0
+    assert output.rstrip().endswith("the same command goes on from here.")
+    step, prefix = re.search(r"Saved step (\d+) to (.*)", output).groups()
+    assert prefix.endswith(f"-{step}")
+    assert Path(prefix + ".index").exists()
+
+
+def test_demo_data_is_an_ordinary_dataset(here, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "SPLIT_SIZES", {"trainA": 2, "trainB": 3, "testA": 1, "testB": 1})
+    assert command("--phase", "demo_data", "--img_size", "32", "--n_dis", "4") == 0
+    assert "--dataset demo_faces" in capsys.readouterr().out
+    root = here / "dataset" / "demo_faces"
+    assert {p.name: len(list(p.iterdir())) for p in root.iterdir()} == {
+        "trainA": 2,
+        "trainB": 3,
+        "testA": 1,
+        "testB": 1,
+    }
+    np.testing.assert_array_equal(Image.open(root / "trainB" / "0002.png"), demo.draw("trainB", 2, 32))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--light", "maybe"], 2, "light"),
+        (["--img_size", "30"], 2, "--img_size 30: must be a multiple of 4"),
+        (["--dataset", "nowhere", "--light", "True"], 1, "dataset/nowhere/trainA (no such folder)"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_an_exit_code(here, capsys, arguments, code, message):
+    assert command(*arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -1,0 +1,79 @@
+"""`--phase train`: trains from scratch, or goes on where the same command left off."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.data import pipeline, sources
+from ugatit_tf.data.cache import open_caches
+from ugatit_tf.data.sources import ImageSet
+from ugatit_tf.errors import RunError
+from ugatit_tf.training import checkpoints, device, loop
+from ugatit_tf.training.checkpoints import CheckpointWriter
+from ugatit_tf.training.summaries import Summaries
+from ugatit_tf.training.ugatit import UGATIT
+
+_SAMPLES = 4
+
+
+def run(config: Config) -> None:
+    """Trains to the last step, or until Ctrl-C or SIGTERM.
+
+    Raises:
+        RunError: where the dataset, the folders or the checkpoint do not allow it.
+    """
+    image_sets = sources.open_splits(config, ("trainA", "trainB"))
+    prefix = checkpoints.latest(config)
+    saved = checkpoints.saved_config(config)
+    if prefix is not None and saved is not None:
+        checkpoints.check_architecture(config, saved)
+
+    print(f"Device: {device.prepare()}")
+    for image_set in image_sets:
+        skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
+        print(f"{image_set.place}: {len(image_set)} images{skipped}")
+
+    keras.utils.set_random_seed(config.seed)
+    model = UGATIT(config)
+    model.compile()
+    if prefix is None:
+        print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
+    else:
+        checkpoints.restore(model.state, prefix, whole=True)
+        print(f"Resuming at step {int(model.step)} from {prefix}")
+        if saved is not None:
+            _tell_changes(config, saved)
+    if int(model.step) >= config.total_steps:
+        print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
+        return
+
+    checkpoints.save_config(config)
+    caches = open_caches(image_sets, config.load_size, config.img_ch, Path(config.cache_dir))
+    batches = pipeline.batches(
+        caches,
+        config.img_size,
+        config.batch_size,
+        augment=config.augment_flag,
+        seed=config.seed,
+        first_step=int(model.step),
+    )
+    summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"))
+    complete = loop.train(model, batches, CheckpointWriter(model.state, config), summaries, config)
+    print("Training is complete." if complete else "Stopped; the same command goes on from here.")
+
+
+def _tell_changes(config: Config, saved: Config) -> None:
+    for name, (now, before) in config.differences(saved).items():
+        if name not in ARCHITECTURE | {"phase"}:
+            print(f"Changed since the last run: --{name} {before} -> {now}")
+
+
+def _samples(config: Config, domain: str, train_sets: tuple[ImageSet, ...]) -> np.ndarray:
+    """The first images of the test split, or, where there is none, of the training split: uint8 `[N, S, S, C]`."""
+    try:
+        (image_set,) = sources.open_splits(config, (f"test{domain}",))
+    except RunError:
+        image_set = train_sets["AB".index(domain)]
+    return np.stack([image_set.read(i, config.img_size) for i in range(min(_SAMPLES, len(image_set)))])

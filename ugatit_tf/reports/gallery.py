@@ -1,0 +1,176 @@
+"""The page of the test phase: every picture beside its translation, in one HTML file that needs nothing else."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from ugatit_tf.files import write_atomically
+
+_STYLE = """
+:root {
+  color-scheme: light dark;
+  --page: #f6f7f9; --card: #fff; --text: #1b1f26; --quiet: #5b6472; --line: #dfe3e8; --link: #2456c7;
+}
+@media (prefers-color-scheme: dark) {
+  :root { --page: #14161a; --card: #1d2026; --text: #e8eaee; --quiet: #9da5b2; --line: #31363f; --link: #8fb0ff; }
+}
+* { box-sizing: border-box; }
+html { scroll-padding-top: 4rem; -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
+header, main { max-width: 100rem; margin: 0 auto; padding: 0 clamp(1rem, 3vw, 2.5rem); }
+header { padding-block: 2rem 1.25rem; }
+main { padding-bottom: 3rem; }
+h1, h2, h3, p, dl, dd, figure { margin: 0; }
+h1 { font-size: clamp(1.25rem, 4vw, 1.75rem); line-height: 1.25; overflow-wrap: anywhere; }
+h2 { margin: 2rem 0 .75rem; font-size: 1.35rem; }
+h3 { font-size: .875rem; font-weight: 600; overflow-wrap: anywhere; }
+dl { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin-top: 1rem; }
+dt, th, figcaption, .note { color: var(--quiet); font-size: .8125rem; }
+dd { overflow-wrap: anywhere; }
+nav { position: sticky; top: 0; z-index: 1; background: var(--page); border-bottom: 1px solid var(--line); }
+nav ul { display: flex; gap: 1.5rem; max-width: 100rem; margin: 0 auto; overflow-x: auto; list-style: none;
+  padding: .625rem clamp(1rem, 3vw, 2.5rem); white-space: nowrap; }
+nav a { color: var(--link); font-weight: 600; text-decoration: none; }
+nav a:hover { text-decoration: underline; }
+nav span { color: var(--quiet); font-weight: 400; }
+table { margin-bottom: 1rem; border-collapse: collapse; }
+th, td { padding: .25rem 1.5rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; }
+th { font-weight: 400; }
+td { font-variant-numeric: tabular-nums; }
+.items { display: grid; gap: 1rem; grid-template-columns:
+  repeat(auto-fill, minmax(min(100%, calc(var(--pictures) * 8.75rem + 1.25rem)), 1fr)); }
+article { min-width: 0; max-width: calc(var(--pictures) * 12rem + 1.25rem); padding: .875rem;
+  background: var(--card); border: 1px solid var(--line); border-radius: .75rem; }
+.title { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 1rem;
+  margin-bottom: .625rem; }
+.pictures { display: grid; gap: .75rem; grid-template-columns:
+  repeat(auto-fill, minmax(max(8rem, 100% / var(--pictures) - .75rem), 1fr)); }
+figure { max-width: 11.25rem; }
+figcaption { margin-top: .25rem; text-align: center; }
+figure a { display: block; border-radius: .5rem; overflow: hidden; background: var(--line); }
+img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; }
+a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One input with what was made of it.
+
+    Attributes:
+        name: As shown; any text.
+        pictures: Pairs of a caption and a path relative to the page, in the order shown.
+        note: A short remark such as "L1 0.081".
+    """
+
+    name: str
+    pictures: tuple[tuple[str, str], ...]
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One direction of translation.
+
+    Attributes:
+        title: For instance "A → B".
+        summary: Rows of label and value; may be empty.
+        items: The pictures; may be empty.
+    """
+
+    title: str
+    summary: tuple[tuple[str, str], ...]
+    items: tuple[Item, ...]
+
+
+def write(path: Path, title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None:
+    """Writes the page, whole or not at all: a failed write leaves an older page as it was.
+
+    The page refers to its pictures relative to itself only, so that the folder may be moved.
+
+    Args:
+        path: Where to; the folder exists.
+        title: The heading.
+        facts: Pairs of label and value about the run, shown at the top.
+        sections: In the order shown.
+
+    Raises:
+        RunError: The file cannot be written.
+        ValueError: A picture's path is absolute.
+    """
+    # A file name that is no valid Unicode is still linked right; on the page it is shown with question marks.
+    write_atomically(path, _page(title, facts, sections).encode("utf-8", "replace"))
+
+
+def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+    links = "\n".join(
+        f'<li><a href="#section-{number}">{escape(section.title)} <span>{len(section.items)}</span></a></li>'
+        for number, section in enumerate(sections, 1)
+    )
+    terms = "\n".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in facts)
+    body = "\n".join(_section(number, section) for number, section in enumerate(sections, 1))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{escape(title)}</h1>
+{f"<dl>{terms}</dl>" if facts else ""}
+</header>
+{f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if sections else ""}
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _section(number: int, section: Section) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>' for label, value in section.summary
+    )
+    items = "\n".join(_item(item) for item in section.items)
+    columns = max((len(item.pictures) for item in section.items), default=0)
+    gallery = f'<div class="items" style="--pictures: {max(columns, 1)}">\n{items}\n</div>'
+    return f"""<section id="section-{number}" aria-labelledby="title-{number}">
+<h2 id="title-{number}">{escape(section.title)}</h2>
+{f"<table><tbody>{rows}</tbody></table>" if rows else ""}
+{gallery if items else '<p class="note">No pictures.</p>'}
+</section>"""
+
+
+def _item(item: Item) -> str:
+    figures = "\n".join(_figure(item.name, caption, path) for caption, path in item.pictures)
+    note = f'<p class="note">{escape(item.note)}</p>' if item.note else ""
+    return f"""<article>
+<div class="title"><h3>{escape(item.name)}</h3>{note}</div>
+<div class="pictures">
+{figures}
+</div>
+</article>"""
+
+
+def _figure(name: str, caption: str, path: str) -> str:
+    url = _url(path)
+    alt = escape(f"{name}, {caption}")
+    # Width and height only reserve the square; the style sheet sets the size.
+    return f"""<figure>
+<a href="{url}"><img src="{url}" alt="{alt}" width="160" height="160" loading="lazy" decoding="async"></a>
+<figcaption>{escape(caption)}</figcaption>
+</figure>"""
+
+
+def _url(path: str) -> str:
+    if PurePosixPath(path).is_absolute():
+        raise ValueError(f"a picture's path must be relative to the page: {path}")
+    return quote(os.fsencode(path))  # the file system's own bytes; no character that HTML knows is left
