@@ -95,7 +95,7 @@ def test_rho_stays_in_the_unit_interval(tiny_config):
     metrics = model.train_step(make_batch(tiny_config))
     rho = np.concatenate([v.numpy() for v in model.generator_variables if v.name == "rho"])
     assert rho.min() == 0.0 and rho.max() == 1.0  # a step of 10 overshoots both ways
-    assert metrics["rho/mean"] == pytest.approx(rho.mean())
+    assert float(metrics["rho/mean"]) == pytest.approx(rho.mean())
 
 
 def test_generators_wait_for_n_critic_discriminator_updates(tiny_config):
@@ -139,7 +139,7 @@ def test_fit_runs_the_same_step(tiny_config):
     real_a, real_b = make_batch(tiny_config, count=4)
     images = (tf.data.Dataset.from_tensor_slices(x) for x in (real_a, real_b))
     model.compile(run_eagerly=True)
-    history = model.fit(tf.data.Dataset.zip(tuple(images)).batch(2), verbose=0)
+    history = model.fit(tf.data.Dataset.zip(tuple(images)).batch(2), shuffle=False, verbose=0)
     for start in (0, 2):
         metrics = twin.train_step((real_a[start : start + 2], real_b[start : start + 2]))
     assert history.history["g_loss"] == [pytest.approx(float(metrics["g_loss"]))]
