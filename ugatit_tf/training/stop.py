@@ -49,7 +49,7 @@ class StopRequest:
                 if received[0] not in self._SIGNALS:
                     continue
                 if not self.requested:
-                    self._event.set()
                     print("\nFinishing this step, then saving. Ctrl-C again leaves at once, unsaved.", flush=True)
+                    self._event.set()  # after the message, or the loop's own would run into it
                 elif received[0] == signal.SIGINT:
                     os._exit(_EXIT_CODE_INTERRUPTED)

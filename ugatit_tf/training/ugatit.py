@@ -198,8 +198,8 @@ class UGATIT(keras.Model):
 
         Returns:
             `g_loss`, weighted, with L2; and `g_loss`, `generator/l2` and, for both generators, the unweighted
-            `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. As in the reference,
-            `generator_A`'s cycle is the one it closes: B to A to B is generator_B's work, but counted here.
+            `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. `generator_A`'s cycle
+            is that of B, from B to A to B, as in the reference.
         """
         config = self.config
         a_to_b, b_to_b, b_to_a, a_to_a = translations

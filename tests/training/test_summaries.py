@@ -1,0 +1,33 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ugatit_tf.data import images
+from ugatit_tf.training.summaries import Summaries
+from ugatit_tf.training.ugatit import UGATIT
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "RGB"), (3, "RGB"), (4, "RGBA")])
+def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mode):
+    config = dataclasses.replace(tiny_config, img_ch=channels)
+    model = UGATIT(config)
+    samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, channels), np.uint8)
+    summaries = Summaries(config, samples, samples[:1])
+    summaries.write_samples(config.iteration + 2, model)  # the second step of the second epoch
+    summaries.close()
+
+    folder = Path(config.sample_dir) / config.model_dir
+    grid = Image.open(folder / "A2B_001_00002.png")
+    assert grid.mode == mode
+    pixels = np.asarray(grid)
+    assert pixels.shape == (2 * 32, 4 * 32, len(mode))
+    there = model.generator_B(images.to_float(samples[1:]))
+    again = model.generator_A(there.image)
+    expected = (samples[1], images.to_uint8(there.image[0].numpy()), images.to_uint8(again.image[0].numpy()))
+    for column, picture in zip((0, 2, 3), expected, strict=True):
+        cell = pixels[32:, 32 * column : 32 * (column + 1)]
+        np.testing.assert_array_equal(cell, images.with_channels(picture, len(mode)))
+    assert Image.open(folder / "fake_A_001_00002.png").size == (32, 32)
