@@ -22,8 +22,9 @@ class Console:
 
     def __init__(self, config: Config, first_step: int) -> None:
         self._config = config
-        self._first_step = first_step
         self._start = time.monotonic()
+        # From where the rate counts: behind the first step here, which has the graph's tracing in it.
+        self._warm: tuple[int, float] | None = None
         self._last_line = -float("inf")
         self._bar = tqdm(
             total=config.total_steps,
@@ -40,6 +41,7 @@ class Console:
             step: steps done, this one included.
             losses: gives `d_loss` and `g_loss`; called only where they are shown, as it waits for the device.
         """
+        self._warm = self._warm or (step, time.monotonic())
         end_of_epoch = step % self._config.iteration == 0
         if self._bar.disable:
             now = time.monotonic()
@@ -52,7 +54,7 @@ class Console:
         if end_of_epoch:
             if not self._bar.disable:
                 self.say(self._line(step, *losses()))
-            self.say(self._forecast(step))
+            self._forecast(step, *self._warm)
 
     def say(self, text: str) -> None:
         """Prints a line without tearing the bar."""
@@ -71,7 +73,8 @@ class Console:
             f"d_loss: {d_loss:.8f}, g_loss: {g_loss:.8f}"
         )
 
-    def _forecast(self, step: int) -> str:
-        rate = (step - self._first_step) / (time.monotonic() - self._start)
-        left = datetime.timedelta(seconds=round((self._config.total_steps - step) / rate))
-        return f"{step} of {self._config.total_steps} steps done, {rate:.3g} steps/s, about {left} left"
+    def _forecast(self, step: int, warm_step: int, warm_time: float) -> None:
+        if step > warm_step:
+            rate = (step - warm_step) / (time.monotonic() - warm_time)
+            left = datetime.timedelta(seconds=round((self._config.total_steps - step) / rate))
+            self.say(f"{step} of {self._config.total_steps} steps done, {rate:.3g} steps/s, about {left} left")
