@@ -31,6 +31,10 @@ def recorded_uniform(seed):
     return lambda shape, salt: tf.fill(shape, (0.3, 0.5)[salt])
 
 
+def assert_close(actual, expected, tolerance, name):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max(), err_msg=name)
+
+
 class Recording:
     def __init__(self, folder):
         flags = json.loads((folder / "config.json").read_text())
@@ -41,7 +45,9 @@ class Recording:
         self.steps = flags["steps"]
         self.model = UGATIT(config, uniform=recorded_uniform)
         self.model.compile(learning_rate=1e-4)
-        self.prefix = folder / "checkpoint" / config.model_dir / f"{config.model_name}.model-1"
+        (index,) = (folder / "checkpoint").glob("*/*.model-1.index")
+        assert index.parent.name == config.model_dir
+        self.prefix = index.with_suffix("")
         self.restart()
 
     def restart(self):
@@ -56,10 +62,7 @@ class Recording:
         for name, value in computed.items():
             expected = self.values[group + name]
             # Heatmaps of a single image were recorded without the batch axis.
-            actual = np.reshape(value, expected.shape)
-            np.testing.assert_allclose(
-                actual, expected, rtol=0, atol=tolerance * np.abs(expected).max(), err_msg=group + name
-            )
+            assert_close(np.reshape(value, expected.shape), expected, tolerance, group + name)
 
 
 @functools.cache
@@ -162,8 +165,7 @@ def test_training_steps(recording):
     # With spectral norm, later steps hang on the order in which the reference stored u.
     comparable = slice(0, 1) if recording.config.sn else slice(None)
     for name in ("d_loss", "g_loss"):
-        np.testing.assert_allclose(
-            [metrics[name] for metrics in history][comparable], values[f"train/{name}"][comparable], rtol=TOLERANCE
-        )
+        actual = [float(metrics[name]) for metrics in history]
+        assert_close(actual[comparable], values[f"train/{name}"][comparable], TOLERANCE, name)
     if not recording.config.sn:
         recording.check("after/", {"x_ab": model.generator_B(tf.constant(values["As"][0])).image}, AFTER_TOLERANCE)
