@@ -27,27 +27,14 @@ class Translation(NamedTuple):
     heatmap: KerasTensor
 
 
-@keras.saving.register_keras_serializable("ugatit_tf")
-class ConvNorm(keras.layers.Layer):
-    """3x3 convolution that keeps the shape, then instance norm, or AdaLIN where `adaptive`."""
+class _FeatureLayer(keras.layers.Layer):
+    """Keeps the features' shape, `[B, H, W, filters]`; where `adaptive`, gamma and beta for AdaLIN are inputs too."""
 
     def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.adaptive = adaptive
         self.smoothing = smoothing
-        self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
-        if adaptive:
-            self.norm = AdaLIN(smoothing, name="instance_layer_norm")
-        else:
-            self.norm = InstanceNorm(name="instance_norm")
-
-    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
-        self.conv.build(input_shape)
-        self.norm.build(self.conv.compute_output_shape(input_shape))
-
-    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
-        return self.norm(self.conv(inputs), *affine)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)
@@ -61,14 +48,31 @@ class ConvNorm(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class ResidualBlock(keras.layers.Layer):
-    """conv, norm, ReLU, conv, norm, plus the input; where `adaptive`, gamma and beta are further inputs of the call."""
+class ConvNorm(_FeatureLayer):
+    """3x3 convolution, then instance norm, or AdaLIN where `adaptive`."""
 
     def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.adaptive = adaptive
-        self.smoothing = smoothing
+        super().__init__(filters, adaptive, smoothing, **kwargs)
+        self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
+        if adaptive:
+            self.norm = AdaLIN(smoothing, name="instance_layer_norm")
+        else:
+            self.norm = InstanceNorm(name="instance_norm")
+
+    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
+        self.conv.build(input_shape)
+        self.norm.build(self.conv.compute_output_shape(input_shape))
+
+    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
+        return self.norm(self.conv(inputs), *affine)
+
+
+@keras.saving.register_keras_serializable("ugatit_tf")
+class ResidualBlock(_FeatureLayer):
+    """conv, norm, ReLU, conv, norm, plus the input."""
+
+    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
+        super().__init__(filters, adaptive, smoothing, **kwargs)
         self.res1 = ConvNorm(filters, adaptive, smoothing, name="res1")
         self.res2 = ConvNorm(filters, adaptive, smoothing, name="res2")
 
@@ -78,16 +82,6 @@ class ResidualBlock(keras.layers.Layer):
 
     def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
         return inputs + self.res2(ops.relu(self.res1(inputs, *affine)), *affine)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
-        return input_shape
-
-    def get_config(self) -> dict:
-        return super().get_config() | {
-            "filters": self.filters,
-            "adaptive": self.adaptive,
-            "smoothing": self.smoothing,
-        }
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
