@@ -83,7 +83,7 @@ def measure(size: int) -> dict[str, float]:
 
 
 def generator_flops(ch: int, n_res: int, size: int) -> float:
-    """Multiplications and additions of a generator's convolutions for one image."""
+    """Multiplications and additions of a generator's convolutions for one image, nothing folded."""
     half, quarter, features = size // 2, size // 4, 4 * ch
     return (
         _convolution(7, 3, ch, size)
