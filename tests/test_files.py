@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import write_atomically
+from ugatit_tf.files import replace_folder, write_atomically
 
 
 def half(path, data):
@@ -85,3 +85,60 @@ def test_places_that_cannot_be_written(tmp_path):
     assert {entry.name for entry in tmp_path.iterdir()} == {"file", "folder"}
     with pytest.raises(RunError, match="cannot write /: "):
         write_atomically("/", b"new")
+
+
+def write_folder(path, text, overwrite=False):
+    with replace_folder(path, overwrite=overwrite) as folder:
+        (folder / "x").write_text(text)
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_written_and_replaced(tmp_path):
+    write_folder(tmp_path / "above" / "target", "first")
+    assert content(tmp_path) == {"above/target/x": "first"}
+    (tmp_path / "above" / "target" / "stale").write_text("")
+    write_folder(tmp_path / "above" / "target", "second", overwrite=True)
+    assert content(tmp_path) == {"above/target/x": "second"}
+    assert [path.name for path in (tmp_path / "above").iterdir()] == ["target"]
+
+
+def test_a_folder_that_is_there_is_refused_before_anything_is_written(tmp_path):
+    write_folder(tmp_path / "target", "old")
+    with pytest.raises(RunError, match="target is there already: give --overwrite"):
+        write_folder(tmp_path / "target", "new")
+    assert content(tmp_path) == {"target/x": "old"}
+
+
+@pytest.mark.parametrize("error", [RunError("no"), OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_block_that_raises_keeps_the_old_folder_and_leaves_nothing(tmp_path, error):
+    write_folder(tmp_path / "target", "old")
+    with pytest.raises((RunError, KeyboardInterrupt)), replace_folder(tmp_path / "target", overwrite=True) as folder:
+        (folder / "x").write_text("half")
+        raise error
+    assert content(tmp_path) == {"target/x": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_folder_that_cannot_be_renamed_keeps_the_old_one(tmp_path, monkeypatch):
+    write_folder(tmp_path / "target", "old")
+    rename = Path.rename
+
+    def refuse_the_new_one(path, target):
+        if path.suffix == ".tmp":
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new_one)
+    with pytest.raises(RunError, match=r"^cannot write .*target: Permission denied$"):
+        write_folder(tmp_path / "target", "new", overwrite=True)
+    assert content(tmp_path) == {"target/x": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_file_in_the_place_of_a_folder_above_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"^cannot make the folder .*file"):
+        write_folder(tmp_path / "file" / "target", "new")

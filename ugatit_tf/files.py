@@ -1,7 +1,9 @@
 """Making folders, and writing files so that a reader never meets half of one."""
 
 import contextlib
+import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from ugatit_tf.errors import RunError
@@ -41,6 +43,48 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Writes a folder, whole or not at all: a context that gives the folder to write to.
+
+    Args:
+        path: Where to; the folders above it are made.
+        overwrite: Whether it may take the place of what is there already, which survives any failure.
+
+    Yields:
+        An empty folder beside `path`. It becomes `path` when the block ends, and goes when the block raises.
+
+    Raises:
+        RunError: Something is there already and may not be overwritten, or the folder cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} is there already: give --overwrite to replace all of it, or another place.")
+    make_folder(path.parent)
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        temporary.mkdir()
+        yield temporary
+        _move_into_place(temporary, path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {_reason(error)}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into_place(temporary: Path, path: Path) -> None:
+    """Renames a folder over another, which no single call does: the old one steps aside, and back on failure."""
+    old = temporary.with_suffix(".old")
+    if path.exists():
+        path.rename(old)
+    try:
+        temporary.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _reason(error: OSError) -> str:
