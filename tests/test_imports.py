@@ -15,6 +15,7 @@ LEVELS = [
     {"config"},
     {"networks", "data"},
     {"interop", "evaluation", "reports", "training"},
+    {"inference"},
     {"phases"},
     {"main", PACKAGE},
 ]

@@ -8,6 +8,7 @@ _PUBLIC = {
     "Discriminator": "ugatit_tf.networks.discriminator",
     "Generator": "ugatit_tf.networks.generator",
     "UGATIT": "ugatit_tf.training.ugatit",
+    "load_generator": "ugatit_tf.inference",
 }
 __all__ = list(_PUBLIC)
 

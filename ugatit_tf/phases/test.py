@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf import inference
+from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.evaluation.paired import PairedScores
 from ugatit_tf.files import make_folder, write_atomically
-from ugatit_tf.networks.generator import Generator
+from ugatit_tf.inference import Translator
 from ugatit_tf.reports import gallery
-from ugatit_tf.training import checkpoints, device
-from ugatit_tf.training.ugatit import build_generator
+from ugatit_tf.training import device
 
 _BATCH_SIZE = 8
 _SCORE_LABELS = {
@@ -34,7 +33,7 @@ class _Direction(NamedTuple):
 
     source: str
     target: str
-    generator: Generator
+    translator: Translator
     test_set: ImageSet
     answers: ImageSet | None
 
@@ -50,24 +49,22 @@ def run(config: Config) -> None:
         RunError: where there is no checkpoint, it does not fit the flags, or the dataset has no test images; and, after
             all else is done, where some images could not be read, naming them.
     """
-    prefix = checkpoints.require_latest(config)
-    saved = checkpoints.saved_config(config)
-    if saved is not None:
-        any_size = {"img_size"} if config.light else set()
-        checkpoints.check_architecture(config, saved, ARCHITECTURE - any_size)
+    prefix, _ = inference.find_checkpoint(config)
     test_a, test_b = sources.open_splits(config, ("testA", "testB"))
 
     print(f"Device: {device.prepare()}")
     print(f"Translating with {prefix}")
-    generator_a, generator_b = (build_generator(config, domain) for domain in "AB")
-    checkpoints.restore(generator_a.variables + generator_b.variables, prefix, whole=False)
+    a_to_b, b_to_a = (
+        Translator(inference.restored_generator(config, prefix, name), config.img_size, config.img_ch)
+        for name in ("A2B", "B2A")
+    )
 
     answers_known = sources.has_true_answers(config.dataset)
     folder = Path(config.result_dir) / config.model_dir
     sections, scores, unreadable = [], {}, []
     for direction in (
-        _Direction("A", "B", generator_b, test_a, test_b if answers_known else None),
-        _Direction("B", "A", generator_a, test_b, test_a if answers_known else None),
+        _Direction("A", "B", a_to_b, test_a, test_b if answers_known else None),
+        _Direction("B", "A", b_to_a, test_b, test_a if answers_known else None),
     ):
         section, scores[direction.name] = _test(config, folder, direction, unreadable)
         sections.append(section)
@@ -121,8 +118,6 @@ def _translate(
     config: Config, direction: _Direction, unreadable: list[str]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """Yields index, input, heatmap over the input, and output of each readable test image, uint8 `[S, S, C]` each."""
-    signature = tf.TensorSpec((None, config.img_size, config.img_size, config.img_ch))
-    generate = tf.function(direction.generator, input_signature=[signature], autograph=False)
     count = len(direction.test_set)
     with tqdm(total=count, desc=direction.name, unit="image", disable=None) as bar:
         for start in range(0, count, _BATCH_SIZE):
@@ -133,10 +128,9 @@ def _translate(
                 except images.UnreadableImageError as error:
                     unreadable.append(str(error))
             if batch:
-                translation = generate(images.to_float(np.stack(list(batch.values()))))
-                outputs = images.to_uint8(translation.image.numpy())
-                heatmaps = translation.heatmap.numpy()
-                for (index, source), values, output in zip(batch.items(), heatmaps, outputs, strict=True):
+                translation = direction.translator.translate(np.stack(list(batch.values())))
+                outputs = images.to_uint8(translation.image)
+                for (index, source), values, output in zip(batch.items(), translation.heatmap, outputs, strict=True):
                     yield index, source, heatmap.overlay(source, values), output
             bar.update(min(_BATCH_SIZE, count - start))
 

@@ -21,7 +21,12 @@ def latest(config: Config) -> Path | None:
 
     The folder is looked at, not its `checkpoint` state file: that one names places that a moved folder has left.
     """
-    prefixes = [path.with_suffix("") for path in config.run_checkpoint_dir.glob(f"{config.model_name}.model-*.index")]
+    return newest(config.run_checkpoint_dir, config.model_name)
+
+
+def newest(folder: Path, model_name: str) -> Path | None:
+    """As `latest`, of any folder."""
+    prefixes = [path.with_suffix("") for path in folder.glob(f"{model_name}.model-*.index")]
     return max((prefix for prefix in prefixes if _step(prefix) is not None), key=_step, default=None)
 
 
