@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -26,8 +27,39 @@ def tiny_config(tmp_path):
     from ugatit_tf.config import Config
 
     folders = {
-        f"{name}_dir": str(tmp_path / name) for name in ("dataset", "checkpoint", "sample", "log", "result", "cache")
+        f"{name}_dir": str(tmp_path / name)
+        for name in ("dataset", "checkpoint", "sample", "log", "result", "cache", "export")
     }
     return Config(
         dataset="demo", light=True, ch=2, n_res=1, n_dis=4, img_size=32, epoch=2, iteration=4, decay_epoch=1, **folders
     )
+
+
+@pytest.fixture
+def scrambled_generator():
+    """Builds a generator with weights under which every part of it shows in the output."""
+    from ugatit_tf.training.ugatit import build_generator
+
+    def build(config, domain="B"):
+        generator = build_generator(config, domain)
+        rng = np.random.default_rng("AB".index(domain))
+        for variable in generator.variables:
+            variable.assign(rng.normal(scale=0.3, size=variable.shape))
+        return generator
+
+    return build
+
+
+@pytest.fixture
+def save_generators(scrambled_generator):
+    """Writes a run's checkpoint of step 7, which holds generators alone; returns them by direction."""
+    from ugatit_tf.training import checkpoints
+
+    def save(config):
+        generators = {"A2B": scrambled_generator(config, "B"), "B2A": scrambled_generator(config, "A")}
+        checkpoints.save_config(config)
+        variables = [variable for generator in generators.values() for variable in generator.variables]
+        checkpoints.CheckpointWriter(variables, config).save(7)
+        return generators
+
+    return save

@@ -11,7 +11,8 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-PHASES = ("train", "test", "demo_data")
+PHASES = ("train", "test", "demo_data", "export")
+EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 IMAGE_CHANNELS = (1, 3, 4)
 SMALLEST_N_DIS = 4
 CONFIG_FILE = "config.json"
@@ -31,6 +32,17 @@ def _at_least(minimum: float) -> Constraint:
 
 def _one_of(choices: tuple) -> Constraint:
     return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
+
+
+def _some_of(choices: tuple[str, ...]) -> Constraint:
+    return Constraint(
+        f"one or more of {', '.join(choices)}, separated by commas",
+        lambda value: set(_split_commas(value)) <= set(choices),
+    )
+
+
+def _split_commas(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
 
 
 _POSITIVE = Constraint("more than 0", lambda value: value > 0)
@@ -102,6 +114,10 @@ class Config:
     result_dir: str = _knob("results", "where translated test images go", _NOT_EMPTY)
     cache_dir: str = _knob("cache", "where decoded images go that do not fit into memory", _NOT_EMPTY)
 
+    export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
+    export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
+    overwrite: bool = _knob(False, "replace an export that is there already")
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if field.type is float and type(getattr(self, field.name)) is int:
@@ -149,6 +165,11 @@ class Config:
     def run_checkpoint_dir(self) -> Path:
         """Where this run's checkpoints and its `config.json` lie."""
         return Path(self.checkpoint_dir) / self.model_dir
+
+    @property
+    def export_formats(self) -> tuple[str, ...]:
+        """`export_format` taken apart: each of EXPORT_FORMATS that it names, once."""
+        return tuple(name for name in EXPORT_FORMATS if name in _split_commas(self.export_format))
 
     @property
     def total_steps(self) -> int:

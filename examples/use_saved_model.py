@@ -1,0 +1,26 @@
+"""Translates a picture with an exported network. Needs TensorFlow and nothing of this project.
+
+python examples/use_saved_model.py export/<model_dir>/A2B/1 photo.jpg translated.png
+"""
+
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def main(saved_model: str, picture: str, result: str) -> None:
+    """Reads the file `picture`, JPEG, PNG, GIF or BMP of any size, and writes the PNG file `result`."""
+    model = tf.saved_model.load(saved_model)
+    files = tf.constant([Path(picture).read_bytes()])  # a batch of one
+    translated = model.signatures["serving_default"](image_bytes=files)["image_bytes"]
+    Path(result).write_bytes(translated[0].numpy())
+
+    # With pixels at hand, rather than files: uint8 [B, H, W, C] to uint8 [B, S, S, C].
+    # pixels = model.translate_uint8(images)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""A program, not a module: runs exported files as a stranger would, who has TensorFlow and nothing of this project.
+
+`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A on the
+images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz), named DIRECTION/FORMAT/OUTPUT,
+and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+Named = tuple[str, np.ndarray]
+
+
+def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
+    """Yields the outputs of every signature."""
+    loaded = tf.saved_model.load(str(folder / "1"))
+    files = tf.stack([tf.io.encode_png(image) for image in images])
+    pictures = loaded.signatures["serving_default"](image_bytes=files)["image_bytes"]
+    yield "saved_model/serving_default", np.stack([tf.io.decode_png(picture).numpy() for picture in pictures])
+    yield "saved_model/translate_uint8", loaded.translate_uint8(images).numpy()
+    for name, value in loaded.translate(to_float(images)).items():
+        yield f"saved_model/{name}", value.numpy()
+
+
+def run_tflite(folder: Path, images: np.ndarray) -> Iterator[Named]:
+    """Yields every file's outputs, and the median milliseconds that an image takes it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    for path in sorted((folder / "tflite").glob("*.tflite")):
+        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+        dtype = interpreter.get_input_details()[0]["dtype"]
+        run = interpreter.get_signature_runner()
+        outputs, times = [], []
+        for image in [images[0], *images]:  # the first run also warms up
+            value = image[np.newaxis] if dtype == np.uint8 else to_float(image[np.newaxis])
+            start = time.perf_counter()
+            outputs.append(run(images=value)["output"][0])
+            times.append(1000 * (time.perf_counter() - start))
+        yield f"tflite/{path.stem}", np.stack(outputs[1:])
+        yield f"milliseconds/{path.stem}", np.median(times[1:])
+
+
+def to_float(images: np.ndarray) -> np.ndarray:
+    """Scales uint8 to float32 in [-1, 1]."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def main(export: str, images: str, results: str) -> None:
+    """Runs everything; see the top of the file."""
+    outputs = {}
+    with np.load(images) as pictures:
+        for direction in pictures.files:
+            folder = Path(export, direction)
+            for place, run in (("1", run_saved_model), ("tflite", run_tflite)):
+                if (folder / place).is_dir():
+                    outputs |= {f"{direction}/{name}": value for name, value in run(folder, pictures[direction])}
+    np.savez(results, **outputs)
+
+
+if __name__ == "__main__":
+    sys.modules["ugatit_tf"] = None  # should it be installed, importing it fails all the same
+    main(*sys.argv[1:])

@@ -1,0 +1,88 @@
+"""What `data.images` does to pictures, as TensorFlow operations: it travels inside an exported graph."""
+
+import tensorflow as tf
+
+
+def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes one JPEG, PNG, GIF (its first frame) or BMP; as TensorFlow sees no EXIF, nothing is turned upright.
+
+    Args:
+        data: the file's bytes, a string scalar.
+        channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
+
+    Returns:
+        uint8 `[H, W, channels]`. Transparency is laid over white, unless `channels` is 4.
+    """
+    image = tf.io.decode_image(data, channels=0, expand_animations=False)
+    return with_channels(tf.ensure_shape(image, (None, None, None)), channels)
+
+
+def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
+    """Turns uint8 `[H, W, n]`, n from 1 to 4 and known only when it runs, into uint8 `[H, W, channels]`."""
+    count = tf.shape(image)[-1]
+    has_alpha = count % 2 == 0
+    alpha = tf.cond(has_alpha, lambda: image[..., -1:], lambda: tf.ones_like(image[..., :1]) * 255)
+    colours = tf.cond(count <= 2, lambda: tf.repeat(image[..., :1], 3, axis=-1), lambda: image[..., :3])
+    colours = tf.ensure_shape(colours, (None, None, 3))
+    alpha = tf.ensure_shape(alpha, (None, None, 1))
+    if channels == 4:
+        return tf.concat([colours, alpha], -1)
+    opacity = tf.cast(alpha, tf.float32) / 255.0
+    colours = tf.cast(tf.round(tf.cast(colours, tf.float32) * opacity + 255.0 * (1.0 - opacity)), tf.int32)
+    if channels == 1:
+        # ITU-R 601 luma in Pillow's fixed point.
+        luma = tf.reduce_sum(colours * tf.constant([19595, 38470, 7471]), -1, keepdims=True)
+        colours = tf.bitwise.right_shift(luma + 0x8000, 16)
+    return tf.cast(colours, tf.uint8)
+
+
+def resize(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes to squares: bilinear, antialiased where it shrinks; images of that size already are left as they are.
+
+    RGBA is weighted by its alpha, so that the colour of transparent pixels does not bleed.
+
+    Args:
+        images: uint8 `[B, H, W, C]`, C known.
+        size: the side of the result.
+
+    Returns:
+        uint8 `[B, size, size, C]`; within 1 of `data.images.resize`, which rounds between its two passes.
+    """
+    shape = tf.shape(images)
+    fits = tf.reduce_all(tf.equal(shape[1:3], size))
+    scale = _resize_rgba if images.shape[-1] == 4 else _resize_opaque
+    resized = tf.cond(fits, lambda: images, lambda: scale(images, size))
+    return tf.ensure_shape(resized, (None, size, size, images.shape[-1]))
+
+
+def to_float(images: tf.Tensor) -> tf.Tensor:
+    """Scales uint8 0..255 to float32 in [-1, 1]."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Scales float32 in [-1, 1] to uint8 0..255, rounded."""
+    return tf.cast(tf.round((images + 1.0) * 127.5), tf.uint8)
+
+
+def _resize_opaque(images: tf.Tensor, size: int) -> tf.Tensor:
+    return tf.cast(_scale(tf.cast(images, tf.float32), size), tf.uint8)
+
+
+def _resize_rgba(images: tf.Tensor, size: int) -> tf.Tensor:
+    colours, alpha = tf.split(tf.cast(images, tf.float32), (3, 1), -1)
+    weighted = _scale(_round(colours * alpha / 255.0), size)
+    alpha = _scale(alpha, size)
+    colours = tf.where(alpha == 0.0, weighted, tf.minimum(tf.floor(255.0 * weighted / tf.maximum(alpha, 1.0)), 255.0))
+    return tf.cast(tf.concat([colours, alpha], -1), tf.uint8)
+
+
+def _scale(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes float images of whole numbers as Pillow does: the width, rounded, and then the height, rounded."""
+    for sides in ((tf.shape(images)[1], size), (size, size)):
+        images = _round(tf.image.resize(images, sides, tf.image.ResizeMethod.BILINEAR, antialias=True))
+    return images
+
+
+def _round(values: tf.Tensor) -> tf.Tensor:
+    return tf.floor(values + 0.5)  # tf.round would take halves to the even number
