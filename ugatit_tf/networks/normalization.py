@@ -31,7 +31,8 @@ def instance_layer_scale_shift(x: KerasTensor, rho: KerasTensor) -> tuple[KerasT
     layer_variance = ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
     instance_scale = rho * ops.rsqrt(variance + EPSILON)
     layer_scale = (1.0 - rho) * ops.rsqrt(layer_variance + EPSILON)
-    return instance_scale + layer_scale, -(mean * instance_scale + layer_mean * layer_scale)
+    # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
+    return instance_scale + layer_scale, (mean * instance_scale + layer_mean * layer_scale) * -1.0
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
