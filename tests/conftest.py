@@ -1,4 +1,6 @@
+import contextlib
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -63,3 +65,19 @@ def save_generators(scrambled_generator):
         return generators
 
     return save
+
+
+@pytest.fixture
+def full_disk():
+    """Within `full_disk(after=N)`, a file that grows past N bytes fails as on a full disk."""
+
+    @contextlib.contextmanager
+    def limited(after):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited

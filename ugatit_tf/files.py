@@ -87,5 +87,37 @@ def _move_into_place(temporary: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def staged(folder: Path, last: str) -> Iterator[Path]:
+    """Lets many files appear in a folder together, or, where the body of the `with` fails, none of them.
+
+    Args:
+        folder: where the files shall be in the end; made if need be, and gone again after a failure.
+        last: a pattern; files whose names match it are the ones that make the others count, and come last.
+
+    Yields:
+        An empty folder inside `folder` to write them into.
+
+    Raises:
+        RunError: The folder cannot be made or written to; the message is one line with the path and the reason.
+    """
+    existed = folder.exists()
+    make_folder(folder)
+    staging = folder / f".{uuid.uuid4().hex}.tmp"  # inside, as only within one file system is a rename atomic
+    try:
+        try:
+            staging.mkdir()
+            yield staging
+            for path in sorted(staging.iterdir(), key=lambda path: path.match(last)):
+                path.replace(folder / path.name)
+        except OSError as error:
+            raise RunError(f"cannot write to {folder}: {_reason(error)}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not existed:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # refuses to remove one that has got files
+
+
 def _reason(error: OSError) -> str:
     return " ".join((error.strerror or str(error) or type(error).__name__).split())
