@@ -1,12 +1,23 @@
-"""Name-based checkpoints of the TensorFlow 1 reference: its names for our variables, and reading them."""
+"""Name-based checkpoints of the TensorFlow 1 reference: its names for our variables, and its count of steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from ugatit_tf.errors import RunError
+from ugatit_tf.interop.bundle import Bundle
+
+Table = Mapping[str, keras.Variable]
+
+GENERATOR_POWERS = ("beta1_power", "beta2_power")
+DISCRIMINATOR_POWERS = ("beta1_power_1", "beta2_power_1")
+_BETAS = (0.5, 0.999)
+_ALL_ZERO = 200_000  # by this exponent the powers of both have underflowed
 
 
 def reference_names(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
@@ -30,6 +41,48 @@ def reference_names(variables: Iterable[keras.Variable]) -> dict[str, keras.Vari
     return names
 
 
+def slot_names(
+    names: Table, slots: Iterable[tuple[keras.Variable, keras.Variable, keras.Variable]]
+) -> dict[str, keras.Variable]:
+    """The reference's names of Adam's moments.
+
+    Args:
+        names: of the networks' variables.
+        slots: each trained variable with its momentum and its velocity.
+    """
+    by_path = {variable.path: name for name, variable in names.items()}
+    table = {}
+    for variable, momentum, velocity in slots:
+        table[f"{by_path[variable.path]}/Adam"] = momentum
+        table[f"{by_path[variable.path]}/Adam_1"] = velocity
+    return table
+
+
+def matched(
+    table: Table, bundle: Bundle, others: Iterable[str] | None = None
+) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
+    """Goes through a checkpoint's variables one at a time, with a progress bar.
+
+    Args:
+        table: our variables by their names in the checkpoint.
+        bundle: the checkpoint.
+        others: what else the checkpoint may hold; None: anything.
+
+    Yields:
+        Each variable, and its values in the checkpoint.
+
+    Raises:
+        RunError: before the first one, where a variable is missing in the checkpoint, is there but not in the table,
+            or has another shape or type, naming it; later, where the file is damaged.
+    """
+    _check(table, bundle, others)
+    total = sum(map(bundle.size, table))
+    with tqdm(total=total, desc="Reading", unit="B", unit_scale=True, disable=None) as bar:
+        for name, variable in table.items():
+            yield variable, bundle.read(name)
+            bar.update(bundle.size(name))
+
+
 def load_weights(variables: Iterable[keras.Variable], prefix: str | Path) -> None:
     """Loads networks' weights from a checkpoint of the reference; what else it holds, such as Adam's slots, is left.
 
@@ -38,15 +91,98 @@ def load_weights(variables: Iterable[keras.Variable], prefix: str | Path) -> Non
         prefix: the checkpoint's path without `.index`.
 
     Raises:
-        RunError: where a variable is missing in the checkpoint or has another shape there, naming it.
+        RunError: as for `matched`.
     """
-    reader = tf.train.load_checkpoint(str(prefix))
-    shapes = reader.get_variable_to_shape_map()
-    names = reference_names(variables)
-    for name, variable in names.items():
-        if name not in shapes:
-            raise RunError(f"{prefix} has no variable {name}.")
-        if tuple(shapes[name]) != tuple(variable.shape):
-            raise RunError(f"{prefix} has {name} with shape {shapes[name]}; this network's is {list(variable.shape)}.")
-    for name, variable in names.items():
-        variable.assign(reader.get_tensor(name))
+    for variable, values in matched(reference_names(variables), Bundle(Path(prefix))):
+        variable.assign(values)
+
+
+def _check(table: Table, bundle: Bundle, others: Iterable[str] | None) -> None:
+    for name, variable in table.items():
+        shape = bundle.shape(name, rank=len(variable.shape))
+        if shape != tuple(variable.shape):
+            raise RunError(
+                f"{bundle.prefix} has {name} with shape {list(shape)}; this network's is {list(variable.shape)}."
+            )
+        if bundle.dtypes[name] != variable.dtype:
+            raise RunError(
+                f"{bundle.prefix} has {name} as {bundle.dtypes[name].name}; this network's is {variable.dtype}."
+            )
+    unknown = sorted(set(bundle.shapes) - set(table) - set(others)) if others is not None else []
+    if unknown:
+        raise RunError(f"{bundle.prefix} has {len(unknown)} variables that this network lacks; one is {unknown[0]}.")
+
+
+class Updates(NamedTuple):
+    """How often the networks were updated.
+
+    Attributes:
+        discriminators: as often as there were steps.
+        generators: less often where `n_critic` is more than 1.
+        source: where this is known from.
+    """
+
+    discriminators: int
+    generators: int
+    source: str
+
+
+def updates(bundle: Bundle, n_critic: int) -> Updates:
+    """The updates that a checkpoint of the reference has seen.
+
+    Its Adam keeps 0.5^(t + 1) after t updates, which underflows in a long run. Then there is the file's name: the
+    reference counts from 1, so that its `model-N` has seen N - 1 steps; an older version of it counts from 0.
+
+    Args:
+        bundle: the checkpoint.
+        n_critic: the discriminators' updates for one of the generators.
+
+    Raises:
+        RunError: where neither tells.
+    """
+    steps = _updates_in(bundle, DISCRIMINATOR_POWERS[0])
+    source = f"from {DISCRIMINATOR_POWERS[0]}"
+    if steps is None:
+        number = bundle.step_in_name
+        if number is None:
+            raise RunError(f"{bundle.prefix} does not tell its step: its name must end in -<step>.")
+        reason = "has underflowed" if DISCRIMINATOR_POWERS[0] in bundle.shapes else "is missing"
+        from_zero = _counts_from_zero(bundle, number)
+        steps = number if from_zero else max(number - 1, 0)
+        source = f"from the file's name, which counts from {0 if from_zero else 1}: {DISCRIMINATOR_POWERS[0]} {reason}"
+    generators = _updates_in(bundle, GENERATOR_POWERS[0])
+    return Updates(steps, -(-steps // n_critic) if generators is None else generators, source)
+
+
+def beta_powers(count: int) -> tuple[np.float32, np.float32]:
+    """Adam's `beta1_power` and `beta2_power` after `count` updates, to the last bit as TensorFlow 1 has them."""
+    return tuple(_power(np.float32(beta), count + 1) for beta in _BETAS)
+
+
+def _power(base: np.float32, exponent: int) -> np.float32:
+    # TensorFlow 1 multiplies once an update, rounding each time, and takes what is too small for a normal number as 0.
+    power = np.cumprod(np.full(min(exponent, _ALL_ZERO), base))[-1]
+    return power if power >= np.finfo(np.float32).tiny else np.float32(0)
+
+
+def _updates_in(bundle: Bundle, name: str) -> int | None:
+    """The t of `name`'s 0.5^(t + 1), or None where it is missing or has underflowed."""
+    if name not in bundle.shapes:
+        return None
+    bundle.shape(name, rank=0)
+    power = float(bundle.read(name))
+    if power == 0:
+        return None
+    exponent = round(-np.log2(power)) if 0 < power < 1 else 0
+    if exponent < 1 or power != _BETAS[0] ** exponent:
+        raise RunError(f"{bundle.prefix} has {name} {power}: no power of {_BETAS[0]}, the reference's beta1.")
+    return exponent - 1
+
+
+def _counts_from_zero(bundle: Bundle, number: int) -> bool:
+    """Whether `beta2_power_1`, which takes longer to underflow, is that of as many updates as the file's name says."""
+    name = DISCRIMINATOR_POWERS[1]
+    if name not in bundle.shapes:
+        return False
+    power = bundle.read(name).numpy()
+    return bool(power > 0 and power == beta_powers(number)[1])
