@@ -11,7 +11,7 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-PHASES = ("train", "test", "demo_data", "export")
+PHASES = ("train", "test", "export", "convert", "demo_data")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 IMAGE_CHANNELS = (1, 3, 4)
 SMALLEST_N_DIS = 4
@@ -117,6 +117,8 @@ class Config:
     export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
     export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
     overwrite: bool = _knob(False, "replace an export that is there already")
+    from_checkpoint: str = _knob("", "convert: a checkpoint of the reference, or its folder, to bring in")
+    to_checkpoint: str = _knob("", "convert: a folder to write the newest checkpoint to, for the reference")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -138,6 +140,9 @@ class Config:
                 raise UsageError(f"--{field.name} {value}: must be a finite number.")
             if not constraint.holds(value):
                 raise UsageError(f"--{field.name} {value}: must be {constraint.text}.")
+        given = [self.from_checkpoint != "", self.to_checkpoint != ""].count(True)
+        if given != (self.phase == "convert"):
+            raise UsageError("--phase convert, and no other, takes either --from_checkpoint or --to_checkpoint.")
         if self.n_dis > deepest_n_dis(self.img_size):
             raise UsageError(
                 f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "

@@ -5,7 +5,7 @@ of them or none.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -13,7 +13,10 @@ import tensorflow as tf
 
 from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import make_folder, write_atomically
+from ugatit_tf.files import make_folder, staged, write_atomically
+
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+BOOKKEEPING = (_OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what a checkpoint holds beside variables
 
 
 def latest(config: Config) -> Path | None:
@@ -59,6 +62,7 @@ def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool) -
     """
     checkpoint = _checkpoint(variables)
     try:
+        _check_kind(prefix, whole=whole)
         status = checkpoint.restore(str(prefix))
         status.assert_existing_objects_matched()
         if whole:
@@ -69,6 +73,16 @@ def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool) -
         raise RunError(f"{prefix} does not fit this network: {_first_line(error)}") from error
     except (tf.errors.OpError, IndexError) as error:  # IndexError: fewer bytes than the index asks for
         raise RunError(f"{prefix} is damaged or cannot be read: {_first_line(error)}") from error
+
+
+def key(path: str) -> str:
+    """The name in a checkpoint of the variable that has this path."""
+    return f"variables/{path.replace('.', '..').replace('/', '.S')}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def has_discriminators(names: Collection[str]) -> bool:
+    """Whether a checkpoint with these names in it holds more than generators."""
+    return any(name.startswith("variables/discriminator_") for name in names)
 
 
 class CheckpointWriter:
@@ -99,6 +113,35 @@ class CheckpointWriter:
             raise RunError(f"Cannot save to {self._manager.directory}: {_first_line(error)}") from error
 
 
+def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
+    """Puts one checkpoint, and `config.json` where it is the first, into a run's folder; forgets no other.
+
+    Args:
+        values: what it shall hold, by the variables' paths.
+        config: where to write it.
+        step: of the checkpoint; the folder has none of this step.
+
+    Returns:
+        The checkpoint's prefix.
+
+    Raises:
+        RunError: where it cannot be written; the folder is then as it was.
+    """
+    folder, name = config.run_checkpoint_dir, f"{config.model_name}.model"
+    checkpoint = tf.train.Checkpoint(variables=dict(values))
+    with staged(folder, last="*.index") as staging:
+        manager = tf.train.CheckpointManager(checkpoint, str(staging), None, checkpoint_name=name)
+        try:
+            manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise RunError(f"Cannot save to {folder}: {_first_line(error)}") from error
+        if latest(config) is None:
+            (staging / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
+        else:
+            (staging / "checkpoint").unlink()  # this one's does not know of the others
+    return folder / f"{name}-{step}"
+
+
 def save_config(config: Config) -> None:
     """Writes the run's configuration beside its checkpoints, making the folder."""
     make_folder(config.run_checkpoint_dir)
@@ -109,6 +152,21 @@ def saved_config(config: Config) -> Config | None:
     """The configuration that the run was last trained with, or None."""
     path = config.run_checkpoint_dir / CONFIG_FILE
     return Config.from_json(path.read_text(), str(path)) if path.exists() else None
+
+
+def require_saved_config(config: Config) -> Config:
+    """As `saved_config`.
+
+    Raises:
+        RunError: where there is none.
+    """
+    saved = saved_config(config)
+    if saved is None:
+        raise RunError(
+            f"{config.run_checkpoint_dir} has checkpoints but no {CONFIG_FILE}, so that nothing tells of what network "
+            "they are: give another --checkpoint_dir."
+        )
+    return saved
 
 
 def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
@@ -129,6 +187,15 @@ def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = AR
     ]
     if contradictions:
         raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
+
+
+def _check_kind(prefix: Path, *, whole: bool) -> None:
+    """Refuses a checkpoint of the reference, and one of generators alone where it has to be whole."""
+    names = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
+    if _OBJECT_GRAPH not in names:
+        raise RunError(f"{prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
+    if whole and not has_discriminators(names):
+        raise RunError(f"{prefix} holds generators alone: it can be tested, but there is nothing to train on from.")
 
 
 def _checkpoint(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:

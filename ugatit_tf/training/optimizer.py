@@ -12,6 +12,11 @@ class FusedAdam(keras.optimizers.Adam):
     trace. Neither `amsgrad` nor sparse gradients.
     """
 
+    @property
+    def slots(self) -> list[tuple[keras.Variable, keras.Variable, keras.Variable]]:
+        """Each variable that is trained, with its first and its second moment."""
+        return list(zip(self._trainable_variables, self._momentums, self._velocities, strict=True))
+
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value + 1, tf.float32)
