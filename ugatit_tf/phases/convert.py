@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf import inference
+from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.interop import bundle, tf1_architecture, tf1_checkpoint
 from ugatit_tf.interop.bundle import Bundle
@@ -115,11 +116,7 @@ def _read_reference(source: Bundle, skeleton: _Skeleton) -> dict[str, tf.Variabl
 
 
 def _write_out(config: Config) -> None:
-    source = Bundle(checkpoints.require_latest(config))
-    saved = checkpoints.saved_config(config)
-    if saved is not None:
-        any_size = {"img_size"} if config.light else set()
-        checkpoints.check_architecture(config, saved, ARCHITECTURE - any_size)
+    source = Bundle(inference.find_checkpoint(config)[0])
     if not source.object_based:
         raise RunError(f"{source.prefix} is of the reference already.")
     # The reference counts from 1.

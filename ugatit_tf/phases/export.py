@@ -13,7 +13,7 @@ from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import replace_folder
 from ugatit_tf.interop import formats, model_card, verify
-from ugatit_tf.training import device
+from ugatit_tf.training import checkpoints, device
 
 _CHECKED = 8
 _CALIBRATION = 32
@@ -50,8 +50,7 @@ def _export(config: Config, trained: Config, prefix: Path, folder: Path) -> None
             print(f"Writing {direction} {name} ...")
             source = formats.Source(generator, config.img_size, calibration[direction])
             formats.get(name).write(source, folder / direction)
-        step = int(prefix.name.rpartition("-")[2])
-        model_card.write(folder / direction, direction, step, trained, names)
+        model_card.write(folder / direction, direction, checkpoints.step_in_name(prefix), trained, names)
     print("Checking in a fresh process ...")
     measurements = verify.check(folder, names, generators, pictures)
     count = min(map(len, pictures.values()))

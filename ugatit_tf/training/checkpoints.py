@@ -30,7 +30,7 @@ def latest(config: Config) -> Path | None:
 def newest(folder: Path, model_name: str) -> Path | None:
     """As `latest`, of any folder."""
     prefixes = [path.with_suffix("") for path in folder.glob(f"{model_name}.model-*.index")]
-    return max((prefix for prefix in prefixes if _step(prefix) is not None), key=_step, default=None)
+    return max((prefix for prefix in prefixes if step_in_name(prefix) is not None), key=step_in_name, default=None)
 
 
 def require_latest(config: Config) -> Path:
@@ -207,7 +207,8 @@ def _checkpoint(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(variables=by_path)
 
 
-def _step(prefix: Path) -> int | None:
+def step_in_name(prefix: Path) -> int | None:
+    """The completed steps that a checkpoint's name tells, or None where it is named otherwise."""
     match = re.search(r"\.model-(\d+)$", prefix.name)
     return int(match[1]) if match else None
 
