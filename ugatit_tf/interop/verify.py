@@ -58,7 +58,7 @@ def check(
         outputs = {tuple(key.split("/")[1:]): value for key, value in results.items() if key.startswith(direction)}
         if "keras" in formats:
             # In this process: that file needs this project's layers anyway.
-            loaded = keras.saving.load_model(export / direction / KERAS_FILE)
+            loaded = _load_keras(export / direction / KERAS_FILE)
             outputs |= {("keras", name): value for name, value in _run(loaded, pictures[direction]).items()}
         missing = set(formats) - {kind for kind, _ in outputs}
         if missing:
@@ -102,6 +102,13 @@ def _run_in_a_fresh_process(export: Path, pictures: Mapping[str, np.ndarray]) ->
             raise RunError(f"The export's check failed: its fresh process could not run what was written: {reason}")
         with np.load(results) as arrays:
             return dict(arrays)
+
+
+def _load_keras(path: Path) -> Generator:
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
+        raise RunError(f"The export's check failed: {path} cannot be loaded: {' '.join(str(error).split())}") from error
 
 
 def _run(generator: Generator, pictures: np.ndarray) -> dict[str, np.ndarray]:
