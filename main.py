@@ -1,5 +1,6 @@
 """Trains, tests and exports U-GAT-IT: `python main.py --phase train --dataset NAME`. `--help` lists all flags."""
 
+import logging
 import os
 import sys
 
@@ -8,6 +9,7 @@ from ugatit_tf.errors import UserError
 
 # TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def main(argv: list[str]) -> int:

@@ -46,11 +46,13 @@ def _split_commas(value: str) -> list[str]:
 
 
 _POSITIVE = Constraint("more than 0", lambda value: value > 0)
-_NOT_EMPTY = Constraint("a name", lambda value: bool(value.strip()))
-_ANY = Constraint("any value of its type", lambda _: True)
+_NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
+_BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
+_TEXT = Constraint("any text", lambda _: True)
 
 
-def _knob(default: Any, doc: str, constraint: Constraint = _ANY, *, architecture: bool = False) -> Any:
+def _knob(default: Any, doc: str, constraint: Constraint | None = None, *, architecture: bool = False) -> Any:
+    constraint = constraint or (_BOOLEAN if isinstance(default, bool) else _TEXT)
     metadata = {"help": doc, "constraint": constraint, "architecture": architecture}
     return dataclasses.field(default=default, metadata=metadata)
 

@@ -9,12 +9,13 @@ from ugatit_tf import config as config_lib
 from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
 
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
 
 def _define(flag_values: flags.FlagValues) -> None:
     """Defines `--help`, `--preset` and a flag for every knob of Config."""
-    flags.DEFINE_boolean("help", False, "print this and leave", flag_values=flag_values)
+    flags.DEFINE_boolean("help", False, "print this and leave", short_name="h", flag_values=flag_values)
     flags.DEFINE_enum(
         "preset",
         None,
@@ -45,7 +46,7 @@ def parse(argv: Sequence[str]) -> Config:
     try:
         rest = flag_values(_join_boolean_values(argv))
     except (flags.Error, ValueError) as error:  # absl raises the latter for --nolight=true
-        raise UsageError(f"{' '.join(str(error).split())} (--help lists all flags)") from error
+        raise UsageError(f"{_reason(error)} (--help lists all flags)") from error
     if flag_values.help:
         print(_help(argv[0]))
         raise SystemExit(0)
@@ -64,6 +65,16 @@ def parse(argv: Sequence[str]) -> Config:
         config = dataclasses.replace(config, n_dis=min(config.n_dis, fitting))
     config.validate()
     return config
+
+
+def _reason(error: Exception) -> str:
+    """The message of absl as one line; of a value of the wrong type, in words instead of Python's."""
+    text = " ".join(str(error).split())
+    field = next((field for field in dataclasses.fields(Config) if text.startswith(f"flag --{field.name}=")), None)
+    if field is None:
+        return text
+    value = text.removeprefix(f"flag --{field.name}=").partition(": ")[0]
+    return f"--{field.name} {value}: must be {_TYPES[field.type]}"
 
 
 def _help(program: str) -> str:

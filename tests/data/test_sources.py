@@ -64,8 +64,16 @@ def test_missing_folders_are_all_named(mine):
     (root / "testA").mkdir()
     with pytest.raises(RunError) as error:
         sources.open_splits(config, ("trainA", "trainB", "testA"))
-    for text in ("trainA (1 images)", f"{root / 'trainB'} (no such folder)", "testA (0 images)", "--dataset demo"):
+    for text in ("trainA (has images)", f"{root / 'trainB'} (no such folder)", "testA (no images)", "--dataset demo"):
         assert text in str(error.value)
+
+
+def test_one_of_the_splits_will_do_where_that_is_asked_for(mine):
+    config, root = mine
+    put(root / "testA", "a.png")
+    assert [len(s) for s in sources.open_splits(config, ("testA", "testB"), one_will_do=True)] == [1, 0]
+    with pytest.raises(RunError, match="testB"):
+        sources.open_splits(config, ("testB",), one_will_do=True)
 
 
 def test_demo_needs_no_files(tiny_config):

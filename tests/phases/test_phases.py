@@ -94,12 +94,17 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys):
     assert all(Image.open(results / unquote(source)).size == (32, 32) for source in sources)
     assert not (results / "scores.json").exists()  # nobody knows the right answers of these
 
+    # One picture alone, and one that cannot be read: nothing stays of the test before.
+    shutil.rmtree(here / "dataset" / mine / "testB")
+    for path in (here / "dataset" / mine / "testA").glob("*.png"):
+        path.rename(path.with_name("alone.png"))
+    for path in (here / "dataset" / mine / "testA").glob("<b>*"):
+        path.unlink()
     (here / "dataset" / mine / "testA" / "broken.jpg").write_bytes(b"no jpeg")
-    shutil.rmtree(results)
     assert command("--phase", "test", *flags) == 1
-    assert "1 test images could not be read: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
-    assert len(list((results / "A2B").iterdir())) == 3
-    assert (results / "index.html").exists()
+    assert "Could not read 1 of the test images: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
+    assert [path.name for path in (results / "A2B").iterdir()] == ["alone.png"]
+    assert "B → A" not in (results / "index.html").read_text()
 
 
 def curve_steps(folder, tag):
@@ -182,7 +187,8 @@ def test_demo_data_is_an_ordinary_dataset(here, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--light", "maybe"], 2, "light"),
+        (["--light", "maybe"], 2, "--light maybe: must be true or false"),
+        (["--iteration", "1e3"], 2, "--iteration 1e3: must be a whole number"),
         (["--img_size", "30"], 2, "--img_size 30: must be a multiple of 4"),
         (["--dataset", "nowhere", "--light", "True"], 1, "dataset/nowhere/trainA (no such folder)"),
     ],

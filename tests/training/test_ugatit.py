@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.config import GAN_TYPES
+from ugatit_tf.errors import UsageError
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.training.ugatit import GENERATOR_METRICS, UGATIT
@@ -46,6 +47,11 @@ def test_a_step_moves_every_variable(tiny_config, gan_type):
     # added to every logit cancels in the losses that are linear in them.
     excused = ("CAM_logit/u", "D_logit/u", "/rho") + (("D_logit/bias",) if gan_type in LINEAR else ())
     assert {path for path in still if not path.endswith(excused)} == {"ugatit/generator_metrics"}
+
+
+def test_images_too_small_for_the_discriminators_are_refused(tiny_config):
+    with pytest.raises(UsageError, match="--img_size 32 is too small for --n_dis 6"):
+        UGATIT(dataclasses.replace(tiny_config, n_dis=6))
 
 
 def test_metrics_add_up(tiny_config):

@@ -35,8 +35,13 @@ class ImageSet:
         return len(self.names)
 
 
-def open_splits(config: Config, splits: Sequence[str]) -> tuple[ImageSet, ...]:
+def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = False) -> tuple[ImageSet, ...]:
     """Lists the images of some splits of `config.dataset`, such as ("trainA", "trainB"); reads none.
+
+    Args:
+        config: names the dataset.
+        splits: the splits' names.
+        one_will_do: whether splits may be empty as long as one is not.
 
     Raises:
         RunError: where a split has no images, naming every folder that was looked for.
@@ -45,15 +50,20 @@ def open_splits(config: Config, splits: Sequence[str]) -> tuple[ImageSet, ...]:
         return tuple(_demo_split(config, split) for split in splits)
     root = Path(config.dataset_dir) / config.dataset
     found = tuple(_folder_split(config, root / split) for split in splits)
-    if not all(len(image_set) for image_set in found):
-        counts = ", ".join(
-            f"{s.place} ({f'{len(s)} images' if Path(s.place).is_dir() else 'no such folder'})" for s in found
-        )
+    enough = any if one_will_do else all
+    if not enough(len(image_set) for image_set in found):
+        places = ", ".join(f"{image_set.place} ({_state(image_set)})" for image_set in found)
         raise RunError(
-            f"Dataset {config.dataset!r} lacks images: looked in {counts}. Put images there, or try --dataset {DEMO}, "
+            f"Dataset {config.dataset!r} lacks images: looked in {places}. Put images there, or try --dataset {DEMO}, "
             "which needs none."
         )
     return found
+
+
+def _state(image_set: ImageSet) -> str:
+    if len(image_set):
+        return "has images"
+    return "no images" if Path(image_set.place).is_dir() else "no such folder"
 
 
 def has_true_answers(dataset: str) -> bool:

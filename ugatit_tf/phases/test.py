@@ -46,11 +46,11 @@ def run(config: Config) -> None:
     """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, `index.html` and, where the answers are known, `scores.json`.
 
     Raises:
-        RunError: where there is no checkpoint, it does not fit the flags, or the dataset has no test images; and, after
-            all else is done, where some images could not be read, naming them.
+        RunError: where there is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB;
+            and, after all else is done, where some images could not be read, naming them.
     """
     prefix, _ = inference.find_checkpoint(config)
-    test_a, test_b = sources.open_splits(config, ("testA", "testB"))
+    test_a, test_b = sources.open_splits(config, ("testA", "testB"), one_will_do=True)
 
     print(f"Device: {device.prepare()}")
     print(f"Translating with {prefix}")
@@ -66,8 +66,9 @@ def run(config: Config) -> None:
         _Direction("A", "B", a_to_b, test_a, test_b if answers_known else None),
         _Direction("B", "A", b_to_a, test_b, test_a if answers_known else None),
     ):
-        section, scores[direction.name] = _test(config, folder, direction, unreadable)
-        sections.append(section)
+        if len(direction.test_set):
+            section, scores[direction.name] = _test(config, folder, direction, unreadable)
+            sections.append(section)
 
     if answers_known:
         write_atomically(folder / "scores.json", (json.dumps(scores, indent=2) + "\n").encode())
@@ -80,7 +81,7 @@ def run(config: Config) -> None:
     gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections)
     print(f"Gallery: {folder / 'index.html'}")
     if unreadable:
-        raise RunError(f"{len(unreadable)} test images could not be read: {'; '.join(unreadable)}")
+        raise RunError(f"Could not read {len(unreadable)} of the test images: {'; '.join(unreadable)}")
 
 
 def _test(
@@ -89,6 +90,8 @@ def _test(
     """Translates a direction's test images and saves them; adds to `unreadable` what cannot be read."""
     for place in (direction.name, f"gallery/{direction.name}/input", f"gallery/{direction.name}/attention"):
         make_folder(folder / place)
+        for earlier in (folder / place).glob("*.png"):  # of another checkpoint, perhaps of other images
+            earlier.unlink()
     paired = PairedScores(_mean_image(config, f"train{direction.target}")) if direction.answers else None
     items = []
     for index, source, attention, output in _translate(config, direction, unreadable):

@@ -49,7 +49,6 @@ def run(config: Config) -> None:
         print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
         return
 
-    checkpoints.save_config(config)
     caches = open_caches(image_sets, config.load_size, config.img_ch, Path(config.cache_dir))
     batches = pipeline.batches(
         caches,
@@ -60,6 +59,7 @@ def run(config: Config) -> None:
         first_step=int(model.step),
     )
     summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"))
+    checkpoints.save_config(config)
     complete = loop.train(model, batches, CheckpointWriter(model.state, config), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
 

@@ -214,4 +214,5 @@ def step_in_name(prefix: Path) -> int | None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", str(error).strip().partition("\n")[0])  # TensorFlow's own places
+    return text.strip()

@@ -32,6 +32,7 @@ def train(
     train_step = tf.function(model.train_step, autograph=False)
     step = int(model.step)
     console = Console(config, step)
+    console.say("Building the graph: the first step takes longer.")
     try:
         with StopRequest() as stop:
             while step < config.total_steps:

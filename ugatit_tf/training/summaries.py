@@ -27,7 +27,9 @@ class Summaries:
         self._samples = {"A": samples_a, "B": samples_b}
         self._folder = Path(config.sample_dir) / config.model_dir
         make_folder(self._folder)
-        self._writer = tf.summary.create_file_writer(str(Path(config.log_dir) / config.model_dir))
+        logs = Path(config.log_dir) / config.model_dir
+        make_folder(logs)
+        self._writer = tf.summary.create_file_writer(str(logs))
 
     def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor]) -> None:
         """Adds a point to every curve."""

@@ -65,12 +65,16 @@ class UGATIT(keras.Model):
     Args:
         config: sizes, loss weights and the rest; see `Config`.
         uniform: makes the penalties' source of randomness out of a seed of shape [2].
+
+    Raises:
+        UsageError: where the config makes no sense, such as images too small for the discriminators.
     """
 
     def __init__(
         self, config: Config, uniform: Callable[[tf.Tensor], penalties.Uniform] = penalties.seeded_uniform
     ) -> None:
         super().__init__(name="ugatit")
+        config.validate()
         self.config = config
         self.gan_loss = losses.gan_loss(config.gan_type)
         self._uniform = uniform
