@@ -1,6 +1,8 @@
 """Translates a picture with an exported network. Needs TensorFlow and nothing of this project.
 
 python examples/use_saved_model.py export/<model_dir>/A2B/1 photo.jpg translated.png
+
+With pixels at hand, rather than files, `model.translate_uint8(images)` maps uint8 [B, H, W, C] to uint8 [B, S, S, C].
 """
 
 import sys
@@ -15,9 +17,6 @@ def main(saved_model: str, picture: str, result: str) -> None:
     files = tf.constant([Path(picture).read_bytes()])  # a batch of one
     translated = model.signatures["serving_default"](image_bytes=files)["image_bytes"]
     Path(result).write_bytes(translated[0].numpy())
-
-    # With pixels at hand, rather than files: uint8 [B, H, W, C] to uint8 [B, S, S, C].
-    # pixels = model.translate_uint8(images)
 
 
 if __name__ == "__main__":
