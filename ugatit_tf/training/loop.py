@@ -41,12 +41,12 @@ def train(
                 last = step == config.total_steps
                 leaving = last or stop.requested
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
+                if leaving or step % config.save_freq == 0:
+                    console.say(f"Saved step {step} to {writer.save(step)}")
                 if last or step % config.log_freq == 0:
                     summaries.write_scalars(step, metrics)
                 if last or step % config.print_freq == 0:
                     summaries.write_samples(step, model)
-                if leaving or step % config.save_freq == 0:
-                    console.say(f"Saved step {step} to {writer.save(step)}")
                 if leaving:
                     break
     finally:
