@@ -68,6 +68,20 @@ def test_missing_folders_are_all_named(mine):
         assert text in str(error.value)
 
 
+def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine):
+    config, root = mine
+    put(root / "testA", "a.png", colour=(1, 2, 3))
+    (root / "testA" / "b.png").write_bytes(b"no image")
+    put(root / "testA", "c.png", colour=(4, 5, 6))
+    (image_set,) = sources.open_splits(config, ("testA",))
+    said = []
+    assert sources.read_all(image_set, range(3), 2, said.append)[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+    (line,) = said
+    assert line.startswith(f"Skipped: {root / 'testA' / 'b.png'}: ")
+    with pytest.raises(RunError, match="testA: none of the images tried can be read"):
+        sources.read_all(image_set, [1], 2, said.append)
+
+
 def test_one_of_the_splits_will_do_where_that_is_asked_for(mine):
     config, root = mine
     put(root / "testA", "a.png")

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,23 @@ def _state(image_set: ImageSet) -> str:
     if len(image_set):
         return "has images"
     return "no images" if Path(image_set.place).is_dir() else "no such folder"
+
+
+def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callable[[str], None]) -> np.ndarray:
+    """Some images of a set, uint8 `[N, side, side, C]`; those that cannot be read are named by `say` and left out.
+
+    Raises:
+        RunError: where none can be read.
+    """
+    read = []
+    for index in indices:
+        try:
+            read.append(image_set.read(int(index), side))
+        except images.UnreadableImageError as error:
+            say(f"Skipped: {error}")
+    if not read:
+        raise RunError(f"{image_set.place}: none of the images tried can be read.")
+    return np.stack(read)
 
 
 def has_true_answers(dataset: str) -> bool:

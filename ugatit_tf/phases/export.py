@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ugatit_tf import inference
 from ugatit_tf.config import Config
-from ugatit_tf.data import images, sources
+from ugatit_tf.data import sources
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import replace_folder
@@ -77,13 +77,6 @@ def _test_images(config: Config, direction: str) -> np.ndarray:
 
 
 def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:
-    """Up to `count` readable images from all over a set, uint8 `[N, size, size, C]`."""
-    read = []
-    for index in np.unique(np.linspace(0, len(image_set) - 1, count).astype(int)):
-        try:
-            read.append(image_set.read(int(index), size))
-        except images.UnreadableImageError as error:
-            print(f"Skipped: {error}")
-    if not read:
-        raise RunError(f"{image_set.place}: none of the images tried can be read.")
-    return np.stack(read)
+    """Up to `count` images from all over a set, uint8 `[N, size, size, C]`."""
+    indices = np.unique(np.linspace(0, len(image_set) - 1, count).astype(int))
+    return sources.read_all(image_set, indices, size, print)

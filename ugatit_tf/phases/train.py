@@ -76,4 +76,4 @@ def _samples(config: Config, domain: str, train_sets: tuple[ImageSet, ...]) -> n
         (image_set,) = sources.open_splits(config, (f"test{domain}",))
     except RunError:
         image_set = train_sets["AB".index(domain)]
-    return np.stack([image_set.read(i, config.img_size) for i in range(min(_SAMPLES, len(image_set)))])
+    return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size, print)
