@@ -58,7 +58,7 @@ def test_reflect_conv_equals_a_loop(kernel, stride, pad, before, after):
 
 def test_upsample_conv_repeats_each_pixel_then_convolves():
     images = normal(2, 3, 5, 2)
-    layer = UpsampleConv2D(3, 3, padding=1)
+    layer = UpsampleConv2D(3)
     layer.build(images.shape)
     perturb(layer)
     large = images.repeat(2, axis=1).repeat(2, axis=2)
@@ -149,7 +149,7 @@ FEATURES = (None, 8, 8, 4)
 # Every layer of the package, with no argument at its default.
 LAYERS = {
     ReflectConv2D: ({"filters": 3, "kernel_size": 4, "strides": 2, "padding": 1, "spectral_norm": True}, FEATURES),
-    UpsampleConv2D: ({"filters": 3, "kernel_size": 4, "strides": 2, "padding": 1, "spectral_norm": True}, FEATURES),
+    UpsampleConv2D: ({"filters": 3}, FEATURES),
     InstanceNorm: ({}, FEATURES),
     AdaLIN: ({"smoothing": False}, FEATURES),
     LIN: ({}, FEATURES),

@@ -33,9 +33,10 @@ def spectral_normalize(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
     fixed = ops.stop_gradient(matrix)
-    v = _l2_normalize(ops.matmul(ops.stop_gradient(u), ops.transpose(fixed)))  # [1, K]
-    u = _l2_normalize(ops.matmul(v, fixed))  # [1, out]
-    sigma = ops.matmul(ops.matmul(v, matrix), ops.transpose(u))  # [1, 1]
+    # Vectors are reshaped where the equations transpose the matrix: that would copy it.
+    v = _l2_normalize(ops.matmul(fixed, ops.reshape(ops.stop_gradient(u), (-1, 1))))  # [K, 1]
+    u = _l2_normalize(ops.matmul(ops.reshape(v, (1, -1)), fixed))  # [1, out]
+    sigma = ops.matmul(ops.matmul(ops.reshape(v, (1, -1)), matrix), ops.reshape(u, (-1, 1)))  # [1, 1]
     return kernel / ops.reshape(sigma, ()), u
 
 
@@ -112,7 +113,7 @@ class ReflectConv2D(SpectralNormLayer):
         if before or after:
             inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
         x = ops.conv(inputs, self._effective_kernel(training), strides=self.strides, padding="valid")
-        return x + ops.convert_to_tensor(self.bias)
+        return ops.add(x, ops.convert_to_tensor(self.bias))  # not +: so TensorFlow can fuse it into the convolution
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         pad = sum(reflect_padding(self.kernel_size, self.strides, self.padding))
@@ -129,12 +130,39 @@ class ReflectConv2D(SpectralNormLayer):
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class UpsampleConv2D(ReflectConv2D):
-    """Doubles both sides by nearest neighbour, then convolves: `[B, H, W, C]` to `[B, 2H, 2W, filters]`."""
+class UpsampleConv2D(SpectralNormLayer):
+    """Doubles both sides by nearest neighbour, then convolves 3x3: `[B, H, W, C]` to `[B, 2H, 2W, filters]`.
+
+    The two are one transposed convolution of the small image with a 4x4 kernel made of the 3x3 one, `[3, 3, C,
+    filters]`, at 4/9 of the operations; reflecting the doubled image's border is repeating the small one's.
+
+    Args:
+        filters: number of output channels.
+    """
+
+    def __init__(self, filters: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._add_kernel((3, 3, input_shape[-1], self.filters))
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
-        return super().call(ops.repeat(ops.repeat(inputs, 2, axis=1), 2, axis=2), training=training)
+        kernel = _doubled(_doubled(self._effective_kernel(training), axis=0), axis=1)
+        x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+        x = ops.conv_transpose(x, ops.swapaxes(kernel, 2, 3), strides=2, padding="same")
+        return ops.add(x, ops.convert_to_tensor(self.bias))[:, 2:-2, 2:-2]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        batch, height, width, channels = input_shape
-        return super().compute_output_shape((batch, height and 2 * height, width and 2 * width, channels))
+        batch, height, width, _ = input_shape
+        return (batch, height and 2 * height, width and 2 * width, self.filters)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"filters": self.filters}
+
+
+def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
+    """What three taps on a doubled image are for the small one, as the four taps of a transposed convolution."""
+    first, second, third = ops.split(kernel, 3, axis=axis)
+    return ops.concatenate([third, second + third, first + second, first], axis=axis)

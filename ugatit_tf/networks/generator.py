@@ -7,7 +7,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
-from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, kernel_initializer
+from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
@@ -185,7 +185,7 @@ class Generator(keras.Model):
             for i in range(n_res)
         )
         self.decoder = tuple(
-            (UpsampleConv2D(filters, 3, padding=1, name=f"up_conv_{i}"), LIN(name=f"layer_ins_norm_{i}"))
+            (UpsampleConv2D(filters, name=f"up_conv_{i}"), LIN(name=f"layer_ins_norm_{i}"))
             for i, filters in enumerate((2 * ch, ch))
         )
         self.to_image = ReflectConv2D(img_ch, 7, padding=3, name="G_logit")
@@ -234,7 +234,7 @@ class Generator(keras.Model):
 
 
 def _build_conv_norm(
-    conv: ReflectConv2D, norm: keras.layers.Layer, input_shape: tuple[int | None, ...]
+    conv: SpectralNormLayer, norm: keras.layers.Layer, input_shape: tuple[int | None, ...]
 ) -> tuple[int | None, ...]:
     conv.build(input_shape)
     output_shape = conv.compute_output_shape(input_shape)
