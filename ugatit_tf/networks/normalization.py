@@ -1,7 +1,8 @@
 """Instance norm, and the two norms that mix instance and layer statistics by a learnt ratio rho.
 
 Variances are biased and epsilon stands inside the square root, as in the reference. Each norm is reduced to one
-scale and one shift for a sample and channel, so that the features are read and written once.
+scale and one shift for a sample and channel, so that the features are read and written once. The gradients are written
+out: derived automatically, they take several times the operations, and many temporaries as large as the features.
 """
 
 import keras
@@ -10,29 +11,99 @@ from keras import KerasTensor, ops
 EPSILON = 1e-5
 
 
-def instance_moments(x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Mean and biased variance over H and W of `[B, H, W, C]`, both `[B, 1, 1, C]`."""
-    return ops.moments(x, axes=(1, 2), keepdims=True)
+@ops.custom_gradient
+def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
+    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[1, 1, 1, C]`."""
+    mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
+    inverse = ops.rsqrt(variance + EPSILON)
+    scale = gamma * inverse
+
+    def gradient(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
+        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
+        centred = scale_gradient - mean * shift_gradient  # the sum of upstream * (x - mean)
+        variance_gradient = gamma * centred * _rsqrt_slope(inverse)
+        x_gradient = upstream * scale + _through_moments(x, mean, -scale * shift_gradient, variance_gradient)
+        return x_gradient, _sum_like(centred * inverse, gamma), _sum_like(shift_gradient, beta)
+
+    return x * scale + (beta - mean * scale), gradient
 
 
-def instance_layer_scale_shift(x: KerasTensor, rho: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """The affine map `x * scale + shift` that equals `rho * x_IN + (1 - rho) * x_LN` (equation 1 of the paper).
+@ops.custom_gradient
+def instance_layer_norm(x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
+    """`(rho * x_IN + (1 - rho) * x_LN) * gamma + beta` (equation 1 of the paper).
 
     Args:
         x: `[B, H, W, C]`.
-        rho: `[C]`, in [0, 1]; 1 is pure instance norm.
+        rho: `[1, 1, 1, C]`, in [0, 1]; 1 is pure instance norm.
+        gamma: `[B, 1, 1, C]` or `[1, 1, 1, C]`.
+        beta: likewise.
 
     Returns:
-        scale and shift, `[B, 1, 1, C]` each.
+        `[B, H, W, C]`.
     """
-    mean, variance = instance_moments(x)
+    mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
     # The layer's moments follow from the channels': every channel has the same number of pixels.
-    layer_mean = ops.mean(mean, axis=-1, keepdims=True)
-    layer_variance = ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
-    instance_scale = rho * ops.rsqrt(variance + EPSILON)
-    layer_scale = (1.0 - rho) * ops.rsqrt(layer_variance + EPSILON)
+    layer_mean = ops.mean(mean, axis=-1, keepdims=True)  # [B, 1, 1, 1]
+    deviation = mean - layer_mean
+    layer_variance = ops.mean(variance + ops.square(deviation), axis=-1, keepdims=True)
+    inverse, layer_inverse = ops.rsqrt(variance + EPSILON), ops.rsqrt(layer_variance + EPSILON)
+    instance_scale, layer_scale = rho * inverse, (1.0 - rho) * layer_inverse
+    scale = gamma * (instance_scale + layer_scale)
     # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
-    return instance_scale + layer_scale, (mean * instance_scale + layer_mean * layer_scale) * -1.0
+    shift = gamma * ((mean * instance_scale + layer_mean * layer_scale) * -1.0) + beta
+
+    def gradient(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
+        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
+        centred = scale_gradient - mean * shift_gradient  # sums of upstream * (x - mean), for both means
+        layer_centred = scale_gradient - layer_mean * shift_gradient
+        layer_inverse_gradient = ops.sum(gamma * (1.0 - rho) * layer_centred, axis=-1, keepdims=True)
+        layer_variance_gradient = layer_inverse_gradient * _rsqrt_slope(layer_inverse)
+        layer_mean_gradient = -ops.sum(gamma * layer_scale * shift_gradient, axis=-1, keepdims=True)
+
+        channel = 1.0 / x.shape[-1]  # what each channel has of the layer's moments
+        mean_gradient = -gamma * instance_scale * shift_gradient + channel * (
+            layer_mean_gradient + 2.0 * layer_variance_gradient * deviation
+        )
+        variance_gradient = gamma * rho * centred * _rsqrt_slope(inverse) + channel * layer_variance_gradient
+        x_gradient = upstream * scale + _through_moments(x, mean, mean_gradient, variance_gradient)
+        rho_gradient = gamma * (centred * inverse - layer_centred * layer_inverse)
+        gamma_gradient = centred * instance_scale + layer_centred * layer_scale
+        return (
+            x_gradient,
+            _sum_like(rho_gradient, rho),
+            _sum_like(gamma_gradient, gamma),
+            _sum_like(shift_gradient, beta),
+        )
+
+    return x * scale + shift, gradient
+
+
+def _affine_gradients(upstream: KerasTensor, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """The gradients of scale and shift in `x * scale + shift`, `[B, 1, 1, C]` each."""
+    return ops.sum(upstream * x, axis=(1, 2), keepdims=True), ops.sum(upstream, axis=(1, 2), keepdims=True)
+
+
+def _through_moments(
+    x: KerasTensor, mean: KerasTensor, mean_gradient: KerasTensor, variance_gradient: KerasTensor
+) -> KerasTensor:
+    """What x's gradient has from those of its mean and its variance."""
+    pixel = 1.0 / ops.cast(ops.shape(x)[1] * ops.shape(x)[2], x.dtype)
+    slope = (2.0 * pixel) * variance_gradient
+    return x * slope + (pixel * mean_gradient - mean * slope)
+
+
+def _rsqrt_slope(inverse: KerasTensor) -> KerasTensor:
+    """The derivative of `variance ** -0.5` where it has this value."""
+    return -0.5 * inverse * inverse * inverse
+
+
+def _sum_like(gradient: KerasTensor, parameter: KerasTensor) -> KerasTensor:
+    """Sums over the batch where all samples share the parameter."""
+    return ops.sum(gradient, axis=0, keepdims=True) if parameter.shape[0] == 1 else gradient
+
+
+def _of_channels(variable: keras.Variable) -> KerasTensor:
+    return ops.reshape(variable, (1, 1, 1, -1))
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
@@ -52,9 +123,7 @@ class InstanceNorm(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=input_shape[-1:], initializer="zeros")
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        mean, variance = instance_moments(inputs)
-        scale = ops.convert_to_tensor(self.gamma) * ops.rsqrt(variance + EPSILON)
-        return inputs * scale + (ops.convert_to_tensor(self.beta) - mean * scale)
+        return instance_norm(inputs, _of_channels(self.gamma), _of_channels(self.beta))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -79,11 +148,10 @@ class AdaLIN(keras.layers.Layer):
         self.rho = self.add_weight(name="rho", shape=input_shape[-1:], initializer="ones", constraint=UnitInterval())
 
     def call(self, inputs: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
-        rho = ops.convert_to_tensor(self.rho)
+        rho = _of_channels(self.rho)
         if self.smoothing:
             rho = ops.clip(rho - 0.1, 0.0, 1.0)
-        scale, shift = instance_layer_scale_shift(inputs, rho)
-        return inputs * (gamma * scale) + (gamma * shift + beta)
+        return instance_layer_norm(inputs, rho, gamma, beta)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return input_shape
@@ -103,9 +171,8 @@ class LIN(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        gamma = ops.convert_to_tensor(self.gamma)
-        scale, shift = instance_layer_scale_shift(inputs, ops.convert_to_tensor(self.rho))
-        return inputs * (gamma * scale) + (gamma * shift + ops.convert_to_tensor(self.beta))
+        parameters = (_of_channels(variable) for variable in (self.rho, self.gamma, self.beta))
+        return instance_layer_norm(inputs, *parameters)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
