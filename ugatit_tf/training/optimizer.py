@@ -1,5 +1,7 @@
 """Adam as the reference has it, updated in place."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -8,8 +10,8 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam, its arithmetic done by TensorFlow's one fused kernel a variable.
 
-    The same numbers, variables and checkpoints; no temporary of the weight's size, and a third of the operations to
-    trace. Neither `amsgrad` nor sparse gradients.
+    The same numbers, variables and checkpoints; no temporary of the weight's size, and a tenth of the operations to
+    trace. Of Adam's options, the betas and epsilon count; there are no sparse gradients.
     """
 
     @property
@@ -17,18 +19,32 @@ class FusedAdam(keras.optimizers.Adam):
         """Each variable that is trained, with its first and its second moment."""
         return list(zip(self._trainable_variables, self._momentums, self._velocities, strict=True))
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        index = self._get_variable_index(variable)
+    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
+        """Updates variables, and then applies their constraints.
+
+        Args:
+            grads: one a variable.
+            trainable_variables: among those that the optimizer was built with; None for all of them.
+        """
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
         step = tf.cast(self.iterations.value + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
-            lr=learning_rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+        shared = {
+            "beta1_power": tf.pow(self.beta_1, step),
+            "beta2_power": tf.pow(self.beta_2, step),
+            "lr": self.learning_rate.value,
+            "beta1": tf.constant(self.beta_1),
+            "beta2": tf.constant(self.beta_2),
+            "epsilon": tf.constant(self.epsilon),
+        }
+        for gradient, variable in zip(grads, variables, strict=True):
+            index = self._get_variable_index(variable)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.value.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                grad=gradient,
+                **shared,
+            )
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self.iterations.assign_add(1)
