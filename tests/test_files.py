@@ -4,7 +4,20 @@ from pathlib import Path
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import replace_folder, write_atomically
+from ugatit_tf.files import replace_folder, shown, write_atomically
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("셀카 'a' <b> \U0001f600.png", "셀카 'a' <b> \U0001f600.png"),
+        ("two\nlines\t.png", "two\\nlines\\t.png"),
+        ("\x1b[31mred\u202e.png", "\\x1b[31mred\\u202e.png"),
+        (Path(os.fsdecode(b"caf\xe9.png")), "caf\\udce9.png"),
+    ],
+)
+def test_any_path_is_shown_in_one_printable_line(path, line):
+    assert shown(path) == line
 
 
 def half(path, data):
@@ -20,6 +33,12 @@ def test_round_trip(tmp_path, kind):
         write_atomically(kind(path), data)
         assert path.read_bytes() == data
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_is_one_line_whatever_the_name(tmp_path):
+    with pytest.raises(RunError) as caught:
+        write_atomically(tmp_path / "no" / "a\nb", b"")
+    assert str(caught.value) == f"cannot write {tmp_path}/no/a\\nb: No such file or directory"
 
 
 def test_a_bare_name_is_written_to_the_working_folder(tmp_path, monkeypatch):

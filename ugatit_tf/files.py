@@ -9,6 +9,11 @@ from pathlib import Path
 from ugatit_tf.errors import RunError
 
 
+def shown(path: str | Path) -> str:
+    r"""A path as one printable line: a line break in it becomes `\n`, a byte that is no text for instance `\udce9`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it; one that exists is left as it is.
 
@@ -39,7 +44,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {_reason(error)}") from error
+        raise RunError(f"cannot write {shown(path)}: {_reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -296,6 +296,28 @@ def test_missing_files_and_folders(tmp_path):
         images.load(str(tmp_path), 8)
 
 
+def test_a_pipe_or_device_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    for name in "pipe.png", "zeros.png":
+        with pytest.raises(images.UnreadableImageError, match=f"{name}: a pipe, socket or device$"):
+            images.load(tmp_path / name, 8)
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    with (tmp_path / "film.png").open("wb") as file:
+        file.truncate(3 * 10**9)
+    with pytest.raises(images.UnreadableImageError, match=r"film\.png: a file of 3\.0 GB$"):
+        images.load(tmp_path / "film.png", 8)
+
+
+def test_a_name_of_two_lines_gives_a_message_of_one(tmp_path):
+    (tmp_path / "two\nlines.png").write_bytes(b"")
+    with pytest.raises(images.UnreadableImageError) as caught:
+        images.load(tmp_path / "two\nlines.png", 8)
+    assert str(caught.value) == f"{tmp_path}/two\\nlines.png: the file is empty"
+
+
 def test_the_bomb_guard_is_on():
     assert Image.MAX_IMAGE_PIXELS is not None
 

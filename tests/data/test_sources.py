@@ -19,45 +19,6 @@ def mine(tiny_config, tmp_path):
     return dataclasses.replace(tiny_config, dataset="mine"), tmp_path / "dataset" / "mine"
 
 
-def test_folder_lists_images_at_any_depth_and_counts_the_rest(mine):
-    config, root = mine
-    for name in ("b.png", "a.JPG", "deep/er/c.bmp", "deep/d.webp", "e.tiff", "f.gif"):
-        put(root / "trainA", name)
-    for name in (".hidden.png", "._a.jpg"):
-        put(root / "trainA", name)
-    (root / "trainA" / "notes.txt").write_text("no image")
-    put(root / "trainA", ".thumbnails/t.png")
-    (image_set,) = sources.open_splits(config, ("trainA",))
-    assert image_set.names == ("a", "b", "e", "f", "d", "c")
-    assert image_set.skipped == 3  # a hidden folder counts for nothing
-    assert image_set.place == str(root / "trainA")
-
-
-def test_folder_images_are_read_at_the_side_asked_for(mine):
-    config, root = mine
-    put(root / "testB", "x.png", colour=(10, 20, 30), size=(7, 5))
-    (image_set,) = sources.open_splits(config, ("testB",))
-    np.testing.assert_array_equal(image_set.read(0, 8), np.full((8, 8, 3), (10, 20, 30), np.uint8))
-    grey = sources.open_splits(dataclasses.replace(config, img_ch=1), ("testB",))[0]
-    assert grey.read(0, 8).shape == (8, 8, 1)
-
-
-def test_equal_stems_get_names_of_their_own(mine):
-    config, root = mine
-    for name in ("1.png", "1.jpg", "x/1.jpg", "x/2.jpg"):
-        put(root / "testA", name)
-    (image_set,) = sources.open_splits(config, ("testA",))
-    assert image_set.names == ("1_jpg", "1_png", "x_1_jpg", "2")
-
-
-def test_a_name_made_up_does_not_take_anothers(mine):
-    config, root = mine
-    for name in ("1.jpg", "1.png", "1_jpg.png"):
-        put(root / "testA", name)
-    (image_set,) = sources.open_splits(config, ("testA",))
-    assert len(set(image_set.names)) == 3
-
-
 def test_missing_folders_are_all_named(mine):
     config, root = mine
     put(root / "trainA", "a.png")

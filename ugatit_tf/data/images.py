@@ -1,6 +1,7 @@
 """Decode, orient, resize, encode: the one place where bytes become pixels and back."""
 
 import io
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,12 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import write_atomically
+from ugatit_tf.files import shown, write_atomically
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
 # A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_MOST_BYTES = 2**31  # what Pillow allows for pixels takes less, in any format
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,16 +71,14 @@ def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
     if channels not in _MODES:
         raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
     is_path = isinstance(source, str | Path)
-    name = source if is_path else getattr(source, "name", "image data")
+    name = shown(source if is_path else getattr(source, "name", "image data"))
     try:
-        data = Path(source).read_bytes() if is_path else source.read()
+        data = _read_file(Path(source)) if is_path else source.read()
         if not data:
-            raise UnreadableImageError(f"{name}: the file is empty")
+            raise ValueError("the file is empty")
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             image.load()
             return _pixels(_convert(_upright(image), channels))
-    except UnreadableImageError:
-        raise
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
         raise UnreadableImageError(f"{name}: {_reason(error)}") from error
 
@@ -132,6 +132,15 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
     file = io.BytesIO()
     _picture(image).save(file, "PNG")
     write_atomically(path, file.getvalue())
+
+
+def _read_file(path: Path) -> bytes:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise ValueError("a pipe, socket or device")  # reading might wait forever, or never end
+    if status.st_size > _MOST_BYTES:
+        raise ValueError(f"a file of {status.st_size / 1e9:.1f} GB")
+    return path.read_bytes()
 
 
 def _upright(image: Image.Image) -> Image.Image:
