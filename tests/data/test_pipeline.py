@@ -11,12 +11,12 @@ from ugatit_tf.errors import RunError
 SIDE = 12
 
 
-def make_cache(count, seed=0, readable=True):
+def make_cache(count, seed=0, unreadable=()):
     """A cache of random pictures, and the pictures."""
     pictures = np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
 
     def read(index, side):
-        if not readable:
+        if index in unreadable:
             raise images.UnreadableImageError(f"{index}.png: truncated")
         return pictures[index]
 
@@ -89,4 +89,10 @@ def test_batches_are_float_in_minus_one_to_one():
 
 def test_a_domain_without_a_readable_image_is_an_error_of_the_user():
     with pytest.raises(RunError, match="None of the 2 images in somewhere can be read"):
-        draw((make_cache(3)[0], make_cache(2, readable=False)[0]), 1)
+        draw((make_cache(3)[0], make_cache(2, unreadable=(0, 1))[0]), 1)
+
+
+def test_a_run_stops_when_it_meets_too_many_unreadable_images():
+    domain, broken = make_cache(30)[0], make_cache(30, unreadable=range(0, 30, 3))[0]
+    with pytest.raises(RunError, match=r"^4 of the 30 images in somewhere cannot be read, .* 5%: \d+\.png: truncated"):
+        draw((domain, broken), 30)
