@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_total_steps():
 @pytest.mark.parametrize("values", [{}, *PRESETS.values()], ids=["defaults", *PRESETS])
 def test_defaults_and_presets_are_valid(values):
     Config(**values).validate()
+
+
+def test_every_choice_of_splits_has_a_folder_of_its_own():
+    parts = ("A=train[:50%]&B=train[50%:]", "A=train[50%:]&B=train[:50%]", f"A={'x' * 300}")
+    folders = [Config(dataset=f"tfds:some/set?{part}").model_dir for part in parts]
+    assert len(set(folders)) == 3
+    assert folders[0].startswith("UGATIT_tfds_some_set_A_train_50_B_train_50_")
+    assert all(re.fullmatch(r"[\w.-]{1,200}", folder) for folder in folders)
 
 
 def test_json_round_trip():

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import os
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,9 @@ class Config:
     """The configuration of a run. Names and defaults are the reference's where the reference has them."""
 
     phase: str = _knob("train", "what to do", _one_of(PHASES))
-    dataset: str = _knob("selfie2anime", "folder under dataset_dir, or `demo` for built-in faces", _NOT_EMPTY)
+    dataset: str = _knob(
+        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", _NOT_EMPTY
+    )
 
     light: bool = _knob(False, "the light generator: 26 times smaller, any image size", architecture=True)
     ch: int = _knob(64, "channels of the first layers", _at_least(1), architecture=True)
@@ -110,6 +114,7 @@ class Config:
     max_to_keep: int = _knob(5, "checkpoints kept; older ones are deleted", _at_least(1))
 
     dataset_dir: str = _knob("dataset", "where datasets lie", _NOT_EMPTY)
+    data_dir: str = _knob("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
     checkpoint_dir: str = _knob("checkpoint", "where checkpoints go", _NOT_EMPTY)
     sample_dir: str = _knob("samples", "where sample images go", _NOT_EMPTY)
     log_dir: str = _knob("logs", "where TensorBoard logs go", _NOT_EMPTY)
@@ -160,9 +165,8 @@ class Config:
     def model_dir(self) -> str:
         """The reference's folder name of a run, under checkpoint_dir, sample_dir, log_dir and result_dir."""
         weights = (self.adv_weight, self.cycle_weight, self.identity_weight, self.cam_weight)
-        dataset = re.sub(r"[^\w.-]+", "_", self.dataset)
         return (
-            f"{self.model_name}_{dataset}_{self.gan_type}_{self.n_res}resblock_{self.n_dis}dis_{self.n_critic}_"
+            f"{self.model_name}_{_in_a_name(self.dataset)}_{self.gan_type}_{self.n_res}resblock_{self.n_dis}dis_{self.n_critic}_"
             + "_".join(str(int(weight)) if weight.is_integer() else str(weight) for weight in weights)
             + ("_sn" if self.sn else "")
             + ("_smoothing" if self.smoothing else "")
@@ -215,6 +219,15 @@ class Config:
             field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
         }
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _in_a_name(dataset: str) -> str:
+    """A dataset's name as part of a folder's."""
+    name = re.sub(r"[^\w.-]+", "_", dataset)
+    if "?" not in dataset:
+        return name
+    # Only a checksum tells A=train[:50%] from A=train[50%:] then; nor does a folder's name take any length.
+    return f"{name[:80]}_{zlib.crc32(os.fsencode(dataset)):08x}"
 
 
 ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["architecture"])

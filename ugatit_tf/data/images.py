@@ -51,7 +51,7 @@ def load(path: str | Path, size: int | None, channels: int = 3) -> np.ndarray:
     return image if size is None else resize(image, size)
 
 
-def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
+def decode(source: str | Path | BinaryIO, channels: int = 3, *, name: str = "image data") -> np.ndarray:
     """Decodes a picture at its own size, turned upright by its EXIF orientation.
 
     Transparency is laid over white, unless `channels` is 4, which keeps it (and is 255 where there was none).
@@ -60,6 +60,7 @@ def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
     Args:
         source: A path, or a binary file object, read from where it stands.
         channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
+        name: What errors call it, where it is no path.
 
     Returns:
         uint8 `[H, W, channels]`.
@@ -71,7 +72,7 @@ def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
     if channels not in _MODES:
         raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
     is_path = isinstance(source, str | Path)
-    name = shown(source if is_path else getattr(source, "name", "image data"))
+    name = shown(source if is_path else name)
     try:
         data = _read_file(Path(source)) if is_path else source.read()
         if not data:

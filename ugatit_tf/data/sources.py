@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import demo, folder, images
+from ugatit_tf.data import demo, folder, images, tfds_source
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 
@@ -70,4 +70,7 @@ def _demo_split(config: Config, split: str) -> ImageSet:
 
 
 # By a dataset's name, or by its beginning up to the colon; any other name is a folder's.
-_SOURCES: dict[str, Callable[[Config, str], ImageSet]] = {DEMO: _demo_split}
+_SOURCES: dict[str, Callable[[Config, str], ImageSet]] = {
+    DEMO: _demo_split,
+    tfds_source.PREFIX: tfds_source.open_split,
+}

@@ -1,0 +1,72 @@
+"""TFRecord files read in any order, which TFDS offers for its other formats only."""
+
+import bisect
+import itertools
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Each record is its length (8 bytes), a checksum of that (4), its bytes, and a checksum of those (4).
+_LENGTH = struct.Struct("<Q4x")
+_AROUND = _LENGTH.size + 4
+
+
+class Part(NamedTuple):
+    """Some records of a file: `count` of them from the one numbered `first`; `path` as of pathlib or etils."""
+
+    path: Any
+    first: int
+    count: int
+
+
+class Records:
+    """The records of parts of TFRecord files, one after the other.
+
+    Where a file's records begin is found out when its first record is asked for: a set of any size is opened at once,
+    and eight bytes a record are all that is kept.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = tuple(parts)
+        self._ends = list(itertools.accumulate(part.count for part in parts))
+        self._starts: dict[Any, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> bytes:
+        """A record's bytes.
+
+        Raises:
+            OSError: the file cannot be read.
+            EOFError: the file ends before the record does.
+        """
+        number = bisect.bisect_right(self._ends, index)
+        path, first, count = self._parts[number]
+        starts = self._starts.get(path)
+        with path.open("rb") as file:
+            if starts is None:
+                starts = self._starts[path] = _starts(file)
+            position = first + index - (self._ends[number] - count)
+            if position >= len(starts):
+                raise EOFError(f"{path.name} has {len(starts)} records")
+            file.seek(int(starts[position]))
+            (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+            return file.read(length)
+
+
+def _starts(file: Any) -> np.ndarray:
+    """Where each whole record of a file begins, int64 `[N]`."""
+    size = file.seek(0, 2)
+    starts = []
+    start = 0
+    while start + _AROUND <= size:
+        file.seek(start)
+        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+        if start + length + _AROUND > size:
+            break
+        starts.append(start)
+        start += length + _AROUND
+    return np.array(starts, np.int64)
