@@ -1,6 +1,8 @@
 import contextlib
 import os
 import resource
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,14 @@ def save_generators(scrambled_generator):
         return generators
 
     return save
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A folder of awkward files, .../dataset/corpus/trainA, and its cases, of tests/data/corpus.py; to be read only."""
+    folder = tmp_path_factory.mktemp("awkward") / "dataset" / "corpus" / "trainA"
+    folder.mkdir(parents=True)
+    return folder, runpy.run_path(str(Path(__file__).parent / "data" / "corpus.py"))["make"](folder)
 
 
 @pytest.fixture
