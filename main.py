@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 from ugatit_tf import flags
 from ugatit_tf.errors import UserError
@@ -10,6 +11,8 @@ from ugatit_tf.errors import UserError
 # TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
+# Nor are Pillow's warnings, of damaged EXIF for instance, which do not say in which file.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 def main(argv: list[str]) -> int:
