@@ -172,7 +172,7 @@ def _records(builder: "tfds.core.DatasetBuilder", split: str) -> Any:
     if info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         return builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
     if info.file_format in (None, tfds.core.FileFormat.TFRECORD):
-        return Records([Part(tfds.core.as_path(part.filename), part.skip, part.take) for part in instructions])
+        return Records([Part(tfds.core.Path(part.filename), part.skip, part.take) for part in instructions])
     raise RunError(f"{builder.data_dir} holds {info.file_format.value} files; only tfrecord and array_record are read.")
 
 
