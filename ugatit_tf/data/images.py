@@ -32,56 +32,34 @@ class UnreadableImageError(RunError):
     """A picture that cannot be decoded; the message is one line with the file and the reason."""
 
 
-def load(path: str | Path, size: int | None, channels: int = 3) -> np.ndarray:
-    """Reads an image file, upright and resized to a square (a picture of another shape is squeezed, not cropped).
+def load(source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data") -> np.ndarray:
+    """Reads a picture, upright and resized to a square (one of another shape is squeezed, not cropped).
 
     Args:
-        path: A JPEG, PNG, BMP, GIF, WebP or TIFF file; of an animation, the first frame counts.
+        source: A path, or a binary file object, read from where it stands; of an animation, the first frame counts.
         size: The side of the result, or None for the picture's own height and width.
         channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
+        name: What errors call the source, where it is no path.
 
     Returns:
         uint8 `[size, size, channels]`, or `[H, W, channels]` where `size` is None.
 
     Raises:
-        UnreadableImageError: The file is missing, damaged, too large or not an image.
+        UnreadableImageError: The source is missing, damaged, too large or not an image.
         ValueError: `channels` or `size` makes no sense.
     """
-    image = decode(path, channels)
-    return image if size is None else resize(image, size)
+    # Pillow's own until it is small: copies of a large picture cost as much as decoding it.
+    picture = _decode(source, channels, name)
+    return _pixels(picture if size is None else _resize(picture, size))
 
 
-def decode(source: str | Path | BinaryIO, channels: int = 3, *, name: str = "image data") -> np.ndarray:
+def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
     """Decodes a picture at its own size, turned upright by its EXIF orientation.
 
     Transparency is laid over white, unless `channels` is 4, which keeps it (and is 255 where there was none).
-    Grayscale of more than 8 bits is scaled to 8, not clipped.
-
-    Args:
-        source: A path, or a binary file object, read from where it stands.
-        channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
-        name: What errors call it, where it is no path.
-
-    Returns:
-        uint8 `[H, W, channels]`.
-
-    Raises:
-        UnreadableImageError: The source is missing, damaged, too large or not an image.
-        ValueError: `channels` is none of 1, 3, 4.
+    Grayscale of more than 8 bits is scaled to 8, not clipped. For the rest see `load`.
     """
-    if channels not in _MODES:
-        raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
-    is_path = isinstance(source, str | Path)
-    name = shown(source if is_path else name)
-    try:
-        data = _read_file(Path(source)) if is_path else source.read()
-        if not data:
-            raise ValueError("the file is empty")
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            image.load()
-            return _pixels(_convert(_upright(image), channels))
-    except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
-        raise UnreadableImageError(f"{name}: {_reason(error)}") from error
+    return load(source, None, channels)
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
@@ -99,9 +77,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     Raises:
         ValueError: The image has another type or shape, or the size is below 1.
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, not {size}")
-    return _pixels(_picture(image).resize((size, size), Image.Resampling.BILINEAR))
+    return _pixels(_resize(_picture(image), size))
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
@@ -135,6 +111,28 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
     write_atomically(path, file.getvalue())
 
 
+def _decode(source: str | Path | BinaryIO, channels: int, name: str) -> Image.Image:
+    """A picture of the mode that `channels` stands for."""
+    if channels not in _MODES:
+        raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
+    is_path = isinstance(source, str | Path)
+    try:
+        data = _read_file(Path(source)) if is_path else source.read()
+        if not data:
+            raise ValueError("the file is empty")
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            image.load()
+            return _convert(_upright(image), channels)
+    except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
+        raise UnreadableImageError(f"{shown(source if is_path else name)}: {_reason(error)}") from error
+
+
+def _resize(picture: Image.Image, size: int) -> Image.Image:
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    return picture.resize((size, size), Image.Resampling.BILINEAR)
+
+
 def _read_file(path: Path) -> bytes:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -161,9 +159,9 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
         image = image.convert("RGBA")
         if channels != 4:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif image.mode not in ("1", "L"):
+    elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")  # LAB has no way of its own to grayscale
-    return image.convert(_MODES[channels])
+    return image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

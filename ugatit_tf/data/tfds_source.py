@@ -55,7 +55,8 @@ def open_split(config: Config, split: str) -> ImageSet:
     records = _records(builder, wanted)
 
     def read(index: int, side: int) -> np.ndarray:
-        return images.resize(_decode(records, index, feature, config.img_ch, f"{place} {index}"), side)
+        name = f"{place} {index}"
+        return images.load(_encoded(records, index, feature, name), side, config.img_ch, name=name)
 
     digits = len(str(len(records) - 1))
     return ImageSet(place, tuple(f"{index:0{digits}d}" for index in range(len(records))), read)
@@ -176,13 +177,14 @@ def _records(builder: "tfds.core.DatasetBuilder", split: str) -> Any:
     raise RunError(f"{builder.data_dir} holds {info.file_format.value} files; only tfrecord and array_record are read.")
 
 
-def _decode(records: Any, index: int, feature: str, channels: int, name: str) -> np.ndarray:
+def _encoded(records: Any, index: int, feature: str, name: str) -> io.BytesIO:
+    """The image file in an example."""
     try:
         example = tf.train.Example.FromString(records[index])
         (data,) = example.features.feature[feature].bytes_list.value
     except Exception as error:  # a file that is gone or damaged; each format has errors of its own
         raise images.UnreadableImageError(f"{name}: {_line(error)}") from error
-    return images.decode(io.BytesIO(data), channels, name=name)
+    return io.BytesIO(data)
 
 
 def _nothing(index: int, side: int) -> np.ndarray:
