@@ -13,7 +13,7 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-PHASES = ("train", "test", "export", "convert", "demo_data")
+PHASES = ("train", "test", "export", "convert", "demo_data", "status")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 IMAGE_CHANNELS = (1, 3, 4)
 SMALLEST_N_DIS = 4
