@@ -106,6 +106,7 @@ INVALID = [
     ("img_ch", 2),
     ("n_dis", 3),
     ("n_dis", 8),
+    ("n_dis", 14284),  # whose image size would have more digits than Python prints
     ("lr", 0),
     ("lr", -1e-4),
     ("seed", -1),
@@ -167,6 +168,7 @@ def test_images_too_small_for_the_discriminator_are_refused_with_the_sizes(img_s
         ("", "Expecting value"),
         ("{", "Expecting"),
         ("[]", ""),
+        (100_000 * "[", "recursion"),
         ("3", ""),
         ('{"chanels": 3}', "chanels"),
         ('{"ch": "64"}', "--ch"),

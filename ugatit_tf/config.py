@@ -74,7 +74,7 @@ class Config:
     n_dis: int = _knob(
         6,
         "depth of the discriminators; lowered by itself for small images",
-        _at_least(SMALLEST_N_DIS),
+        Constraint(f"from {SMALLEST_N_DIS} to 16", lambda value: SMALLEST_N_DIS <= value <= 16),
         architecture=True,
     )
     img_size: int = _knob(
@@ -209,7 +209,7 @@ class Config:
             values = json.loads(text)
             config = cls(**values)
             config.validate()
-        except (ValueError, TypeError, OverflowError, UsageError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError, UsageError) as error:
             raise RunError(f"{name} is not a configuration of this version: {error}") from error
         return config
 

@@ -6,6 +6,10 @@ class UserError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, one line whatever a flag or a file's name brings into it."""
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in super().__str__())
+
 
 class UsageError(UserError):
     """A flag, or a combination of flags, that makes no sense; raised before anything has started."""
