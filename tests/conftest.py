@@ -1,7 +1,10 @@
+import collections
 import contextlib
 import os
 import resource
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +94,74 @@ def full_disk():
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+@pytest.fixture(scope="session")
+def mutated():
+    """`mutated(data, seed)`: a copy of a file's bytes with something wrong, always the same for a seed."""
+
+    def mutate(data, seed):
+        rng = np.random.default_rng(seed)
+        copy = data
+        while copy == data:
+            start, other = rng.integers(len(data), size=2)
+            end = start + rng.integers(1, 65)
+            noise = rng.bytes(len(data[start:end]))
+            extreme = bytes([rng.choice([0, 1, 127, 128, 255])]) * int(rng.integers(1, 9))
+            copy = [
+                data[:start] + bytes([data[start] ^ 1 << rng.integers(8)]) + data[start + 1 :],
+                data[:start] + noise + data[end:],
+                data[:start] + extreme + data[start + len(extreme) :],
+                data[:start] + noise + data[start:],
+                data[:start] + data[end:],
+                data[:start],
+                data[:other] + data[start:end] + data[other:],
+                data[:other] + data[start:end] + data[other + len(noise) :],
+                data + noise,
+            ][rng.integers(9)]
+        return copy
+
+    return mutate
+
+
+@pytest.fixture
+def run_over(tmp_path):
+    """Runs a check over files in a process of its own, which may crash or hang without harm to this one.
+
+    `run_over(files, program, *arguments)`: the program is Python that defines `check(path)`; gives a count of what it
+    returned, texts. A crash, an exception or more than ten minutes fail the test, with the file at which it happened.
+    """
+
+    def run(files, program, *arguments):
+        folder = tmp_path / "files"
+        folder.mkdir()
+        for index, data in enumerate(files):
+            (folder / f"{index:05}").write_bytes(data)
+        program += """
+import pathlib, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))  # a giant is to fail, not to fill the machine
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    print(path, end=" ", flush=True)
+    print(check(path), flush=True)
+"""
+        with (tmp_path / "output").open("w+") as output, (tmp_path / "errors").open("w+") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-c", program, folder, *arguments],
+                cwd=Path(__file__).parents[1],
+                env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},  # with a GPU, addresses alone exceed the limit
+                stdout=output,
+                stderr=errors,
+            )
+            try:
+                code = process.wait(timeout=600)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = "hangs"
+            output.seek(0)
+            errors.seek(0)
+            lines = output.read().splitlines()
+            assert code == 0, f"{code} at {lines[-1:]}: {errors.read()[-2000:]}"
+        assert len(lines) == len(files)
+        return collections.Counter(line.split()[1] for line in lines)
+
+    return run

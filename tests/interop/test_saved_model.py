@@ -143,3 +143,28 @@ def test_the_readmes_rest_request_fits(export):
     path, _ = export()
     signature = tf.saved_model.load(str(path)).signatures["serving_default"]
     assert set(signature.structured_input_signature[1]) == set(signature.structured_outputs) == {"image_bytes"}
+
+
+SERVE = """
+import sys
+import tensorflow as tf
+
+serve = tf.saved_model.load(sys.argv[2]).signatures["serving_default"]
+
+def check(path):
+    try:
+        (file,) = serve(image_bytes=tf.constant([path.read_bytes()]))["image_bytes"].numpy()
+    except tf.errors.OpError:
+        return "refused"
+    assert tf.io.decode_png(file).shape == (32, 32, 3)
+    return "answered"
+"""
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_damaged_files_are_answered_or_refused(export, mutated, run_over, count):
+    path, _ = export()
+    whole = [encoded(demo.draw("testA", index, 40), kind) for index, kind in enumerate(("JPEG", "PNG", "GIF", "BMP"))]
+    outcomes = run_over([*whole, *(mutated(whole[seed % 4], seed) for seed in range(count))], SERVE, path)
+    assert outcomes["answered"] >= len(whole)
+    assert outcomes["refused"] > 0
