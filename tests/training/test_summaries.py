@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ugatit_tf.data import images
 from ugatit_tf.training.summaries import Summaries
@@ -16,7 +17,7 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
     model = UGATIT(config)
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, channels), np.uint8)
     summaries = Summaries(config, samples, samples[:1])
-    summaries.write_samples(config.iteration + 2, model)  # the second step of the second epoch
+    grids = summaries.write_samples(config.iteration + 2, model)  # the second step of the second epoch
     summaries.close()
 
     folder = Path(config.sample_dir) / config.model_dir
@@ -31,3 +32,17 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
         cell = pixels[32:, 32 * column : 32 * (column + 1)]
         np.testing.assert_array_equal(cell, images.with_channels(picture, len(mode)))
     assert Image.open(folder / "fake_A_001_00002.png").size == (32, 32)
+    assert grids.keys() == {"A2B", "B2A", "real_A", "fake_A", "real_B", "fake_B"}
+    for name, values in grids.items():
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{name}_001_00002.png")), values)
+
+
+def test_a_text_is_put_beside_the_curves(tiny_config):
+    nothing = np.zeros((1, 32, 32, 3), np.uint8)
+    summaries = Summaries(tiny_config, nothing, nothing)
+    summaries.write_text(7, "warnings/slow", "steps have got slow.")
+    summaries.close()
+    events = EventAccumulator(str(Path(tiny_config.log_dir) / tiny_config.model_dir))
+    events.Reload()
+    (event,) = events.Tensors("warnings/slow")
+    assert (event.step, event.tensor_proto.string_val[0]) == (7, b"steps have got slow.")

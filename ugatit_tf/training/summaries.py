@@ -37,12 +37,15 @@ class Summaries:
             for name, value in metrics.items():
                 tf.summary.scalar(name, value)
 
-    def write_samples(self, step: int, model: UGATIT) -> None:
+    def write_samples(self, step: int, model: UGATIT) -> dict[str, np.ndarray]:
         """Translates the sample images both ways.
 
         Writes `real_A`, `fake_B` (as the reference), `real_B`, `fake_A`, and `A2B` and `B2A`: a row an image of input,
         heatmap over the input, translation, and the translation back. TensorBoard gets the two grids and rho's
         histograms.
+
+        Returns:
+            What was written, uint8 `[H, W, C]`, by the names above.
         """
         epoch, index = divmod(step - 1, self._config.iteration)
         grids = {}
@@ -62,6 +65,13 @@ class Summaries:
             for variable in model.generator_variables:
                 if variable.name == "rho":
                     tf.summary.histogram(variable.path, variable.value)
+        self._writer.flush()
+        return grids
+
+    def write_text(self, step: int, name: str, text: str) -> None:
+        """Puts a text beside the curves."""
+        with self._writer.as_default(step=step):
+            tf.summary.text(name, text)
         self._writer.flush()
 
     def close(self) -> None:
