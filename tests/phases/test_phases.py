@@ -15,6 +15,7 @@ from PIL import Image
 
 import main
 from ugatit_tf.data import demo
+from ugatit_tf.training import watch
 
 ROOT = Path(main.__file__).parent
 TINY = ["--light", "True", "--ch", "2", "--n_res", "1", "--img_size", "32"]
@@ -47,7 +48,9 @@ def mine(here):
     return "mine"
 
 
-def test_train_resume_and_test_on_mixed_files(mine, here, capsys):
+def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
+    for name, value in {"_MANY_STEPS": 0, "_POINTS": 1, "_NEAR_CHANCE": 0, "_ALIKE": 1e9}.items():
+        monkeypatch.setattr(watch, name, value)  # warns at once of what takes thousands of steps
     flags = ["--dataset", mine, *TINY, "--save_freq", 2]
     assert command("--phase", "train", *flags, "--epoch", 1, "--iteration", 3) == 0
     output = capsys.readouterr().out
@@ -56,6 +59,7 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys):
     assert "dataset/mine/trainA: 3 images (1 hidden or other files skipped)" in output
     assert "Starting fresh" in output
     assert "Epoch: [ 0] [    2/    3] time:" in output
+    assert output.count("Warning: generator_A's CAM is at chance") == 1
     steps = sorted(int(p.stem.rpartition("-")[2]) for p in (here / "checkpoint" / model_dir).glob("*.index"))
     assert steps == [2, 3]
     assert json.loads((here / "checkpoint" / model_dir / "config.json").read_text())["ch"] == 2
@@ -74,6 +78,16 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys):
     assert f"Resuming at step 3 from checkpoint/{model_dir}/UGATIT_light.model-3" in output
     assert "--epoch 1 -> 2" in output
     assert "Epoch: [ 1] [    2/    3]" in output
+    assert "Warning: generator_A" not in output  # once a run
+    assert command("--phase", "status", *flags) == 0
+    output = capsys.readouterr().out
+    for line in (
+        "Step        6 of 6 (100.0%), epoch 2 of 2",
+        "Warnings    step 1: generator_A's CAM is at chance",
+        "            step 3: A2B has collapsed",
+        "whole: everything matches its checksum",
+    ):
+        assert line in output
     assert curve_steps(here / "logs" / model_dir, "g_loss") == [1, 2, 3, 4, 5, 6]
 
     assert command("--phase", "train", *flags, "--epoch", 2, "--iteration", 3) == 0
@@ -114,6 +128,7 @@ def curve_steps(folder, tag):
     events.Reload()
     tags = events.Tags()["tensors"]
     assert {"A2B", "B2A", "learning_rate", "rho/mean", "generator_B/cam", "discriminator_A/global"} <= set(tags)
+    assert {"warnings/generator_A_cam", "warnings/A2B_collapsed"} <= set(tags)
     assert any(name.endswith("/rho") for name in tags)
     return [event.step for event in events.Tensors(tag)]
 

@@ -8,6 +8,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.console import Console
+from ugatit_tf.training.monitor import Monitor
 from ugatit_tf.training.stop import StopRequest
 from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
@@ -32,6 +33,7 @@ def train(
     train_step = tf.function(model.train_step, autograph=False)
     step = int(model.step)
     console = Console(config, step)
+    monitor = Monitor(config, step, console.say, summaries.write_text)
     console.say("Building the graph: the first step takes longer.")
     try:
         with StopRequest() as stop:
@@ -41,12 +43,15 @@ def train(
                 last = step == config.total_steps
                 leaving = last or stop.requested
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
-                if leaving or step % config.save_freq == 0:
+                save = leaving or step % config.save_freq == 0
+                if save:
                     console.say(f"Saved step {step} to {writer.save(step)}")
                 if last or step % config.log_freq == 0:
                     summaries.write_scalars(step, metrics)
                 if last or step % config.print_freq == 0:
-                    summaries.write_samples(step, model)
+                    monitor.observe_samples(step, summaries.write_samples(step, model))
+                if save or step % config.log_freq == 0:
+                    monitor.observe(step, metrics, write=save)
                 if leaving:
                     break
     finally:
