@@ -117,3 +117,13 @@ def test_a_place_where_nothing_can_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="cannot make the folder"):
         bundle.write(tmp_path / "file" / "net.model-4", VALUES)
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\x03", b"\xff\xff\xff\xff\xff\xff\x03"], ids=["64 KB", "2 PB"])
+def test_an_index_that_points_to_more_than_there_is_is_damaged(prefix, size):
+    path = part(prefix, INDEX)
+    data = path.read_bytes()
+    # The footer: two blocks, each by its place and its size, up to a mark of 8 bytes.
+    path.write_bytes(data[:-48] + (b"\0\1\0" + size).ljust(40, b"\0") + data[-8:])
+    with pytest.raises(RunError, match="is damaged, or not of a checkpoint"):
+        Bundle(prefix)

@@ -39,7 +39,8 @@ class Bundle:
             reader = tf.train.load_checkpoint(str(prefix))
         except OSError as error:
             raise RunError(f"cannot read {index}: {error.strerror}") from error
-        except (tf.errors.OpError, ValueError) as error:
+        # The last two: an index that points beyond its end, or to more bytes than there is memory.
+        except (tf.errors.OpError, ValueError, IndexError, MemoryError) as error:
             raise RunError(
                 f"{index} is damaged, or not of a checkpoint: no index can be read from its {size} bytes."
             ) from error
