@@ -1,7 +1,9 @@
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
-from ugatit_tf.training.optimizer import FusedAdam
+from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam
 
 
 def test_updates_as_tensorflow_1_adam():
@@ -28,3 +30,17 @@ def test_keeps_its_state_where_keras_adam_does():
     assert [v.path for v in ours.variables] == [v.path for v in keras_adam.variables]
     for mine, theirs in zip(ours.variables, keras_adam.variables, strict=True):
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4)
+
+
+def test_factored_gradients_and_decay_are_those_of_the_product():
+    rng = np.random.default_rng(0)
+    start, inputs, upstream = (rng.normal(size=shape).astype("float32") for shape in ((6, 4), (3, 6), (3, 4)))
+    factored, plain = keras.Variable(start, name="factored"), keras.Variable(start, name="plain")
+    optimizer = FusedAdam(learning_rate=0.1)
+    optimizer.build([factored, plain])
+    gradient = FactoredGradient(tf.constant(inputs), tf.constant(upstream))
+    for _ in range(3):
+        expected = inputs.T @ upstream + 0.5 * plain.numpy()
+        optimizer.apply([gradient, tf.constant(expected)], [factored, plain], decays=[0.5, 0.0])
+    np.testing.assert_allclose(factored.numpy(), plain.numpy(), rtol=1e-5)
+    assert float(gradient.squared_norm()) == pytest.approx(np.sum((inputs.T @ upstream) ** 2), rel=1e-5)

@@ -8,6 +8,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
+from ugatit_tf.networks.large_dense import LargeDense
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
@@ -99,8 +100,13 @@ class AffineMLP(keras.layers.Layer):
         self.units = units
         self.light = light
         self.linear_0, self.linear_1, self.gamma, self.beta = (
-            keras.layers.Dense(units, kernel_initializer=kernel_initializer(), name=name)
-            for name in ("linear_0", "linear_1", "gamma", "beta")
+            dense(units, kernel_initializer=kernel_initializer(), name=name)
+            for name, dense in (
+                ("linear_0", keras.layers.Dense if light else LargeDense),
+                ("linear_1", keras.layers.Dense),
+                ("gamma", keras.layers.Dense),
+                ("beta", keras.layers.Dense),
+            )
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

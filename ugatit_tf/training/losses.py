@@ -44,8 +44,13 @@ def cam(source_logits: tf.Tensor, identity_logits: tf.Tensor) -> tf.Tensor:
 
 
 def l2_regularization(variables: Iterable[keras.Variable]) -> tf.Tensor:
-    """`1e-4 * sum(kernel**2) / 2` over every kernel among the variables; biases and norm parameters are left alone."""
-    return L2_WEIGHT * tf.add_n([tf.nn.l2_loss(v.value) for v in variables if v.name == "kernel"])
+    """`1e-4 * sum(kernel**2) / 2` over every kernel among the variables."""
+    return L2_WEIGHT * tf.add_n([tf.nn.l2_loss(v.value) for v in variables if is_regularized(v)])
+
+
+def is_regularized(variable: keras.Variable) -> bool:
+    """Whether L2 regularisation counts a variable: kernels, but neither biases nor parameters of norms."""
+    return variable.name == "kernel"
 
 
 _CROSS_ENTROPY = GanLoss(

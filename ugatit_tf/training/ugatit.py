@@ -10,12 +10,16 @@ from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.training import losses, penalties, schedule
-from ugatit_tf.training.optimizer import FusedAdam
+from ugatit_tf.training.updates import Update
 
 Metrics = dict[str, tf.Tensor]
 
 GENERATOR_METRICS = (
-    *(f"generator_{domain}/{term}" for domain in "AB" for term in ("adversarial", "cycle", "identity", "cam", "total")),
+    *(
+        f"generator_{domain}/{term}"
+        for domain in "AB"
+        for term in ("adversarial", "cycle", "identity", "cam", "total", "gradient_norm")
+    ),
     "generator/l2",
     "g_loss",
     "rho/min",
@@ -100,8 +104,10 @@ class UGATIT(keras.Model):
             decay_epoch = config.decay_epoch if config.decay_flag else config.epoch
             learning_rate = schedule.linear_decay(config.lr, config.epoch, decay_epoch, config.iteration)
         self.learning_rate = learning_rate if callable(learning_rate) else schedule.constant(learning_rate)
-        self.generator_optimizer = _adam("generator_optimizer", self.generator_variables)
-        self.discriminator_optimizer = _adam("discriminator_optimizer", self.discriminator_variables)
+        self._generator_update = self._update_of("generator")
+        self._discriminator_update = self._update_of("discriminator")
+        self.generator_optimizer = self._generator_update.optimizer
+        self.discriminator_optimizer = self._discriminator_update.optimizer
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -130,9 +136,9 @@ class UGATIT(keras.Model):
             data: real images of A and of B, float32 `[B, H, W, C]` in [-1, 1].
 
         Returns:
-            Scalars, each taken before the update that it leads to: those of `discriminator_losses` and
-            `generator_losses`, `learning_rate`, and rho's minimum, mean and maximum after the update. In a step
-            without a generator update, the generators' are those of the last one.
+            Scalars, each taken before the update that it leads to: those of `discriminator_losses`, of
+            `generator_losses` and of `Update.apply`; `learning_rate`, and rho's minimum, mean and maximum after the
+            update. In a step without a generator update, the generators' are those of the last one.
         """
         real_a, real_b = data
         learning_rate = self.learning_rate(self.step.value)
@@ -168,8 +174,9 @@ class UGATIT(keras.Model):
             fake_b: translations of A, likewise.
 
         Returns:
-            `d_loss`, weighted, with L2; and `d_loss`, `discriminator/l2` and, for both discriminators, the unweighted
-            `local`, `local_cam`, `global`, `global_cam` and `penalty`, and the weighted `total`.
+            The weighted loss; and, as metrics, `discriminator/l2`, the sum of both as `d_loss` and, for both
+            discriminators, the unweighted `local`, `local_cam`, `global`, `global_cam` and `penalty`, and the weighted
+            `total`.
         """
         config = self.config
         metrics: Metrics = {}
@@ -186,9 +193,7 @@ class UGATIT(keras.Model):
             total = config.adv_weight * (tf.add_n(terms) + config.GP_ld * penalty)
             names = (*LOGIT_NAMES, "penalty", "total")
             metrics |= {f"discriminator_{domain}/{n}": v for n, v in zip(names, (*terms, penalty, total), strict=True)}
-        l2 = losses.l2_regularization(self.discriminator_variables)
-        loss = metrics["discriminator_A/total"] + metrics["discriminator_B/total"] + l2
-        return loss, metrics | {"discriminator/l2": l2, "d_loss": loss}
+        return self._summed("discriminator", "d_loss", metrics)
 
     def generator_losses(
         self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations
@@ -201,9 +206,9 @@ class UGATIT(keras.Model):
             translations: of these images.
 
         Returns:
-            `g_loss`, weighted, with L2; and `g_loss`, `generator/l2` and, for both generators, the unweighted
-            `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. `generator_A`'s cycle
-            is that of B, from B to A to B, as in the reference.
+            The weighted loss; and, as metrics, `generator/l2`, the sum of both as `g_loss` and, for both generators,
+            the unweighted `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. `generator_A`'s
+            cycle is that of B, from B to A to B, as in the reference.
         """
         config = self.config
         a_to_b, b_to_b, b_to_a, a_to_a = translations
@@ -225,19 +230,25 @@ class UGATIT(keras.Model):
             }
             metrics |= {f"generator_{domain}/{name}": value for name, (_, value) in terms.items()}
             metrics[f"generator_{domain}/total"] = tf.add_n([weight * value for weight, value in terms.values()])
-        l2 = losses.l2_regularization(self.generator_variables)
-        loss = metrics["generator_A/total"] + metrics["generator_B/total"] + l2
-        return loss, metrics | {"generator/l2": l2, "g_loss": loss}
+        return self._summed("generator", "g_loss", metrics)
+
+    def _update_of(self, kind: str) -> Update:
+        networks = {name: getattr(self, name).trainable_variables for name in (f"{kind}_A", f"{kind}_B")}
+        return Update(f"{kind}_optimizer", networks)
+
+    def _summed(self, kind: str, name: str, metrics: Metrics) -> tuple[tf.Tensor, Metrics]:
+        loss = metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"]
+        l2 = losses.l2_regularization(getattr(self, f"{kind}_variables"))
+        return loss, metrics | {f"{kind}/l2": l2, name: loss + l2}
 
     def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in self.generator_variables])
+        with self._generator_update.recording() as recording:
             translations = self.translate(real_a, real_b)
-            with tape.stop_recording():
+            with recording.tape.stop_recording():
                 metrics = self._update_discriminators(real_a, real_b, translations)
             loss, generator_metrics = self.generator_losses(real_a, real_b, translations)
-        _apply(self.generator_optimizer, tape, loss, self.generator_variables)
-        generator_metrics |= self._rho_metrics()
+        generator_metrics |= self._generator_update.apply(recording, loss) | self._rho_metrics()
+        metrics["skipped"] = tf.maximum(metrics["skipped"], generator_metrics.pop("skipped"))
         if self.config.n_critic > 1:
             self.generator_metrics.assign(tf.stack([generator_metrics[name] for name in GENERATOR_METRICS]))
         return metrics | generator_metrics
@@ -249,11 +260,9 @@ class UGATIT(keras.Model):
     def _update_discriminators(self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations) -> Metrics:
         fake_a = tf.stop_gradient(translations.b_to_a.image)
         fake_b = tf.stop_gradient(translations.a_to_b.image)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in self.discriminator_variables])
+        with self._discriminator_update.recording() as recording:
             loss, metrics = self.discriminator_losses(real_a, real_b, fake_a, fake_b)
-        _apply(self.discriminator_optimizer, tape, loss, self.discriminator_variables)
-        return metrics
+        return metrics | self._discriminator_update.apply(recording, loss)
 
     def _rho_metrics(self) -> Metrics:
         rho = tf.concat([v.value for v in self.generator_variables if v.name == "rho"], 0)
@@ -266,16 +275,3 @@ def _image_shape(config: Config) -> tuple[int | None, ...]:
 
 def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:
     return Translation(*(x[:count] for x in both)), Translation(*(x[count:] for x in both))
-
-
-def _adam(name: str, variables: list[keras.Variable]) -> FusedAdam:
-    optimizer = FusedAdam(beta_1=0.5, beta_2=0.999, epsilon=1e-8, name=name)
-    optimizer.build(variables)
-    return optimizer
-
-
-def _apply(
-    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable]
-) -> None:
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    optimizer.apply(gradients, variables)
