@@ -27,6 +27,7 @@ test-all: .venv/installed
 
 bench: .venv/run-installed
 	$(BIN)/python -m benchmarks.step_time
+	$(BIN)/python -m benchmarks.input_pipeline
 
 lint: .venv/installed
 	$(BIN)/ruff check .
