@@ -110,6 +110,11 @@ INVALID = [
     ("lr", 0),
     ("lr", -1e-4),
     ("seed", -1),
+    ("crop", "circle"),
+    ("crop_A", "circle"),
+    ("crop_B", "circle"),
+    ("face_margin", -0.1),
+    ("no_face", ""),
     ("seed", 2**31),
 ]
 

@@ -15,6 +15,7 @@ from ugatit_tf.errors import RunError, UsageError
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 PHASES = ("train", "test", "export", "convert", "demo_data", "status")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
+CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
 SMALLEST_N_DIS = 4
 CONFIG_FILE = "config.json"
@@ -34,6 +35,10 @@ def _at_least(minimum: float) -> Constraint:
 
 def _one_of(choices: tuple) -> Constraint:
     return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
+
+
+def _unset_or_one_of(choices: tuple[str, ...]) -> Constraint:
+    return Constraint(f"one of {', '.join(choices)}", lambda value: value in ("", *choices))
 
 
 def _some_of(choices: tuple[str, ...]) -> Constraint:
@@ -121,6 +126,15 @@ class Config:
     result_dir: str = _knob("results", "where translated test images go", _NOT_EMPTY)
     cache_dir: str = _knob("cache", "where decoded images go that do not fit into memory", _NOT_EMPTY)
 
+    crop: str = _knob(
+        "",
+        "how pictures become square; unset: squeeze",
+        _unset_or_one_of(CROPS),
+    )
+    crop_A: str = _knob("", "as crop, for A alone", _unset_or_one_of(CROPS))
+    crop_B: str = _knob("", "as crop, for B alone", _unset_or_one_of(CROPS))
+    face_margin: float = _knob(0.5, "crop face: room on each side of the face, in faces", _at_least(0))
+    no_face: str = _knob("skip", "crop face: what to do without a face, skip or center", _one_of(("skip", "center")))
     export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
     export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
     overwrite: bool = _knob(False, "replace an export that is there already")

@@ -51,6 +51,19 @@ def test_one_of_the_splits_will_do_where_that_is_asked_for(mine):
         sources.open_splits(config, ("testB",), one_will_do=True)
 
 
+def test_a_domain_is_cropped_as_the_flags_say(mine):
+    config, root = mine
+    for split in ("trainA", "testA", "trainB"):
+        (root / split).mkdir(parents=True)
+        Image.fromarray(np.arange(10, dtype=np.uint8)[np.newaxis].repeat(4, 0)).save(root / split / "x.png")
+    sets = sources.open_splits(dataclasses.replace(config, crop_A="center"), ("testA", "trainB", "trainA"))
+    middle, squeezed, same = (image_set.read(0, 4)[0, :, 0].tolist() for image_set in sets)
+    assert middle == same == [3, 4, 5, 6]
+    assert squeezed[0] < 2 and squeezed[-1] > 7
+    sets = sources.open_splits(dataclasses.replace(config, dataset="demo", crop="center"), ("testA",))
+    np.testing.assert_array_equal(sets[0].read(3, 32), demo.draw("testA", 3, 32))
+
+
 def test_demo_needs_no_files(tiny_config):
     sets = sources.open_splits(tiny_config, ("trainA", "trainB", "testA", "testB"))
     assert [len(s) for s in sets] == [400, 400, 100, 100]

@@ -23,7 +23,7 @@ def open_split(config: Config, split: str) -> ImageSet:
     folder = Path(config.dataset_dir) / config.dataset / split
     paths, skipped = list_images(folder)
 
-    def read(index: int, side: int) -> np.ndarray:
+    def read(index: int, side: int | None) -> np.ndarray:
         return images.load(f"{folder}/{paths[index]}", side, config.img_ch)
 
     lack = "no images" if _identity(folder) else "no such folder"

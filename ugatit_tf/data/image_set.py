@@ -13,14 +13,15 @@ class ImageSet:
     Attributes:
         place: where they come from, for messages.
         names: one a picture, unique, without folder and ending.
-        read: index and side in pixels to uint8 `[side, side, img_ch]`; raises `images.UnreadableImageError`.
+        read: index and side in pixels to uint8 `[side, side, img_ch]`, or, for a side of None, the picture as it is,
+            uint8 `[H, W, img_ch]`; raises `images.UnreadableImageError`.
         skipped: files that are hidden or no images.
         lack: what is missing where there are no images.
     """
 
     place: str
     names: tuple[str, ...]
-    read: Callable[[int, int], np.ndarray]
+    read: Callable[[int, int | None], np.ndarray]
     skipped: int = 0
     lack: str = "no images"
 

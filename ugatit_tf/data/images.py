@@ -50,7 +50,7 @@ def load(source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, 
     """
     # Pillow's own until it is small: copies of a large picture cost as much as decoding it.
     picture = _decode(source, channels, name)
-    return _pixels(picture if size is None else _resize(picture, size))
+    return to_pixels(picture if size is None else _resize(picture, size))
 
 
 def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
@@ -77,12 +77,12 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     Raises:
         ValueError: The image has another type or shape, or the size is below 1.
     """
-    return _pixels(_resize(_picture(image), size))
+    return to_pixels(_resize(to_picture(image), size))
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     """Turns uint8 `[H, W, 1, 3 or 4]` into uint8 `[H, W, channels]`, as `decode` would."""
-    return _pixels(_convert(_picture(image), channels))
+    return to_pixels(_convert(to_picture(image), channels))
 
 
 def to_float(image: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
         ValueError: The image has another type or shape.
     """
     file = io.BytesIO()
-    _picture(image).save(file, "PNG")
+    to_picture(image).save(file, "PNG")
     write_atomically(path, file.getvalue())
 
 
@@ -179,12 +179,14 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return picture
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def to_pixels(image: Image.Image) -> np.ndarray:
+    """An image of mode "L", "RGB" or "RGBA" as uint8 `[H, W, C]`."""
     pixels = np.array(image)
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 
-def _picture(image: np.ndarray) -> Image.Image:
+def to_picture(image: np.ndarray) -> Image.Image:
+    """The inverse of `to_pixels`; a ValueError where the image has another type or shape."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in _MODES or not image.size:
         raise ValueError(f"expected uint8 [H, W, 1, 3 or 4], not {image.dtype} {list(image.shape)}")
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

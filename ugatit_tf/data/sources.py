@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import demo, folder, images, tfds_source
+from ugatit_tf.data import crops, demo, folder, images, tfds_source
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 
@@ -18,12 +18,12 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
     """Lists the images of some splits of `config.dataset`, such as ("trainA", "trainB"); reads none.
 
     Args:
-        config: names the dataset.
-        splits: the splits' names.
+        config: names the dataset, and how its pictures are cropped.
+        splits: the splits' names, which end in that of their domain.
         one_will_do: whether splits may be empty as long as one is not.
 
     Raises:
-        UsageError: where the dataset's name cannot be understood.
+        UsageError: where the dataset's name cannot be understood, or a face detector is needed and none is installed.
         RunError: where a split has no images, naming every place that was looked in.
     """
     scheme, colon, _ = config.dataset.partition(":")
@@ -36,7 +36,7 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
             f"Dataset {config.dataset!r} lacks images: looked in {places}. Put images there, or try --dataset {DEMO}, "
             "which needs none."
         )
-    return found
+    return tuple(crops.cropped(config, split[-1], each) for split, each in zip(splits, found, strict=True))
 
 
 def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callable[[str], None]) -> np.ndarray:
@@ -62,8 +62,8 @@ def has_true_answers(dataset: str) -> bool:
 
 
 def _demo_split(config: Config, split: str) -> ImageSet:
-    def read(index: int, side: int) -> np.ndarray:
-        return images.with_channels(demo.draw(split, index, side), config.img_ch)
+    def read(index: int, side: int | None) -> np.ndarray:
+        return images.with_channels(demo.draw(split, index, side or config.img_size), config.img_ch)
 
     names = tuple(f"{index:04d}" for index in range(demo.SPLIT_SIZES[split]))
     return ImageSet(f"demo {split}", names, read)

@@ -1,0 +1,201 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from ugatit_tf.config import Config
+from ugatit_tf.data import crops, images
+from ugatit_tf.data.crops import Cropper, NoFaceError, Region
+from ugatit_tf.data.faces import Face
+from ugatit_tf.data.image_set import ImageSet
+
+
+def noise(height, width, channels=3):
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def smooth(height, width, channels=3):
+    """A picture that survives being resized and turned, all but its edges."""
+    row, column = np.mgrid[:height, :width]
+    waves = [127 + 100 * np.sin(row / (9 + 3 * c)) * np.cos(column / (7 + 2 * c)) for c in range(min(channels, 3))]
+    opaque = [np.full((height, width), 255)] * (channels - len(waves))
+    return np.stack(waves + opaque, axis=-1).astype(np.uint8)
+
+
+def region_of(crop, picture):
+    return Cropper(crop, 0.5, "skip").find(picture)[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_middle_is_cut_out(channels):
+    wide, high = noise(6, 10, channels), noise(11, 4, channels)
+    np.testing.assert_array_equal(crops.cut(wide, region_of("center", wide), 6), wide[:, 2:8])
+    np.testing.assert_array_equal(crops.cut(high, region_of("center", high), 4), high[4:8])
+    np.testing.assert_array_equal(crops.cut(wide, region_of("center", wide), 3), images.resize(wide[:, 2:8], 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_nothing_is_cut_off_and_white_is_added(channels):
+    wide = noise(6, 10, channels)
+    square = crops.cut(wide, region_of("none", wide), 10)
+    np.testing.assert_array_equal(square[2:8], wide)
+    assert (square[:2] == 255).all()
+    assert (square[8:] == 255).all()
+
+
+def test_squeezing_is_what_training_does():
+    wide = noise(6, 10)
+    np.testing.assert_array_equal(crops.cut(wide, region_of("squeeze", wide), 7), images.resize(wide, 7))
+
+
+@pytest.mark.parametrize("crop", ["center", "none", "squeeze"])
+def test_a_square_stays_as_it_is(crop):
+    square = noise(8, 8)
+    np.testing.assert_array_equal(crops.cut(square, region_of(crop, square), 8), square)
+
+
+class Detector:
+    def __init__(self, face):
+        self.largest = lambda picture: face
+
+
+def test_a_picture_without_a_face_is_skipped_or_cut_in_the_middle():
+    wide = noise(6, 10)
+    with pytest.raises(NoFaceError, match="no face found"):
+        Cropper("face", 0.5, "skip", Detector(None)).find(wide)
+    assert Cropper("face", 0.5, "center", Detector(None)).find(wide) == (region_of("center", wide), None)
+
+
+def test_a_face_is_found_with_its_margin():
+    face = Face(x=200, y=150, size=100, angle=0)
+    region, found = Cropper("face", 0.25, "skip", Detector(face)).find(noise(400, 600))
+    assert region == Region(200, 150, 150, 150, 0)
+    assert found == face
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [
+        (Face(300, 200, 100, 0), Region(300, 200, 200, 200, 0)),
+        (Face(60, 380, 100, 0), Region(100, 300, 200, 200, 0)),  # moved inside
+        (Face(300, 200, 250, 0), Region(300, 200, 400, 400, 0)),  # as much margin as the picture has
+        (Face(300, 200, 500, 0), Region(300, 200, 500, 500, 0)),  # never less than the face
+        (Face(300, 200, 100, 90), Region(300, 200, 200, 200, 90)),
+    ],
+)
+def test_a_square_around_a_face_stays_inside_the_picture(face, expected):
+    region = crops.around(face, 0.5, 400, 600)
+    assert dataclasses.astuple(region) == pytest.approx(dataclasses.astuple(expected))
+
+
+@pytest.mark.parametrize("angle", [-40, -15, 5, 30, 45])
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (300, 200), (600, 30)])
+def test_a_turned_square_has_its_corners_inside_too(angle, x, y):
+    region = crops.around(Face(x, y, 150, angle), 0.8, 400, 600)
+    turn = math.radians(angle)
+    for right, down in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+        u, v = right * region.width / 2, down * region.height / 2
+        assert -1e-6 <= region.x + u * math.cos(turn) - v * math.sin(turn) <= 600 + 1e-6
+        assert -1e-6 <= region.y + u * math.sin(turn) + v * math.cos(turn) <= 400 + 1e-6
+
+
+@pytest.mark.parametrize("angle", [-30, 20, 45])
+def test_eyes_become_level(angle):
+    # Two bright dots 40 px apart, the right one lower by the angle.
+    picture = np.zeros((200, 200, 3), np.uint8)
+    row, column = np.mgrid[:200, :200]
+    for side in (-20, 20):
+        x = 100 + side * math.cos(math.radians(angle))
+        y = 90 + side * math.sin(math.radians(angle))
+        picture[(row + 0.5 - y) ** 2 + (column + 0.5 - x) ** 2 < 9] = 255
+    square = crops.cut(picture, Region(100, 90, 80, 80, angle), 80)[..., 0].astype(float)
+    for half, x in ((square[:, :40], 20), (square[:, 40:], 20)):
+        total = half.sum()
+        assert (half.sum(1) * (np.arange(80) + 0.5)).sum() / total == pytest.approx(40, abs=0.3)
+        assert (half.sum(0) * (np.arange(40) + 0.5)).sum() / total == pytest.approx(x, abs=0.3)
+
+
+def test_where_a_face_is_in_its_square():
+    region = Region(100, 100, 80, 80, 0)
+    assert crops.relative(Face(100, 100, 40, 0), region) == pytest.approx((0.5, 0.5, 0.5))
+    assert crops.relative(Face(120, 90, 20, 0), region) == pytest.approx((0.75, 0.375, 0.25))
+    # Turned by a quarter, what was below is on the right.
+    assert crops.relative(Face(100, 120, 40, 90), Region(100, 100, 80, 80, 90)) == pytest.approx((0.75, 0.5, 0.5))
+
+
+def test_beyond_the_picture_all_is_white():
+    square = crops.cut(np.zeros((20, 20, 1), np.uint8), Region(10, 10, 40, 40, 45), 40)
+    assert square[0, 0] == square[20, 2] == 255
+    assert square[20, 20] == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("region", [Region(60, 50, 40, 40), Region(60, 50, 50, 50, 25), Region(60, 45, 80, 80)])
+def test_what_is_cut_and_pasted_back_unchanged_changes_nothing(region, channels):
+    picture = smooth(90, 120, channels)
+    copy = picture.copy()
+    result = crops.pasted(crops.cut(picture, region, round(region.width)), region, picture)
+    assert result.shape == picture.shape
+    assert np.abs(result.astype(int) - picture).max() <= (8 if region.angle else 0)
+    np.testing.assert_array_equal(picture, copy)
+
+
+@pytest.mark.parametrize("angle", [0, 30])
+def test_pasting_changes_the_region_alone_and_blends_its_edges(angle):
+    picture = np.zeros((100, 140, 3), np.uint8)
+    result = crops.pasted(np.full((16, 16, 3), 200, np.uint8), Region(70, 50, 40, 40, angle), picture)[..., 0]
+    row, column = np.mgrid[:100, :140] + 0.5
+    turn = math.radians(angle)
+    right = (column - 70) * math.cos(turn) + (row - 50) * math.sin(turn)
+    down = (row - 50) * math.cos(turn) - (column - 70) * math.sin(turn)
+    from_edge = 20 - np.maximum(np.abs(right), np.abs(down))
+    assert (result[from_edge < -1] == 0).all()
+    assert (np.abs(result[from_edge > 5].astype(int) - 200) <= 1).all()  # a tenth of the side is blended
+    assert result[(from_edge > 1.2) & (from_edge < 2.8)].mean() == pytest.approx(100, abs=10)
+
+
+def test_no_edge_is_blended_where_the_picture_ends():
+    picture = np.zeros((40, 60, 3), np.uint8)
+    translated = np.full((16, 16, 3), 200, np.uint8)
+    assert (crops.pasted(translated, region_of("squeeze", picture), picture) == 200).all()
+    assert (crops.pasted(translated, region_of("none", picture), picture) == 200).all()
+    middle = crops.pasted(translated, region_of("center", picture), picture)[..., 0]
+    assert (middle[:, 20:40] == 200).all()
+    assert (middle[:, :10] == 0).all()
+    assert 0 < middle[20, 11] < 200
+
+
+def test_a_square_gets_the_size_back_that_it_had():
+    wide = smooth(60, 101)
+    for crop, expected in (("squeeze", wide), ("none", wide), ("center", wide[:, 20:80])):
+        region = region_of(crop, wide)
+        restored = crops.enlarged(crops.cut(wide, region, 101), region, *wide.shape[:2])
+        assert restored.shape == expected.shape
+        assert np.abs(restored.astype(int) - expected).mean() < 4
+    assert crops.enlarged(np.zeros((8, 8, 3), np.uint8), Region(9, 9, 20.4, 20.4, 12), 60, 60).shape == (20, 20, 3)
+
+
+def test_the_crop_of_a_domain_wins():
+    config = Config(crop="center", crop_B="none")
+    assert [crops.chosen(config, domain) for domain in "AB"] == ["center", "none"]
+    assert crops.chosen(Config(), "A") == ""
+    assert Cropper.of(config, "B", "squeeze") == Cropper("none", 0.5, "skip")
+    assert Cropper.of(Config(), "B", "squeeze") == Cropper("squeeze", 0.5, "skip")
+
+
+def test_an_image_set_is_cropped():
+    wide = noise(6, 10)
+    image_set = ImageSet("testA", ("x",), lambda index, side: wide)
+    assert crops.cropped(Config(), "A", image_set) is image_set
+    cropped = crops.cropped(Config(crop="center"), "A", image_set)
+    np.testing.assert_array_equal(cropped.read(0, 6), wide[:, 2:8])
+    np.testing.assert_array_equal(cropped.read(0, None), wide[:, 2:8])
+    assert cropped.names == ("x",)
+
+
+def test_a_picture_without_a_face_is_named(monkeypatch):
+    monkeypatch.setattr(crops.faces, "detector", lambda: Detector(None))
+    image_set = ImageSet("set/testA", ("x",), lambda index, side: noise(6, 10))
+    with pytest.raises(NoFaceError, match="^set/testA/x: no face found$"):
+        crops.cropped(Config(crop="face"), "A", image_set).read(0, 4)

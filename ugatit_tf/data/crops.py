@@ -1,0 +1,238 @@
+"""From a picture of any shape to the square that a network sees, and back: the same for every phase."""
+
+import dataclasses
+import math
+
+import numpy as np
+from PIL import Image
+
+from ugatit_tf.config import Config
+from ugatit_tf.data import faces, images
+from ugatit_tf.data.faces import Face, FaceDetector
+from ugatit_tf.data.image_set import ImageSet
+
+_FEATHER = 0.1  # of the side: the breadth of the blend from a pasted region to what is around it
+_WHITE = 255
+
+
+class NoFaceError(images.UnreadableImageError):
+    """A picture in which no face was found, and that is to be left out for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """A rectangle in a picture, in pixels; it may be turned, and reach beyond the picture, where all is white.
+
+    Attributes:
+        x: of its middle, from the left edge.
+        y: of its middle, from the top edge.
+        width: of what becomes the square's width.
+        height: of what becomes the square's height.
+        angle: in degrees, clockwise.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    angle: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in whole pixels."""
+        return max(1, round(self.height)), max(1, round(self.width))
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The left and the top edge in whole pixels, of one that is not turned."""
+        height, width = self.shape
+        return round(self.x - width / 2), round(self.y - height / 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cropper:
+    """Finds the region of a picture that becomes its square.
+
+    Attributes:
+        crop: "center", the largest square in the middle; "face", a square around the largest face, its eyes level;
+            "none", the whole picture with white beside it; "squeeze", the whole picture, squeezed.
+        face_margin: room on each side of the face, as a share of the face; less where the picture ends.
+        no_face: "skip" or "center": what to do with a picture without a face.
+        detector: for "face".
+    """
+
+    crop: str
+    face_margin: float
+    no_face: str
+    detector: FaceDetector | None = None
+
+    @classmethod
+    def of(cls, config: Config, domain: str, default: str) -> "Cropper":
+        """The cropper that the flags ask for in a domain, "A" or "B".
+
+        Raises:
+            UsageError: where it needs a face detector and none is installed.
+        """
+        crop = chosen(config, domain) or default
+        return cls(crop, config.face_margin, config.no_face, faces.detector() if crop == "face" else None)
+
+    def find(self, picture: np.ndarray) -> tuple[Region, Face | None]:
+        """The region of uint8 `[H, W, C]`, and the face that it was put around.
+
+        Raises:
+            NoFaceError: where there is none and such pictures are to be skipped.
+        """
+        height, width = picture.shape[:2]
+        face = self.detector.largest(picture) if self.detector else None
+        if face:
+            return around(face, self.face_margin, height, width), face
+        if self.crop == "face" and self.no_face == "skip":
+            raise NoFaceError("no face found")
+        sides = {"none": (max(height, width),) * 2, "squeeze": (width, height)}
+        return Region(width / 2, height / 2, *sides.get(self.crop, (min(height, width),) * 2)), None
+
+
+def cropped(config: Config, domain: str, image_set: ImageSet) -> ImageSet:
+    """An image set whose pictures are cropped as the flags ask for; they are squeezed where those ask for nothing.
+
+    Raises:
+        UsageError: where that needs a face detector and none is installed.
+    """
+    if not chosen(config, domain):
+        return image_set
+    cropper = Cropper.of(config, domain, "squeeze")
+
+    def read(index: int, side: int | None) -> np.ndarray:
+        picture = image_set.read(index, None)
+        try:
+            region, _ = cropper.find(picture)
+        except NoFaceError as error:
+            raise NoFaceError(f"{image_set.place}/{image_set.names[index]}: {error}") from error
+        return cut(picture, region, side or min(region.shape))
+
+    return dataclasses.replace(image_set, read=read)
+
+
+def chosen(config: Config, domain: str) -> str:
+    """The crop that the flags name for a domain, or ""."""
+    return {"A": config.crop_A, "B": config.crop_B}[domain] or config.crop
+
+
+def around(face: Face, margin: float, height: int, width: int) -> Region:
+    """A square around a face, turned as the face is.
+
+    It stays inside the picture, `height` and `width` of which are given: it is moved and, as far as the face allows,
+    made smaller, rather than have the network see pixels that nobody took.
+    """
+    slant = abs(math.cos(math.radians(face.angle))) + abs(math.sin(math.radians(face.angle)))
+    side = max(face.size, min(face.size * (1 + 2 * margin), min(height, width) / slant))
+    half = side * slant / 2  # of the upright square around the turned one
+    x = min(max(face.x, half), width - half) if 2 * half <= width else width / 2
+    y = min(max(face.y, half), height - half) if 2 * half <= height else height / 2
+    return Region(x, y, side, side, face.angle)
+
+
+def cut(picture: np.ndarray, region: Region, size: int) -> np.ndarray:
+    """The region of uint8 `[H, W, C]` as a square, uint8 `[size, size, C]`."""
+    height, width = region.shape
+    image = images.to_picture(picture)
+    white = (_WHITE,) * picture.shape[-1]
+    if region.angle:
+        matrix = _turned(region.angle, (width / 2, height / 2), (region.x, region.y))
+        image = image.transform(
+            (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=white
+        )
+    elif region.corner != (0, 0) or image.size != (width, height):
+        left, top = region.corner
+        canvas = Image.new(image.mode, (width, height), white)
+        canvas.paste(image, (-left, -top))
+        image = canvas
+    return images.resize(images.to_pixels(image), size)
+
+
+def relative(face: Face, region: Region) -> tuple[float, float, float]:
+    """A face's middle and size in the square that a region becomes, as shares of its side."""
+    x, y, size = face.x - region.x, face.y - region.y, face.size
+    sine, cosine = math.sin(math.radians(region.angle)), math.cos(math.radians(region.angle))
+    right, down = x * cosine + y * sine, y * cosine - x * sine
+    return right / region.width + 0.5, down / region.height + 0.5, size / region.height
+
+
+def enlarged(square: np.ndarray, region: Region, height: int, width: int) -> np.ndarray:
+    """A square at the size that its region has in a picture, without what lies beyond the picture's edges.
+
+    Args:
+        square: uint8 `[S, S, C]`.
+        region: where it was cut from.
+        height: of the picture.
+        width: of the picture.
+
+    Returns:
+        uint8 `[h, w, C]`.
+    """
+    patch = _stretch(square, region)
+    if region.angle:
+        return patch
+    left, top = region.corner
+    return patch[max(0, -top) : height - top, max(0, -left) : width - left]
+
+
+def pasted(square: np.ndarray, region: Region, picture: np.ndarray) -> np.ndarray:
+    """A picture with a square put back where it was cut from, its edges blended with what is around it.
+
+    Args:
+        square: uint8 `[S, S, C]`.
+        region: where it was cut from.
+        picture: uint8 `[H, W, C]`; not changed.
+
+    Returns:
+        uint8 `[H, W, C]`.
+    """
+    patch = images.to_picture(_stretch(square, region))
+    mask = Image.fromarray(_mask(region, *picture.shape[:2]))
+    result = images.to_picture(picture).copy()
+    if not region.angle:
+        result.paste(patch, region.corner, mask)
+        return images.to_pixels(result)
+    height, width = region.shape
+    reach = math.hypot(height, width) / 2 + 1
+    left, top = max(0, math.floor(region.x - reach)), max(0, math.floor(region.y - reach))
+    right = min(picture.shape[1], math.ceil(region.x + reach))
+    bottom = min(picture.shape[0], math.ceil(region.y + reach))
+    matrix = _turned(-region.angle, (region.x - left, region.y - top), (width / 2, height / 2))
+    patch, mask = (
+        image.transform((right - left, bottom - top), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        for image in (patch, mask)
+    )
+    result.paste(patch, (left, top), mask)
+    return images.to_pixels(result)
+
+
+def _turned(angle: float, middle: tuple[float, float], source: tuple[float, float]) -> tuple[float, ...]:
+    """Pillow's matrix from an output pixel to its source: turns around the output's `middle`, which is `source`."""
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    (x, y), (u, v) = middle, source
+    return (cosine, -sine, u - cosine * x + sine * y, sine, cosine, v - sine * x - cosine * y)
+
+
+def _stretch(square: np.ndarray, region: Region) -> np.ndarray:
+    height, width = region.shape
+    return images.to_pixels(images.to_picture(square).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _mask(region: Region, height: int, width: int) -> np.ndarray:
+    """How much of the region counts, uint8 `[h, w]`: less towards those of its edges that lie inside the picture."""
+    rows, columns = region.shape
+    left, top = region.corner
+    turned = region.angle != 0
+    across = _ramp(columns, turned or left > 0, turned or left + columns < width)
+    down = _ramp(rows, turned or top > 0, turned or top + rows < height)
+    return np.rint(255 * np.minimum.outer(down, across)).astype(np.uint8)
+
+
+def _ramp(count: int, start: bool, end: bool) -> np.ndarray:
+    middles = np.arange(count) + 0.5
+    breadth = max(1.0, _FEATHER * count)
+    rise = middles / breadth if start else np.ones(count)
+    fall = (count - middles) / breadth if end else np.ones(count)
+    return np.minimum(1, np.minimum(rise, fall))
