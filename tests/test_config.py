@@ -110,11 +110,17 @@ INVALID = [
     ("lr", 0),
     ("lr", -1e-4),
     ("seed", -1),
+    ("size", 0),
+    ("min_size", 0),
+    ("test_share", 1.0),
+    ("test_share", -0.1),
+    ("test_max", 0),
     ("crop", "circle"),
     ("crop_A", "circle"),
     ("crop_B", "circle"),
     ("face_margin", -0.1),
     ("no_face", ""),
+    ("image_format", "gif"),
     ("seed", 2**31),
 ]
 
@@ -143,6 +149,31 @@ def test_an_unknown_choice_lists_the_known_ones(name, value, known):
 )
 def test_deepest_n_dis_by_hand(img_size, n_dis):
     assert deepest_n_dis(img_size) == n_dis
+
+
+PREPARE = {"phase": "prepare", "input_A": "a", "input_B": "b"}
+
+
+def test_a_phase_with_its_places_is_valid():
+    Config(**PREPARE).validate()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (PREPARE | {"input_A": ""}, "--phase prepare, and no other, takes --input_A and --input_B"),
+        (PREPARE | {"phase": "train"}, "--phase prepare, and no other, takes --input_A and --input_B"),
+        ({"input_B": "b"}, "--phase prepare, and no other, takes --input_A and --input_B"),
+        (PREPARE | {"dataset": "demo"}, "--dataset demo: must be a folder's name"),
+        (PREPARE | {"dataset": "tfds:x"}, "--dataset tfds:x: must be a folder's name"),
+        (PREPARE | {"image_format": "jpeg", "img_ch": 4}, "--image_format jpeg: cannot hold the transparency"),
+    ],
+)
+def test_places_that_do_not_fit_the_phase_are_refused(values, message):
+    with pytest.raises(UsageError) as error:
+        Config(**values).validate()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_deepest_n_dis_is_the_last_that_leaves_three_pixels():

@@ -16,8 +16,11 @@ from ugatit_tf.errors import RunError, UsageError
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 TEXT = st.text(min_size=1, max_size=40)
 LARGEST = 2**31 - 1
-PLACES = {"convert": (("from_checkpoint",), ("to_checkpoint",))}  # what a phase takes, and no other: one set of these
-SUITED = {"phase", "n_dis", "img_size"}.union(*(names for sets in PLACES.values() for names in sets))
+PLACES = {  # what a phase takes, and no other: one set of these
+    "convert": (("from_checkpoint",), ("to_checkpoint",)),
+    "prepare": (("input_A", "input_B"),),
+}
+SUITED = {"phase", "n_dis", "img_size", "image_format"}.union(*(names for sets in PLACES.values() for names in sets))
 SIZES = pytest.mark.parametrize("examples", [30, pytest.param(1000, marks=pytest.mark.slow)])
 
 
@@ -51,6 +54,10 @@ def configs(draw):
     values = {name: draw(valid(name)) for name in sorted(names)}
     phase = draw(st.sampled_from(PHASES))
     values |= {name: draw(TEXT) for name in draw(st.sampled_from(PLACES.get(phase, ((),))))}
+    if phase == "prepare" and (values.get("dataset") == "demo" or ":" in values.get("dataset", "")):
+        del values["dataset"]
+    if values.get("img_ch") != 4:
+        values["image_format"] = draw(valid("image_format"))
     n_dis = draw(st.integers(SMALLEST_N_DIS, 12))
     # 3 px for the last layers, each of the others halves them.
     img_size = 4 * draw(st.integers(3 * 2 ** (n_dis - 1) // 4, 10_000))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import replace_folder, shown, write_atomically
+from ugatit_tf.files import replace_folder, shown, stamp, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -161,3 +161,17 @@ def test_a_file_in_the_place_of_a_folder_above_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"^cannot make the folder .*file"):
         write_folder(tmp_path / "file" / "target", "new")
+
+
+def test_a_stamp_changes_with_the_file(tmp_path):
+    path = tmp_path / "x"
+    assert stamp(path) is None
+    path.write_bytes(b"1")
+    os.utime(path, ns=(5, 5))
+    first = stamp(path)
+    assert first == stamp(str(path)) == [1, 5]
+    os.utime(path, ns=(5, 6))
+    assert stamp(path) != first
+    path.write_bytes(b"22")
+    os.utime(path, ns=(5, 5))
+    assert stamp(path) != first

@@ -13,7 +13,7 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-PHASES = ("train", "test", "export", "convert", "demo_data", "status")
+PHASES = ("prepare", "train", "test", "export", "convert", "demo_data", "status")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
@@ -126,15 +126,26 @@ class Config:
     result_dir: str = _knob("results", "where translated test images go", _NOT_EMPTY)
     cache_dir: str = _knob("cache", "where decoded images go that do not fit into memory", _NOT_EMPTY)
 
+    input_A: str = _knob("", "prepare: a folder of pictures of A, at any depth; it is only read")
+    input_B: str = _knob("", "prepare: a folder of pictures of B")
+    size: int = _knob(286, "prepare: side of the pictures it makes, in pixels", _at_least(1))
+    min_size: int = _knob(128, "prepare: pictures, or squares around faces, below this side are dropped", _at_least(1))
+    test_share: float = _knob(
+        0.05,
+        "prepare: share of each domain that is set apart for testing",
+        Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1),
+    )
+    test_max: int = _knob(100, "prepare: but no more than this", _at_least(1))
     crop: str = _knob(
         "",
-        "how pictures become square; unset: squeeze",
+        "how pictures become square; unset: prepare center, else squeeze",
         _unset_or_one_of(CROPS),
     )
     crop_A: str = _knob("", "as crop, for A alone", _unset_or_one_of(CROPS))
     crop_B: str = _knob("", "as crop, for B alone", _unset_or_one_of(CROPS))
     face_margin: float = _knob(0.5, "crop face: room on each side of the face, in faces", _at_least(0))
     no_face: str = _knob("skip", "crop face: what to do without a face, skip or center", _one_of(("skip", "center")))
+    image_format: str = _knob("png", "prepare: png or (high-quality) jpeg", _one_of(("png", "jpeg")))
     export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
     export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
     overwrite: bool = _knob(False, "replace an export that is there already")
@@ -161,14 +172,24 @@ class Config:
                 raise UsageError(f"--{field.name} {value}: must be a finite number.")
             if not constraint.holds(value):
                 raise UsageError(f"--{field.name} {value}: must be {constraint.text}.")
-        given = [self.from_checkpoint != "", self.to_checkpoint != ""].count(True)
-        if given != (self.phase == "convert"):
-            raise UsageError("--phase convert, and no other, takes either --from_checkpoint or --to_checkpoint.")
+        self._check_places()
         if self.n_dis > deepest_n_dis(self.img_size):
             raise UsageError(
                 f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "
                 f"conv_last would see {self.img_size >> (self.n_dis - 1)} px a side and needs 3. {_way_out(self)}"
             )
+
+    def _check_places(self) -> None:
+        """Checks that the phase gets the places that it works on, and no other phase's."""
+        given = [self.from_checkpoint != "", self.to_checkpoint != ""].count(True)
+        if given != (self.phase == "convert"):
+            raise UsageError("--phase convert, and no other, takes either --from_checkpoint or --to_checkpoint.")
+        if any((getattr(self, name) != "") != (self.phase == "prepare") for name in ("input_A", "input_B")):
+            raise UsageError("--phase prepare, and no other, takes --input_A and --input_B.")
+        if self.phase == "prepare" and (self.dataset == "demo" or ":" in self.dataset):
+            raise UsageError(f"--dataset {self.dataset}: must be a folder's name for --phase prepare.")
+        if self.image_format == "jpeg" and self.img_ch == 4:
+            raise UsageError("--image_format jpeg: cannot hold the transparency of --img_ch 4.")
 
     @property
     def model_name(self) -> str:
@@ -190,6 +211,11 @@ class Config:
     def run_checkpoint_dir(self) -> Path:
         """Where this run's checkpoints and its `config.json` lie."""
         return Path(self.checkpoint_dir) / self.model_dir
+
+    @property
+    def dataset_root(self) -> Path:
+        """The folder of a dataset of files, with trainA and so on in it."""
+        return Path(self.dataset_dir) / self.dataset
 
     @property
     def export_formats(self) -> tuple[str, ...]:

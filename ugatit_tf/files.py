@@ -14,6 +14,15 @@ def shown(path: str | Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
+def stamp(path: str | Path) -> list[int] | None:
+    """What changes when a file does: its size and time; None where it cannot be asked."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it; one that exists is left as it is.
 

@@ -420,3 +420,36 @@ def test_a_failed_write_leaves_the_old_picture_whole(tmp_path, monkeypatch):
         images.save_png(path, corners())
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("PNG", 1), ("PNG", 3), ("PNG", 4), ("JPEG", 1), ("JPEG", 3)])
+@pytest.mark.parametrize("comment", ["", "made by\nµ"])
+def test_save_round_trip_with_a_comment(tmp_path, kind, channels, comment):
+    image = np.full((9, 7, channels), 200, np.uint8)
+    image[4:] = 90
+    images.save(tmp_path / "x", image, kind=kind, comment=comment)
+    assert Image.open(tmp_path / "x").format == kind
+    assert images.comment_of(tmp_path / "x") == comment
+    read = images.load(tmp_path / "x", None, channels)
+    assert read.shape == image.shape
+    assert np.abs(read.astype(int) - image).max() <= (3 if kind == "JPEG" else 0)
+
+
+def test_jpeg_keeps_fine_colours(tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, ::2, 0] = image[:, 1::2, 2] = 255  # at half the colour resolution, all of it would be purple
+    images.save(tmp_path / "x.jpg", image, kind="JPEG")
+    assert np.abs(images.decode(tmp_path / "x.jpg").astype(int) - image).mean() < 6
+
+
+def test_jpeg_holds_no_transparency(tmp_path):
+    with pytest.raises(ValueError, match="RGBA"):
+        images.save(tmp_path / "x.jpg", np.zeros((4, 4, 4), np.uint8), kind="JPEG")
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_there_is_no_comment(tmp_path):
+    images.save_png(tmp_path / "x.png", corners())
+    (tmp_path / "text.png").write_text("no picture")
+    for name in ("x.png", "text.png", "none.png"):
+        assert images.comment_of(tmp_path / name) == ""

@@ -188,3 +188,30 @@ def test_a_failed_write_leaves_the_old_page_whole(tmp_path, monkeypatch):
         write(path, "new", (), ())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_warnings_come_first_and_as_text(tmp_path):
+    section = Section("A → B", (), ())
+    write(tmp_path / "index.html", "Title", (), (section,), ("A has <b>60</b> images.", "B & C"))
+    page = Page(tmp_path / "index.html")
+    assert page.texts("li")[:2] == ["A has <b>60</b> images.", "B & C"]
+    write(tmp_path / "index.html", "Title", (), (section,))
+    assert 'class="warnings"' not in (tmp_path / "index.html").read_text()
+
+
+def test_a_table_may_have_columns(tmp_path):
+    rows = (("Found", "3", "<4>"), ("Kept", "1", "2"))
+    write(tmp_path / "index.html", "Title", (), (Section("A beside B", rows, (), ("A", "B <i>")),))
+    page = Page(tmp_path / "index.html")
+    assert page.texts("th") == ["A", "B <i>", "Found", "Kept"]
+    assert [attributes.get("scope") for attributes in page.attributes("th")] == ["col", "col", "row", "row"]
+    assert page.texts("td") == ["", "3", "<4>", "1", "2"]
+
+
+def test_items_may_be_some_of_many(tmp_path):
+    items = (item("one.png"),)
+    sections = (Section("Many", (), items, total=12345), Section("All", (), items, total=1), Section("X", (), items))
+    write(tmp_path / "index.html", "Title", (), (*sections, Section("No number", (), items, total=0)))
+    page = Page(tmp_path / "index.html")
+    assert page.texts("span") == ["12,345", "1", "1"]
+    assert page.texts("p") == ["1 of 12,345 shown."]

@@ -3,15 +3,17 @@
 import io
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import shown, write_atomically
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+ENDINGS = {"png": ".png", "jpeg": ".jpg"}  # of the formats that pictures are written in
 
 # A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
@@ -106,9 +108,46 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
         RunError: The file cannot be written.
         ValueError: The image has another type or shape.
     """
+    save(path, image, kind="PNG")
+
+
+def save(path: str | Path, image: np.ndarray, *, kind: str, comment: str = "") -> None:
+    """As `save_png`, of one of two kinds of file.
+
+    Args:
+        path: Where to; the folder exists.
+        image: uint8 `[H, W, C]`; JPEG takes no RGBA.
+        kind: "PNG", or "JPEG" of high quality.
+        comment: A text that the file carries along; `comment_of` reads it.
+
+    Raises:
+        RunError: The file cannot be written.
+        ValueError: The image has another type or shape.
+    """
+    texts = PngInfo()
+    if comment:
+        texts.add_text("comment", comment)
+    options: dict[str, Any] = {
+        "PNG": {"pnginfo": texts},
+        "JPEG": {"quality": 95, "subsampling": 0, "comment": comment},
+    }
+    picture = to_picture(image)
     file = io.BytesIO()
-    to_picture(image).save(file, "PNG")
+    try:
+        picture.save(file, kind, **options[kind])
+    except OSError as error:  # Pillow's word for an image that the format cannot hold
+        raise ValueError(str(error)) from error
     write_atomically(path, file.getvalue())
+
+
+def comment_of(path: str | Path) -> str:
+    """The comment that `save` gave to a file; "" where there is none, or no such file."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            comment = image.info.get("comment", "")
+    except Exception:  # as in `decode`
+        return ""
+    return comment.decode(errors="replace") if isinstance(comment, bytes) else comment
 
 
 def _decode(source: str | Path | BinaryIO, channels: int, name: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The page of the test phase: every picture beside its translation, in one HTML file that needs nothing else."""
+"""A page of pictures in sections, such as the test phase's: one HTML file that needs nothing else."""
 
 import dataclasses
 import os
@@ -40,6 +40,9 @@ table { margin-bottom: 1rem; border-collapse: collapse; }
 th, td { padding: .25rem 1.5rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; }
 th { font-weight: 400; }
 td { font-variant-numeric: tabular-nums; }
+.warnings { margin: 1.25rem 0 0; padding: .75rem 1rem .75rem 2rem; background: var(--card);
+  border: 1px solid var(--line); border-left: .25rem solid #d98b00; border-radius: .5rem; }
+.shown { margin-bottom: .75rem; }
 .items { display: grid; gap: 1rem; grid-template-columns:
   repeat(auto-fill, minmax(min(100%, calc(var(--pictures) * 8.75rem + 1.25rem)), 1fr)); }
 article { min-width: 0; max-width: calc(var(--pictures) * 12rem + 1.25rem); padding: .875rem;
@@ -58,7 +61,7 @@ a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One input with what was made of it.
+    """A few pictures that belong together, such as an input with what was made of it.
 
     Attributes:
         name: As shown; any text.
@@ -73,20 +76,35 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """One direction of translation.
+    """A part of the page, such as one direction of translation.
 
     Attributes:
         title: For instance "A → B".
-        summary: Rows of label and value; may be empty.
+        summary: Rows of a label and one value or more; may be empty.
         items: The pictures; may be empty.
+        columns: Headings of the values, where there are several; may be empty.
+        total: How many items there are, where `items` are only some of them; 0 where no number is to be shown.
     """
 
     title: str
-    summary: tuple[tuple[str, str], ...]
+    summary: tuple[tuple[str, ...], ...]
     items: tuple[Item, ...]
+    columns: tuple[str, ...] = ()
+    total: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many items there are, shown or not."""
+        return len(self.items) if self.total is None else self.total
 
 
-def write(path: Path, title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> None:
+def write(
+    path: Path,
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    warnings: Sequence[str] = (),
+) -> None:
     """Writes the page, whole or not at all: a failed write leaves an older page as it was.
 
     The page refers to its pictures relative to itself only, so that the folder may be moved.
@@ -96,21 +114,23 @@ def write(path: Path, title: str, facts: Sequence[tuple[str, str]], sections: Se
         title: The heading.
         facts: Pairs of label and value about the run, shown at the top.
         sections: In the order shown.
+        warnings: What the reader should know first, a sentence or two each.
 
     Raises:
         RunError: The file cannot be written.
         ValueError: A picture's path is absolute.
     """
     # A file name that is no valid Unicode is still linked right; on the page it is shown with question marks.
-    write_atomically(path, _page(title, facts, sections).encode("utf-8", "replace"))
+    write_atomically(path, _page(title, facts, sections, warnings).encode("utf-8", "replace"))
 
 
-def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section], warnings: Sequence[str]) -> str:
     links = "\n".join(
-        f'<li><a href="#section-{number}">{escape(section.title)} <span>{len(section.items)}</span></a></li>'
+        f'<li><a href="#section-{number}">{escape(section.title)}{_count(section)}</a></li>'
         for number, section in enumerate(sections, 1)
     )
     terms = "\n".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in facts)
+    alerts = "\n".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     body = "\n".join(_section(number, section) for number, section in enumerate(sections, 1))
     return f"""<!doctype html>
 <html lang="en">
@@ -125,6 +145,7 @@ def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Secti
 <header>
 <h1>{escape(title)}</h1>
 {f"<dl>{terms}</dl>" if facts else ""}
+{f'<ul class="warnings">{alerts}</ul>' if warnings else ""}
 </header>
 {f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if sections else ""}
 <main>
@@ -135,16 +156,25 @@ def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Secti
 """
 
 
+def _count(section: Section) -> str:
+    return "" if section.total == 0 else f" <span>{section.count:,}</span>"
+
+
 def _section(number: int, section: Section) -> str:
+    heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in section.columns)
     rows = "\n".join(
-        f'<tr><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>' for label, value in section.summary
+        f'<tr><th scope="row">{escape(label)}</th>{"".join(f"<td>{escape(value)}</td>" for value in values)}</tr>'
+        for label, *values in section.summary
     )
     items = "\n".join(_item(item) for item in section.items)
     columns = max((len(item.pictures) for item in section.items), default=0)
+    table = f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody>" if heads else f"<tbody>{rows}</tbody>"
+    shown = f'<p class="note shown">{len(section.items):,} of {section.count:,} shown.</p>'
     gallery = f'<div class="items" style="--pictures: {max(columns, 1)}">\n{items}\n</div>'
     return f"""<section id="section-{number}" aria-labelledby="title-{number}">
 <h2 id="title-{number}">{escape(section.title)}</h2>
-{f"<table><tbody>{rows}</tbody></table>" if rows else ""}
+{f"<table>{table}</table>" if rows else ""}
+{shown if section.count > len(section.items) else ""}
 {gallery if items else '<p class="note">No pictures.</p>'}
 </section>"""
 

@@ -1,0 +1,126 @@
+import json
+import re
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ugatit_tf.data.survey import Picture
+from ugatit_tf.reports import preparation
+from ugatit_tf.reports.outcome import Domain, Dropped, Kept
+
+SETTINGS = {"size": 8, "test_share": 0.05, "input_A": "<i>photos</i>", "crop_A": "center"}
+HOSTILE = "<script>alert(1)<b> & \"quotes\" 'n' 100%\n#1 셀카 \udce9.png"
+
+
+def squares(root, split, levels):
+    """Pictures kept, each of one grey."""
+    (root / split).mkdir(parents=True, exist_ok=True)
+    kept = []
+    for number, level in enumerate(levels):
+        Image.new("RGB", (8, 8), (level,) * 3).save(root / split / f"{number}.png")
+        picture = Picture(f"photos/{number}.png", width=30, height=20, side=20, colour=(float(level),) * 3)
+        kept.append(Kept(picture, f"{split}/{number}.png"))
+    return tuple(kept)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A dataset's folder with a report, whose names are anything but harmless."""
+    root = tmp_path / "mine"
+    source = tmp_path / HOSTILE
+    Image.new("RGB", (300, 100), "red").save(source)
+    hostile = Picture(str(source), width=300, height=100)
+    kept = squares(root, "trainA", [0, 100, 200]) + squares(root, "testA", [40])
+    dropped = (
+        Dropped(hostile, "near duplicate", "of <b>", str(source)),
+        Dropped(Picture("gone.png", width=9, height=9), "too small", "9 x 9 pixels"),
+        Dropped(Picture("bad.png"), "unreadable", "cannot <b>"),
+    )
+    domains = {"A": Domain("photos", 3, kept, dropped), "B": Domain("drawings", 0, squares(root, "trainB", [7]), ())}
+    warnings = preparation.write(root, SETTINGS, domains, [(hostile, hostile)])
+    assert warnings == json.loads((root / "report.json").read_text())["warnings"]
+    assert len(warnings) == 4
+    return root
+
+
+def test_the_numbers_are_for_programs(root):
+    report = json.loads((root / "report.json").read_text())
+    assert report["settings"] == SETTINGS
+    a = report["domains"]["A"]
+    assert (a["found"], a["train"], a["test"], a["other_files"]) == (7, 3, 1, 3)
+    assert a["dropped"] == {"near duplicate": 1, "too small": 1, "unreadable": 1}
+    assert a["brightness"][0] == 85
+    assert [entry.get("file", entry.get("dropped")) for entry in report["pictures"]["A"]] == [
+        "trainA/0.png",
+        "trainA/1.png",
+        "trainA/2.png",
+        "testA/0.png",
+        "near duplicate",
+        "too small",
+        "unreadable",
+    ]
+    assert report["pictures"]["A"][6] == {"path": "bad.png", "dropped": "unreadable", "detail": "cannot <b>"}
+
+
+def test_a_domain_without_test_pictures_is_told(root):
+    (line,) = (each for each in json.loads((root / "report.json").read_text())["warnings"] if "for testing" in each)
+    assert line == "No picture of B was drawn for testing: try a larger --test_share, or another --seed."
+    domains = {"A": Domain("a", 0, squares(root, "trainA", [0]), ()), "B": Domain("b", 0, (), ())}
+    assert not any("for testing" in each for each in preparation.write(root, SETTINGS | {"test_share": 0}, domains, []))
+
+
+def test_every_picture_of_the_page_is_there_and_nothing_else_is_asked_for(root):
+    page = (root / "report.html").read_text()
+    shown = [unquote(source) for source in re.findall(r'src="([^"]+)"', page)]
+    assert set(shown) == {
+        "report/mean_A.jpg",
+        "report/mean_B.jpg",
+        *(f"trainA/{number}.png" for number in range(3)),
+        "testA/0.png",
+        "trainB/0.png",
+        "report/A0.jpg",
+        "report/A0_instead.jpg",
+    }
+    for path in shown:
+        with Image.open(root / path) as image:
+            assert max(image.size) <= 180
+    assert "http" not in page
+    assert {path.name for path in (root / "report").iterdir()} == {
+        path.removeprefix("report/") for path in shown if path.startswith("report/")
+    }
+
+
+def test_names_are_but_text(root):
+    page = (root / "report.html").read_text()
+    assert not re.search(r"<(script|b|i)>", page)
+    assert "&lt;script&gt;alert(1)&lt;b&gt; &amp; &quot;quotes&quot;" in page
+    assert "&lt;i&gt;photos&lt;/i&gt;" in page
+
+
+def test_the_mean_of_a_domain(root):
+    mean = np.asarray(Image.open(root / "report" / "mean_A.jpg"))
+    assert mean.shape == (8, 8, 3)
+    assert np.abs(mean.astype(int) - 85).max() <= 1  # (0 + 100 + 200 + 40) / 4
+
+
+def test_of_many_pictures_some_are_shown(tmp_path):
+    unreadable = tuple(Dropped(Picture(f"{n}.png"), "unreadable") for n in range(1000))
+    rare = Dropped(Picture("rare.png"), "too small")
+    kept = squares(tmp_path, "trainA", [0] * 3) * 100
+    domains = {"A": Domain("a", 0, kept, (*unreadable, rare)), "B": Domain("b", 0, (), ())}
+    preparation.write(tmp_path, SETTINGS, domains, [])
+    page = (tmp_path / "report.html").read_text()
+    assert "60 of 300 shown." in page
+    assert "25 of 1,001 shown." in page
+    assert "rare.png" in page
+    assert "Dropped from B" not in page
+    assert len(json.loads((tmp_path / "report.json").read_text())["pictures"]["A"]) == 1301
+
+
+def test_a_later_report_replaces_the_earlier(root):
+    domains = {"A": Domain("a", 0, squares(root, "trainA", [0]), ()), "B": Domain("b", 0, (), ())}
+    preparation.write(root, SETTINGS, domains, [])
+    assert [path.name for path in (root / "report").iterdir()] == ["mean_A.jpg"]
+    assert "Dropped from" not in (root / "report.html").read_text()

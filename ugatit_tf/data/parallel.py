@@ -1,0 +1,31 @@
+"""Work on many files by several threads, with few of them in memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yields `function(item)` for each item, in their order, worked out ahead by as many threads as there are cores.
+
+    Items are taken as they are needed, so that neither they nor the results add up. What `function` raises is raised
+    here, in its turn. Work that has begun is finished when the caller stops early.
+    """
+    cores = os.cpu_count() or 1
+    ahead: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > 2 * cores:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
