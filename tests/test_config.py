@@ -121,6 +121,7 @@ INVALID = [
     ("face_margin", -0.1),
     ("no_face", ""),
     ("image_format", "gif"),
+    ("direction", "A2A"),
     ("seed", 2**31),
 ]
 
@@ -152,10 +153,12 @@ def test_deepest_n_dis_by_hand(img_size, n_dis):
 
 
 PREPARE = {"phase": "prepare", "input_A": "a", "input_B": "b"}
+TRANSLATE = {"phase": "translate", "input": "a", "output": "b"}
 
 
-def test_a_phase_with_its_places_is_valid():
-    Config(**PREPARE).validate()
+@pytest.mark.parametrize("values", [PREPARE, TRANSLATE, TRANSLATE | {"direction": "B2A", "crop": "face"}])
+def test_a_phase_with_its_places_is_valid(values):
+    Config(**values).validate()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,9 @@ def test_a_phase_with_its_places_is_valid():
         (PREPARE | {"input_A": ""}, "--phase prepare, and no other, takes --input_A and --input_B"),
         (PREPARE | {"phase": "train"}, "--phase prepare, and no other, takes --input_A and --input_B"),
         ({"input_B": "b"}, "--phase prepare, and no other, takes --input_A and --input_B"),
+        (PREPARE | {"input": "a"}, "--phase translate, and no other, takes --input and --output"),
+        (TRANSLATE | {"output": ""}, "--phase translate, and no other, takes --input and --output"),
+        (TRANSLATE | {"phase": "test"}, "--phase translate, and no other, takes --input and --output"),
         (PREPARE | {"dataset": "demo"}, "--dataset demo: must be a folder's name"),
         (PREPARE | {"dataset": "tfds:x"}, "--dataset tfds:x: must be a folder's name"),
         (PREPARE | {"image_format": "jpeg", "img_ch": 4}, "--image_format jpeg: cannot hold the transparency"),

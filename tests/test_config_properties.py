@@ -19,6 +19,7 @@ LARGEST = 2**31 - 1
 PLACES = {  # what a phase takes, and no other: one set of these
     "convert": (("from_checkpoint",), ("to_checkpoint",)),
     "prepare": (("input_A", "input_B"),),
+    "translate": (("input", "output"),),
 }
 SUITED = {"phase", "n_dis", "img_size", "image_format"}.union(*(names for sets in PLACES.values() for names in sets))
 SIZES = pytest.mark.parametrize("examples", [30, pytest.param(1000, marks=pytest.mark.slow)])

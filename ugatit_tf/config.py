@@ -13,7 +13,7 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-PHASES = ("prepare", "train", "test", "export", "convert", "demo_data", "status")
+PHASES = ("prepare", "train", "test", "translate", "export", "convert", "demo_data", "status")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
@@ -138,17 +138,28 @@ class Config:
     test_max: int = _knob(100, "prepare: but no more than this", _at_least(1))
     crop: str = _knob(
         "",
-        "how pictures become square; unset: prepare center, else squeeze",
+        "how pictures become square; unset: prepare center, translate as prepared, else squeeze",
         _unset_or_one_of(CROPS),
     )
     crop_A: str = _knob("", "as crop, for A alone", _unset_or_one_of(CROPS))
     crop_B: str = _knob("", "as crop, for B alone", _unset_or_one_of(CROPS))
     face_margin: float = _knob(0.5, "crop face: room on each side of the face, in faces", _at_least(0))
     no_face: str = _knob("skip", "crop face: what to do without a face, skip or center", _one_of(("skip", "center")))
-    image_format: str = _knob("png", "prepare: png or (high-quality) jpeg", _one_of(("png", "jpeg")))
+    image_format: str = _knob("png", "prepare, translate: png or (high-quality) jpeg", _one_of(("png", "jpeg")))
+    input: str = _knob("", "translate: a picture, or a folder of them, at any depth")
+    output: str = _knob("", "translate: the folder whose A2B or B2A gets the results")
+    direction: str = _knob(
+        "",
+        "translate: which way; unset, what an export is for, else A2B",
+        _unset_or_one_of(("A2B", "B2A")),
+    )
+    model: str = _knob("", "translate: an exported .keras file or SavedModel, or any checkpoint's folder")
+    original_size: bool = _knob(False, "translate: scale results back to the size they had in the picture")
+    paste_back: bool = _knob(False, "translate: put results back into their pictures")
+
     export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
     export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
-    overwrite: bool = _knob(False, "replace an export that is there already")
+    overwrite: bool = _knob(False, "replace an export, or a picture, that is there already")
     from_checkpoint: str = _knob("", "convert: a checkpoint of the reference, or its folder, to bring in")
     to_checkpoint: str = _knob("", "convert: a folder to write the newest checkpoint to, for the reference")
 
@@ -184,8 +195,9 @@ class Config:
         given = [self.from_checkpoint != "", self.to_checkpoint != ""].count(True)
         if given != (self.phase == "convert"):
             raise UsageError("--phase convert, and no other, takes either --from_checkpoint or --to_checkpoint.")
-        if any((getattr(self, name) != "") != (self.phase == "prepare") for name in ("input_A", "input_B")):
-            raise UsageError("--phase prepare, and no other, takes --input_A and --input_B.")
+        for phase, names in (("prepare", ("input_A", "input_B")), ("translate", ("input", "output"))):
+            if any((getattr(self, name) != "") != (self.phase == phase) for name in names):
+                raise UsageError(f"--phase {phase}, and no other, takes --{names[0]} and --{names[1]}.")
         if self.phase == "prepare" and (self.dataset == "demo" or ":" in self.dataset):
             raise UsageError(f"--dataset {self.dataset}: must be a folder's name for --phase prepare.")
         if self.image_format == "jpeg" and self.img_ch == 4:
