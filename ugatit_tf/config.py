@@ -107,6 +107,7 @@ class Config:
     decay_epoch: int = _knob(50, "epochs at the full learning rate", _at_least(0))
     n_critic: int = _knob(1, "discriminator updates for one generator update", _at_least(1))
     augment_flag: bool = _knob(True, "random crop and flip; without it images are only resized")
+    recompute: bool = _knob(False, "less memory, more time: compute residual blocks again for their gradients")
     seed: int = _knob(
         0,
         "of initial weights, data order and augmentation",

@@ -142,9 +142,11 @@ def test_a_continued_run_is_the_references(monkeypatch):
     applied = {}
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
 
-        def apply(gradients, variables, apply=optimizer.apply):
-            applied.update({v.path: (g.numpy(), v.numpy()) for g, v in zip(gradients, variables, strict=True)})
-            apply(gradients, variables)
+        def apply(gradients, variables, decays, apply=optimizer.apply):
+            for gradient, variable, decay in zip(gradients, variables, decays, strict=True):
+                before = variable.numpy()
+                applied[variable.path] = (gradient.numpy() + decay * before, before)
+            apply(gradients, variables, decays)
 
         monkeypatch.setattr(optimizer, "apply", apply)
     values = np.load(LSGAN.parents[1] / "golden.npz")

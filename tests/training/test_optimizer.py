@@ -43,4 +43,4 @@ def test_factored_gradients_and_decay_are_those_of_the_product():
         expected = inputs.T @ upstream + 0.5 * plain.numpy()
         optimizer.apply([gradient, tf.constant(expected)], [factored, plain], decays=[0.5, 0.0])
     np.testing.assert_allclose(factored.numpy(), plain.numpy(), rtol=1e-5)
-    assert float(gradient.squared_norm()) == pytest.approx(np.sum((inputs.T @ upstream) ** 2), rel=1e-5)
+    assert float(gradient.half_squared_norm()) == pytest.approx(np.sum((inputs.T @ upstream) ** 2) / 2, rel=1e-5)

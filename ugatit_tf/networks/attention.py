@@ -19,7 +19,9 @@ class CAM(SpectralNormLayer):
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor]:
-        kernel = self._effective_kernel(training)  # [C, 1]
+        kernel, norm = self._kernel_and_norm(training)  # [C, 1]
+        if norm is not None:
+            kernel = kernel / norm
         bias = ops.convert_to_tensor(self.bias)
         pooled = ops.stack([ops.mean(inputs, axis=(1, 2)), ops.max(inputs, axis=(1, 2))], axis=1)  # [B, 2, C]
         logits = ops.squeeze(ops.matmul(pooled, kernel), axis=-1) + bias

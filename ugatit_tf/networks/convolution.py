@@ -21,15 +21,15 @@ def reflect_padding(kernel_size: int, strides: int, padding: int) -> tuple[int, 
     return padding, after
 
 
-def spectral_normalize(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Divides a kernel by its largest singular value, estimated by one power iteration (Miyato et al., 2018).
+def spectral_norm(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Estimates a kernel's largest singular value by one power iteration (Miyato et al., 2018).
 
     Args:
         kernel: `[..., out]`, the raw kernel.
         u: `[1, out]`, the estimate of the first right singular vector that the iteration starts from.
 
     Returns:
-        The normalised kernel, of the kernel's shape, and the next `u`. No gradient flows through `u`.
+        The singular value, a scalar, and the next `u`. No gradient flows through `u`.
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
     fixed = ops.stop_gradient(matrix)
@@ -37,7 +37,7 @@ def spectral_normalize(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor
     v = _l2_normalize(ops.matmul(fixed, ops.reshape(ops.stop_gradient(u), (-1, 1))))  # [K, 1]
     u = _l2_normalize(ops.matmul(ops.reshape(v, (1, -1)), fixed))  # [1, out]
     sigma = ops.matmul(ops.matmul(ops.reshape(v, (1, -1)), matrix), ops.reshape(u, (-1, 1)))  # [1, 1]
-    return kernel / ops.reshape(sigma, ()), u
+    return ops.reshape(sigma, ()), u
 
 
 def _l2_normalize(x: KerasTensor) -> KerasTensor:
@@ -62,13 +62,15 @@ class SpectralNormLayer(keras.layers.Layer):
                 name="u", shape=(1, shape[-1]), initializer=keras.initializers.RandomNormal(stddev=1.0), trainable=False
             )
 
-    def _effective_kernel(self, training: bool) -> KerasTensor:
+    def _kernel_and_norm(self, training: bool) -> tuple[KerasTensor, KerasTensor | None]:
+        """The raw kernel, and the spectral norm by which its products have to be divided, if any."""
         kernel = ops.convert_to_tensor(self.kernel)
-        if self.spectral_norm:
-            kernel, u = spectral_normalize(kernel, ops.convert_to_tensor(self.u))
-            if training:
-                self.u.assign(u)
-        return kernel
+        if not self.spectral_norm:
+            return kernel, None
+        norm, u = spectral_norm(kernel, ops.convert_to_tensor(self.u))
+        if training:
+            self.u.assign(u)
+        return kernel, norm
 
     def get_config(self) -> dict:
         return super().get_config() | {"spectral_norm": self.spectral_norm}
@@ -112,7 +114,10 @@ class ReflectConv2D(SpectralNormLayer):
         before, after = reflect_padding(self.kernel_size, self.strides, self.padding)
         if before or after:
             inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
-        x = ops.conv(inputs, self._effective_kernel(training), strides=self.strides, padding="valid")
+        kernel, norm = self._kernel_and_norm(training)
+        x = ops.conv(inputs, kernel, strides=self.strides, padding="valid")
+        if norm is not None:
+            x = x / norm  # the output, not the kernel: that is larger in the deep layers
         return ops.add(x, ops.convert_to_tensor(self.bias))  # not +: so TensorFlow can fuse it into the convolution
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -149,7 +154,7 @@ class UpsampleConv2D(SpectralNormLayer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
-        kernel = _doubled(_doubled(self._effective_kernel(training), axis=0), axis=1)
+        kernel = _doubled(_doubled(ops.convert_to_tensor(self.kernel), axis=0), axis=1)
         x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
         x = ops.conv_transpose(x, ops.swapaxes(kernel, 2, 3), strides=2, padding="same")
         return ops.add(x, ops.convert_to_tensor(self.bias))[:, 2:-2, 2:-2]

@@ -10,6 +10,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
 from ugatit_tf.networks.large_dense import LargeDense
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
+from ugatit_tf.networks.recompute import recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 
@@ -157,8 +158,13 @@ class Generator(keras.Model):
         light: the light variant, with any H and W divisible by 4 at each call; the full one is built for one size.
         smoothing: see `AdaLIN`.
 
+    Attributes:
+        recompute: whether residual blocks are computed again for the gradients, so that their features need no memory.
+
     Input `[B, H, W, img_ch]` in [-1, 1]; output a `Translation`.
     """
+
+    recompute = False
 
     def __init__(
         self,
@@ -216,7 +222,7 @@ class Generator(keras.Model):
         for conv, norm in self.encoder:
             x = ops.relu(norm(conv(x)))
         for block in self.bottleneck:
-            x = block(x)
+            x = self._run(block, x)
 
         cam_logits, weights = self.cam(x)
         x = ops.relu(self.attention_conv(x, weights))
@@ -224,10 +230,13 @@ class Generator(keras.Model):
 
         gamma, beta = self.mlp(x)
         for block in self.adaptive_blocks:
-            x = block(x, gamma, beta)
+            x = self._run(block, x, gamma, beta)
         for conv, norm in self.decoder:
             x = ops.relu(norm(conv(x)))
         return Translation(ops.tanh(self.to_image(x)), cam_logits, heatmap)
+
+    def _run(self, block: ResidualBlock, *inputs: KerasTensor) -> KerasTensor:
+        return recomputed(block)(*inputs) if self.recompute else block(*inputs)
 
     def get_config(self) -> dict:
         return super().get_config() | {

@@ -13,10 +13,10 @@ class FactoredGradient(NamedTuple):
     inputs: tf.Tensor
     upstream: tf.Tensor
 
-    def squared_norm(self) -> tf.Tensor:
-        """The sum of the gradient's squares."""
+    def half_squared_norm(self) -> tf.Tensor:
+        """Half the sum of the gradient's squares, as `tf.nn.l2_loss` has it."""
         gram = tf.matmul(self.inputs, self.inputs, transpose_b=True)  # [N, N]
-        return tf.reduce_sum(gram * tf.matmul(self.upstream, self.upstream, transpose_b=True))
+        return tf.reduce_sum(gram * tf.matmul(self.upstream, self.upstream, transpose_b=True)) / 2.0
 
 
 Gradient = tf.Tensor | FactoredGradient
@@ -61,7 +61,8 @@ class FusedAdam(keras.optimizers.Adam):
                 with tf.control_dependencies(updates):
                     gradient = _multiplied_out(*gradient, variable.value, tf.constant(decay))  # noqa: PLW2901
             elif decay:
-                gradient = gradient + decay * variable.value  # noqa: PLW2901
+                with tf.control_dependencies([gradient]):  # not sooner: all of them at once are a copy of the weights
+                    gradient = gradient + decay * variable.value  # noqa: PLW2901
             updates.append(self._update(gradient, variable, shared))
         self.iterations.assign_add(1)
 

@@ -83,6 +83,8 @@ class UGATIT(keras.Model):
         self.gan_loss = losses.gan_loss(config.gan_type)
         self._uniform = uniform
         self.generator_A, self.generator_B = (build_generator(config, domain) for domain in "AB")
+        for generator in (self.generator_A, self.generator_B):
+            generator.recompute = config.recompute
         self.discriminator_A, self.discriminator_B = (build_discriminator(config, domain) for domain in "AB")
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         # What steps without a generator update repeat, so that every step has every metric.

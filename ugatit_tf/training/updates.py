@@ -79,7 +79,7 @@ class Update:
         """
         gradients = self._gradients(recording, loss)
         squares = {
-            name: tf.add_n([_squared_norm(gradients[variable.path]) for variable in variables])
+            name: 2.0 * tf.add_n([_half_squared_norm(gradients[variable.path]) for variable in variables])
             for name, variables in self._networks.items()
         }
         skipped = tf.constant(False)
@@ -123,7 +123,5 @@ class Update:
         return tf.no_op()
 
 
-def _squared_norm(gradient: Gradient) -> tf.Tensor:
-    if isinstance(gradient, FactoredGradient):
-        return gradient.squared_norm()
-    return 2.0 * tf.nn.l2_loss(gradient)
+def _half_squared_norm(gradient: Gradient) -> tf.Tensor:
+    return gradient.half_squared_norm() if isinstance(gradient, FactoredGradient) else tf.nn.l2_loss(gradient)
