@@ -13,6 +13,7 @@ from typing import Any
 from ugatit_tf.errors import RunError, UsageError
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
+DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
 PHASES = ("prepare", "train", "test", "translate", "export", "convert", "demo_data", "status")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 CROPS = ("center", "face", "none", "squeeze")
@@ -46,6 +47,11 @@ def _some_of(choices: tuple[str, ...]) -> Constraint:
         f"one or more of {', '.join(choices)}, separated by commas",
         lambda value: set(_split_commas(value)) <= set(choices),
     )
+
+
+def _unset_or_some_of(choices: tuple[str, ...]) -> Constraint:
+    some = _some_of(choices)
+    return Constraint(some.text, lambda value: not value or some.holds(value))
 
 
 def _split_commas(value: str) -> list[str]:
@@ -108,6 +114,11 @@ class Config:
     n_critic: int = _knob(1, "discriminator updates for one generator update", _at_least(1))
     augment_flag: bool = _knob(True, "random crop and flip; without it images are only resized")
     recompute: bool = _knob(False, "less memory, more time: compute residual blocks again for their gradients")
+    diffaugment: str = _knob(
+        "",
+        "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
+        _unset_or_some_of(DIFFAUGMENT_POLICIES),
+    )
     seed: int = _knob(
         0,
         "of initial weights, data order and augmentation",
@@ -234,6 +245,11 @@ class Config:
     def export_formats(self) -> tuple[str, ...]:
         """`export_format` taken apart: each of EXPORT_FORMATS that it names, once."""
         return tuple(name for name in EXPORT_FORMATS if name in _split_commas(self.export_format))
+
+    @property
+    def diffaugment_policies(self) -> tuple[str, ...]:
+        """`diffaugment` taken apart: each of DIFFAUGMENT_POLICIES that it names, once."""
+        return tuple(name for name in DIFFAUGMENT_POLICIES if name in _split_commas(self.diffaugment))
 
     @property
     def total_steps(self) -> int:

@@ -10,6 +10,7 @@ from ugatit_tf.config import GAN_TYPES
 from ugatit_tf.errors import UsageError
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.training import diffaugment
 from ugatit_tf.training.ugatit import GENERATOR_METRICS, UGATIT
 
 LINEAR = ("wgan-gp", "wgan-lp", "hinge")
@@ -175,3 +176,69 @@ def test_penalty_noise_is_a_function_of_seed_and_step(tiny_config):
     rewind()
     model.step.assign(1)
     assert penalties() != first
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What each discriminator is called with, by its name, in the order of the calls."""
+    inputs = collections.defaultdict(list)
+    call = Discriminator.call
+
+    def record(self, images, **kwargs):
+        inputs[self.name].append(images.numpy())
+        return call(self, images, **kwargs)
+
+    monkeypatch.setattr(Discriminator, "call", record)
+    return inputs
+
+
+def test_the_discriminators_see_augmented_images(tiny_config, seen):
+    model = make_model(tiny_config, diffaugment="cutout", gan_type="wgan-gp")
+
+    def hole(images):
+        """The columns and rows of an image's hole, 8 of each at least; some other pixels of a fake are 0, too."""
+        cut = np.all(images == 0, -1)
+        return np.concatenate([cut.sum(1) >= 8, cut.sum(2) >= 8], 1)
+
+    def holes(step):
+        """For each discriminator and update: what was cut from the two images."""
+        seen.clear()
+        model.step.assign(step)
+        model.train_step(make_batch(tiny_config, count=2))
+        found = []
+        for penalty, discriminators, generators in seen.values():
+            for images in (discriminators[:2], discriminators[2:]):  # real, and the fakes that go with them
+                np.testing.assert_array_equal(hole(images), hole(penalty))
+            found += [hole(penalty), hole(generators)]
+        return np.concatenate(found)
+
+    first = holes(0)
+    assert np.all(first.sum(1) >= 16)
+    assert len(np.unique(first, axis=0)) == len(first) == 8  # each its own
+    np.testing.assert_array_equal(holes(0), first)
+    assert np.any(holes(1) != first, 1).all()
+
+
+def test_without_policies_they_see_the_images_themselves(tiny_config, seen, monkeypatch):
+    monkeypatch.setattr(diffaugment, "augment", None)  # not even called
+    real_a, real_b = make_batch(tiny_config)
+    model = make_model(tiny_config)
+    model.train_step((real_a, real_b))
+    np.testing.assert_array_equal(seen["discriminator_A"][0][:1], real_a)
+    np.testing.assert_array_equal(seen["discriminator_B"][0][:1], real_b)
+
+
+def test_generators_learn_through_the_augmentation(tiny_config):
+    """Where only the adversarial loss counts, what is cut out or moved away gives no gradient, the rest does."""
+    real_a, real_b = make_batch(tiny_config)
+    model = make_model(tiny_config, diffaugment="translation, cutout")
+    translations = model.translate(real_a, real_b)
+    fake = translations.b_to_a.image
+    with tf.GradientTape() as tape:
+        tape.watch(fake)
+        _, metrics = model.generator_losses(
+            real_a, real_b, translations._replace(b_to_a=translations.b_to_a._replace(image=fake))
+        )
+        loss = metrics["generator_A/adversarial"]
+    moved = np.any(tape.gradient(loss, fake).numpy() != 0, -1)[0]
+    assert 32 * 32 / 4 < moved.sum() < 32 * 32

@@ -9,10 +9,13 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.training import losses, penalties, schedule
+from ugatit_tf.training import diffaugment, losses, penalties, schedule
 from ugatit_tf.training.updates import Update
 
 Metrics = dict[str, tf.Tensor]
+
+# Whose update an augmentation is for; 0 and 1 are the penalties' salts.
+_DISCRIMINATORS, _GENERATORS = 2, 3
 
 GENERATOR_METRICS = (
     *(
@@ -184,12 +187,12 @@ class UGATIT(keras.Model):
         metrics: Metrics = {}
         domains = (("A", self.discriminator_A, real_a, fake_a), ("B", self.discriminator_B, real_b, fake_b))
         for index, (domain, discriminator, real, fake) in enumerate(domains):
-            seed = tf.stack([tf.constant(2 * config.seed + index, tf.int64), self.step.value])
+            pair = self._augmented(index, _DISCRIMINATORS, real, fake)
             # The penalty comes first: the training call below stores the u that both start from.
             penalty = penalties.gradient_penalty(
-                config.gan_type, lambda x, d=discriminator: d(x).all_logits, real, fake, self._uniform(seed)
+                config.gan_type, lambda x, d=discriminator: d(x).all_logits, *pair, self._uniform(self._seed(index))
             )
-            outputs = discriminator(tf.concat([real, fake], 0), training=True).all_logits
+            outputs = discriminator(tf.concat(pair, 0), training=True).all_logits
             count = tf.shape(real)[0]
             terms = [self.gan_loss.discriminator(logits[:count], logits[count:]) for logits in outputs]
             total = config.adv_weight * (tf.add_n(terms) + config.GP_ld * penalty)
@@ -217,13 +220,13 @@ class UGATIT(keras.Model):
         cycle_a = self.generator_A(a_to_b.image).image
         cycle_b = self.generator_B(b_to_a.image).image
         metrics: Metrics = {}
-        for domain, discriminator, real, translation, identity, cycle in (
+        domains = (
             ("A", self.discriminator_A, real_a, b_to_a, a_to_a, losses.l1(real_b, cycle_b)),
             ("B", self.discriminator_B, real_b, a_to_b, b_to_b, losses.l1(real_a, cycle_a)),
-        ):
-            adversarial = tf.add_n(
-                [self.gan_loss.generator(logits) for logits in discriminator(translation.image).all_logits]
-            )
+        )
+        for index, (domain, discriminator, real, translation, identity, cycle) in enumerate(domains):
+            (fake,) = self._augmented(index, _GENERATORS, translation.image)
+            adversarial = tf.add_n([self.gan_loss.generator(logits) for logits in discriminator(fake).all_logits])
             terms = {
                 "adversarial": (config.adv_weight, adversarial),
                 "cycle": (config.cycle_weight, cycle),
@@ -242,6 +245,18 @@ class UGATIT(keras.Model):
         loss = metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"]
         l2 = losses.l2_regularization(getattr(self, f"{kind}_variables"))
         return loss, metrics | {f"{kind}/l2": l2, name: loss + l2}
+
+    def _seed(self, domain_index: int) -> tf.Tensor:
+        """Of what is random in this step, int64 `[2]`."""
+        return tf.stack([tf.constant(2 * self.config.seed + domain_index, tf.int64), self.step.value])
+
+    def _augmented(self, domain_index: int, update: int, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What a discriminator sees of batches of images, which get the same random choices."""
+        policies = self.config.diffaugment_policies
+        if not policies:
+            return images
+        uniform = self._uniform(tf.random.experimental.stateless_fold_in(self._seed(domain_index), update))
+        return tuple(diffaugment.augment(batch, policies, uniform) for batch in images)
 
     def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
         with self._generator_update.recording() as recording:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import DIFFAUGMENT_POLICIES, Config
 
 # A discriminator's loss over one tensor of logits when it cannot tell real from fake. A Wasserstein critic has none:
 # its loss has no floor, and it is meant to win.
@@ -151,7 +151,8 @@ class Watch:
         return (
             f"{name} wins outright: its loss was {mean:.2g} on average over at least {_STEPS} steps, where guessing "
             f"gives {chance:.2g}. So it tells generator_{domain} next to nothing any more. Try more pictures in "
-            f"train{domain}, --augment_flag True, --sn True or another --gan_type."
+            f"train{domain}, --augment_flag True, --diffaugment {','.join(DIFFAUGMENT_POLICIES)}, --sn True or another "
+            "--gan_type."
         )
 
     def _cam_at_chance(self, domain: str, step: int, metrics: Mapping[str, float]) -> str | None:
