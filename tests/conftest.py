@@ -47,9 +47,9 @@ def scrambled_generator():
     """Builds a generator with weights under which every part of it shows in the output."""
     from ugatit_tf.training.ugatit import build_generator
 
-    def build(config, domain="B"):
-        generator = build_generator(config, domain)
-        rng = np.random.default_rng("AB".index(domain))
+    def build(config, domain="B", *, average=False):
+        generator = build_generator(config, domain, average=average)
+        rng = np.random.default_rng(["AB".index(domain), average])
         for variable in generator.variables:
             variable.assign(rng.normal(scale=0.3, size=variable.shape))
         return generator
@@ -59,15 +59,24 @@ def scrambled_generator():
 
 @pytest.fixture
 def save_generators(scrambled_generator):
-    """Writes a run's checkpoint of step 7, which holds generators alone; returns them by direction."""
+    """Writes a run's checkpoint of step 7, which holds generators alone, and their averages where the run has them.
+
+    Returns them by direction: those, or else the averages, that make the pictures.
+    """
     from ugatit_tf.training import checkpoints
 
-    def save(config):
-        generators = {"A2B": scrambled_generator(config, "B"), "B2A": scrambled_generator(config, "A")}
+    def save(config, *, averages=None):
         checkpoints.save_config(config)
+        kinds = (False, True) if (config.ema if averages is None else averages) else (False,)
+        generators = {
+            (direction, average): scrambled_generator(config, direction[-1], average=average)
+            for direction in ("A2B", "B2A")
+            for average in kinds
+        }
         variables = [variable for generator in generators.values() for variable in generator.variables]
         checkpoints.CheckpointWriter(variables, config).save(7)
-        return generators
+        made_with = bool(config.ema) and True in kinds
+        return {direction: generators[direction, made_with] for direction in ("A2B", "B2A")}
 
     return save
 

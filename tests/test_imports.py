@@ -26,7 +26,7 @@ ALLOWED = BELOW | {
     "main": BELOW["main"] | {"flags"},
 }
 UPPER_TRAINING = {"training.loop", "training.ugatit"}
-LOWER_TRAINING = {"training.diffaugment", "training.losses", "training.penalties", "training.schedule"}
+LOWER_TRAINING = {"training.diffaugment", "training.ema", "training.losses", "training.penalties", "training.schedule"}
 
 
 def module_name(path):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import ugatit_tf
+from ugatit_tf import inference
 from ugatit_tf.data import demo, images
 from ugatit_tf.errors import RunError
 from ugatit_tf.interop import formats
@@ -33,6 +34,20 @@ def test_a_checkpoint_folder_may_have_moved(tiny_config, save_generators, tmp_pa
     shutil.move(tiny_config.run_checkpoint_dir, tmp_path / "renamed")
     translator = ugatit_tf.load_generator(tmp_path / "renamed", direction)
     within_one_level(translator(PICTURES), expected(generators[direction]))
+
+
+@pytest.mark.parametrize(("ema", "averages"), [(0.9, True), (0.9, False), (0.0, True)])
+def test_averages_are_taken_where_they_are_and_the_run_has_them(tiny_config, save_generators, ema, averages):
+    config = dataclasses.replace(tiny_config, ema=ema)
+    generators = save_generators(config, averages=averages)
+    prefix, trained = inference.find_checkpoint(dataclasses.replace(config, ema=0.0))  # as nobody gives it for testing
+    assert trained.ema == ema
+    assert inference.note(tiny_config, prefix) == (" (moving average)" if ema and averages else "")
+    for direction, generator in generators.items():
+        within_one_level(ugatit_tf.load_generator(config.run_checkpoint_dir, direction)(PICTURES), expected(generator))
+        restored = inference.restored_generator(tiny_config, prefix, direction)
+        for variable, original in zip(restored.variables, generator.variables, strict=True):
+            np.testing.assert_array_equal(variable, original)
 
 
 @pytest.mark.parametrize("light", [True, False])

@@ -59,6 +59,7 @@ def _split_commas(value: str) -> list[str]:
 
 
 _POSITIVE = Constraint("more than 0", lambda value: value > 0)
+_SHARE = Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1)
 _NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
 _BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
 _TEXT = Constraint("any text", lambda _: True)
@@ -119,6 +120,11 @@ class Config:
         "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
         _unset_or_some_of(DIFFAUGMENT_POLICIES),
     )
+    ema: float = _knob(
+        0.0,
+        "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
+        _SHARE,
+    )
     seed: int = _knob(
         0,
         "of initial weights, data order and augmentation",
@@ -145,7 +151,7 @@ class Config:
     test_share: float = _knob(
         0.05,
         "prepare: share of each domain that is set apart for testing",
-        Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1),
+        _SHARE,
     )
     test_max: int = _knob(100, "prepare: but no more than this", _at_least(1))
     crop: str = _knob(

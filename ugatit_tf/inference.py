@@ -90,19 +90,38 @@ def find_checkpoint(config: Config) -> tuple[Path, Config]:
     return prefix, saved or config
 
 
+def is_averaged(config: Config, prefix: Path) -> bool:
+    """Whether pictures are made with a checkpoint's moving averages: if it has them, and its run had `ema` last.
+
+    Args:
+        config: counts for the run's where no `config.json` is beside the checkpoint.
+        prefix: of the checkpoint.
+
+    Raises:
+        RunError: where the checkpoint is damaged.
+    """
+    trained = checkpoints.config_in(prefix.parent) or config
+    return trained.ema > 0 and bool(checkpoints.averages_in(prefix))
+
+
+def note(config: Config, prefix: Path) -> str:
+    """What to put behind a checkpoint's name where it `is_averaged`; else empty."""
+    return " (moving average)" if is_averaged(config, prefix) else ""
+
+
 def restored_generator(config: Config, prefix: Path, direction: str) -> Generator:
-    """The generator of one of DIRECTIONS with its weights from a checkpoint.
+    """The generator of one of DIRECTIONS with its weights from a checkpoint, or, where it `is_averaged`, their average.
 
     Raises:
         RunError: where the checkpoint is damaged or of another network.
     """
-    generator = build_generator(config, DIRECTIONS[direction])
+    generator = build_generator(config, DIRECTIONS[direction], average=is_averaged(config, prefix))
     checkpoints.restore(generator.variables, prefix, whole=False)
     return generator
 
 
 def _from_checkpoint(folder: Path, direction: str) -> Translator:
-    config = Config.from_json((folder / CONFIG_FILE).read_text(), str(folder / CONFIG_FILE))
+    config = checkpoints.config_in(folder)
     prefix = checkpoints.newest(folder, config.model_name)
     if prefix is None:
         raise RunError(f"{folder} has no checkpoint {config.model_name}.model-*.")

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -165,6 +166,27 @@ def test_a_continued_run_is_the_references(monkeypatch):
             np.testing.assert_allclose(variable.numpy(), after, rtol=1.2e-7, atol=2e-9, err_msg=name)
             for slot, moment in ((momentum, expected[1]), (velocity, expected[2])):
                 np.testing.assert_allclose(slot.numpy(), moment, rtol=0, atol=3e-7 * np.abs(moment).max(), err_msg=name)
+
+
+def test_a_moving_average_is_left_out(capsys):
+    assert bring_in(LSGAN, *SMALL, "--ema", 0.9) == 0  # only training starts one
+    assert not checkpoints.averages_in(Path(OURS))
+    config = checkpoints.config_in(Path(OURS).parent)
+    assert config.ema == 0.9
+    ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in checkpoints.BOOKKEEPING}
+    paths = {name.split("/")[1].replace(".S", "/").replace("..", "."): value for name, value in ours.items()}
+    averages = {
+        f"ema_{path}": tf.Variable(2 * value) for path, value in paths.items() if re.match("generator_[AB]/", path)
+    }
+    averaged = checkpoints.add(paths | averages, config, 9)
+    assert len(checkpoints.averages_in(averaged)) == len(averages) > 100
+
+    capsys.readouterr()
+    assert command("--phase", "convert", "--to_checkpoint", "out", *network_flags(LSGAN.name)) == 0
+    assert "Its moving average is left out: the reference gets the weights themselves" in capsys.readouterr().out
+    back, expected = contents("out/UGATIT_light.model-10"), contents(LSGAN / "UGATIT_light.model-4")
+    assert set(back) == set(expected)
+    assert all(back[name].tobytes() == value.tobytes() for name, value in expected.items())
 
 
 @pytest.mark.slow

@@ -53,7 +53,8 @@ def files(folder):
 @pytest.mark.parametrize(
     "arguments",
     [
-        LIGHT,
+        [*LIGHT, "--ema", "0.9"],
+        pytest.param(LIGHT, marks=pytest.mark.slow),
         pytest.param([*TINY, "--img_ch", "1", "--sn", "False"], marks=pytest.mark.slow),
         pytest.param([*LIGHT, "--img_ch", "1"], marks=pytest.mark.slow),
         pytest.param([*LIGHT, "--img_ch", "4", "--smoothing", "False"], marks=pytest.mark.slow),
@@ -65,6 +66,7 @@ def test_export_checks_itself_and_tells_no_secret(trained, here, capsys, argumen
     config = trained(arguments)
     assert command(*arguments, "--export_format", "keras, saved_model") == 0
     output = capsys.readouterr().out
+    assert ("model-7 (moving average)\n" in output) == ("--ema" in arguments)
     assert "Agrees with the checkpoint on 2 images in each direction." in output
     assert output.endswith(f"Exported to export/{config.model_dir}\n")
     folder = here / "export" / config.model_dir
@@ -89,6 +91,7 @@ def test_export_checks_itself_and_tells_no_secret(trained, here, capsys, argumen
     card = (folder / "A2B" / "README.md").read_text()
     assert "mine, A to B" in card
     assert "7 steps" in card
+    assert f"diffaugment none, ema {config.ema}, seed 0" in card
     assert json.loads((folder / "A2B" / "signature.json").read_text())["image_channels"] == config.img_ch
 
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import main
-from ugatit_tf.data import demo
+from ugatit_tf.data import demo, images
+from ugatit_tf.flags import parse
 from ugatit_tf.training import watch
 
 ROOT = Path(main.__file__).parent
@@ -148,6 +149,20 @@ def test_the_demo_is_scored_against_its_answers(here, capsys):
     assert scores["A2B"]["l1"] == pytest.approx(error, rel=1e-5)
     assert scores["B2A"]["images"] == 100
     assert "true answer" in next(here.glob("results/*/index.html")).read_text()
+
+
+def test_the_test_phase_takes_the_moving_average(mine, here, capsys, save_generators):
+    config = parse(["main.py", "--dataset", mine, *TINY, "--ema", "0.9"])
+    generators = save_generators(config)
+    assert command("--phase", "test", "--dataset", mine, *TINY) == 0
+    assert "model-7 (moving average)\n" in capsys.readouterr().out
+    results = here / "results" / config.model_dir
+    assert "model-7 (moving average)<" in (results / "index.html").read_text()
+    for direction, generator in generators.items():
+        for path in (results / direction).glob("*.png"):
+            source = np.asarray(Image.open(results / "gallery" / direction / "input" / path.name))
+            output = images.to_uint8(generator(images.to_float(source)[np.newaxis]).image.numpy())[0]
+            assert np.abs(np.asarray(Image.open(path)).astype(int) - output).max() <= 1
 
 
 def test_without_a_checkpoint_the_test_phase_stops(mine, here, capsys):

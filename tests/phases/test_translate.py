@@ -349,3 +349,13 @@ def test_results_may_have_transparency_but_not_as_jpeg(here, capsys, monkeypatch
     Image.new("RGBA", (8, 8), (255, 0, 0, 100)).save("photos/a.png")
     assert translate("--model", "m", "--image_format", "jpeg") == 2
     assert "transparency" in capsys.readouterr().err
+
+
+def test_the_moving_average_translates(tmp_path, monkeypatch, capsys, save_generators):
+    monkeypatch.chdir(tmp_path)
+    generators = save_generators(dataclasses.replace(CONFIG, ema=0.9))
+    picture = draw(Path("photos/0.png"), size=(32, 32))
+    assert translate() == 0
+    assert "model-7 (moving average)\n" in capsys.readouterr().out
+    expected = images.to_uint8(generators["A2B"](images.to_float(picture)[np.newaxis]).image.numpy())[0]
+    assert np.abs(np.asarray(Image.open("out/A2B/0.png")).astype(int) - expected).max() <= 1

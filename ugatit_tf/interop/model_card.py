@@ -12,7 +12,8 @@ from ugatit_tf.networks.generator import DOWNSAMPLING
 
 # Of the rest, some tell the places of the machine that it was trained on.
 _TOLD = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
-_TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag", "seed")
+_TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
+_TOLD += ("diffaugment", "ema", "seed")
 _COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 _CARD = """\
 # {model_name}: {dataset}, {source} to {target}
@@ -59,7 +60,7 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
         size=config.img_size,
         colours=_COLOURS[config.img_ch],
         usage="\n".join(_fill(formats.get(name).usage, config) for name in names),
-        configuration=", ".join(f"{name} {getattr(config, name)}" for name in _TOLD),
+        configuration=", ".join(f"{name} {_or_none(getattr(config, name))}" for name in _TOLD),
     )
     write_atomically(folder / "README.md", text.encode())
 
@@ -72,6 +73,10 @@ def signature_of(direction: str, config: Config, names: Sequence[str]) -> dict[s
         "image_channels": config.img_ch,
         "formats": {name: _fill(formats.get(name).signature, config) for name in names},
     }
+
+
+def _or_none(value: Any) -> Any:
+    return "none" if value == "" else value
 
 
 def _fill(template: Any, config: Config) -> Any:

@@ -1,5 +1,6 @@
 """`--phase convert`: brings a checkpoint of the TensorFlow 1 reference in, or writes one for it."""
 
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ class _Skeleton(NamedTuple):
 
 def _skeleton(config: Config, *, whole: bool) -> _Skeleton:
     with tf.Graph().as_default():  # here nothing is computed either: eight gigabytes of variables cost nothing
-        model = UGATIT(config)
+        model = UGATIT(dataclasses.replace(config, ema=0.0))  # the reference has no averages
         model.compile()
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     networks = (model.generator_A, model.generator_B)
@@ -127,7 +128,8 @@ def _write_out(config: Config) -> None:
     skeleton = _skeleton(config, whole=checkpoints.has_discriminators(source.shapes))
     table = {checkpoints.key(variable.path): variable for variable in skeleton.state}
     # One at a time, where TensorFlow's own restore would hold everything twice.
-    pairs = tf1_checkpoint.matched(table, source, checkpoints.BOOKKEEPING)
+    averages = checkpoints.averages(source.shapes)
+    pairs = tf1_checkpoint.matched(table, source, (*checkpoints.BOOKKEEPING, *averages))
     values = {variable.path: tensor for variable, tensor in pairs}
     tensors = {name: values[variable.path] for name, variable in (skeleton.weights | skeleton.slots).items()}
     if skeleton.slots:
@@ -138,6 +140,8 @@ def _write_out(config: Config) -> None:
             tensors |= zip(names, tf1_checkpoint.beta_powers(int(values[path])), strict=True)
     else:
         print("It holds generators alone, without Adam's slots.")
+    if averages:
+        print("Its moving average is left out: the reference gets the weights themselves, to train on from.")
     bundle.write(prefix, tensors)
     print(f"Wrote {prefix}")
 

@@ -41,7 +41,7 @@ def _export(config: Config, trained: Config, prefix: Path, folder: Path) -> None
     calibration = {direction: _calibration(config, direction) for direction in inference.DIRECTIONS}
     pictures = {direction: _test_images(config, direction) for direction in inference.DIRECTIONS}
     print(f"Device: {device.prepare()}")
-    print(f"Exporting {prefix}")
+    print(f"Exporting {prefix}{inference.note(config, prefix)}")
     generators = {}
     for direction in inference.DIRECTIONS:
         generator = generators[direction] = inference.restored_generator(config, prefix, direction)

@@ -53,7 +53,8 @@ def run(config: Config) -> None:
     test_a, test_b = sources.open_splits(config, ("testA", "testB"), one_will_do=True)
 
     print(f"Device: {device.prepare()}")
-    print(f"Translating with {prefix}")
+    note = inference.note(config, prefix)
+    print(f"Translating with {prefix}{note}")
     a_to_b, b_to_a = (
         Translator(inference.restored_generator(config, prefix, name), config.img_size, config.img_ch)
         for name in ("A2B", "B2A")
@@ -73,7 +74,7 @@ def run(config: Config) -> None:
     if answers_known:
         write_atomically(folder / "scores.json", (json.dumps(scores, indent=2) + "\n").encode())
     facts = (
-        ("Checkpoint", prefix.name),
+        ("Checkpoint", f"{prefix.name}{note}"),
         ("Dataset", config.dataset),
         ("Image size", f"{config.img_size} px"),
         ("Made", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"),

@@ -41,8 +41,7 @@ def run(config: Config) -> None:
     if prefix is None:
         print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
     else:
-        checkpoints.restore(model.state, prefix, whole=True)
-        print(f"Resuming at step {int(model.step)} from {prefix}")
+        _resume(model, prefix)
         if saved is not None:
             _tell_changes(config, saved)
     if int(model.step) >= config.total_steps:
@@ -62,6 +61,20 @@ def run(config: Config) -> None:
     checkpoints.save_config(config)
     complete = loop.train(model, batches, CheckpointWriter(model.state, config), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
+
+
+def _resume(model: UGATIT, prefix: Path) -> None:
+    """Restores all state but moving averages where there are none in the checkpoint: these begin with the weights."""
+    averages = checkpoints.averages_in(prefix)
+    starting = set() if averages else {variable.path for variable in model.average_variables}
+    restored = [variable for variable in model.state if variable.path not in starting]
+    checkpoints.restore(restored, prefix, whole=True, others=averages)
+    print(f"Resuming at step {int(model.step)} from {prefix}")
+    if starting:
+        model.start_averages()
+        print("The moving average starts here, from the weights: the checkpoint has none.")
+    elif averages and not model.averages:
+        print("The checkpoint's moving average is left out, as --ema is 0.")
 
 
 def _tell_changes(config: Config, saved: Config) -> None:

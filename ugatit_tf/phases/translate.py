@@ -215,9 +215,10 @@ def _translator(config: Config, direction: str) -> tuple[Translator, str]:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         return inference.load_generator(path, direction), f"{[(file.name, stamp(file)) for file in files]}"
     prefix, _ = inference.find_checkpoint(config)
-    print(f"Translating with {prefix}")
+    note = inference.note(config, prefix)
+    print(f"Translating with {prefix}{note}")
     generator = inference.restored_generator(config, prefix, direction)
-    return Translator(generator, config.img_size, config.img_ch), f"{prefix.name} {stamp(f'{prefix}.index')}"
+    return Translator(generator, config.img_size, config.img_ch), f"{prefix.name}{note} {stamp(f'{prefix}.index')}"
 
 
 def _jobs(config: Config, root: Path, paths: Sequence[str], results: Path, made_by: str) -> Iterator[_Job]:

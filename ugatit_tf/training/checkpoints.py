@@ -14,6 +14,7 @@ import tensorflow as tf
 from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import make_folder, staged, write_atomically
+from ugatit_tf.training import ema
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 BOOKKEEPING = (_OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what a checkpoint holds beside variables
@@ -48,13 +49,14 @@ def require_latest(config: Config) -> Path:
     return prefix
 
 
-def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool) -> None:
+def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool, others: Collection[str] = ()) -> None:
     """Gives variables the values that they have in a checkpoint.
 
     Args:
         variables: of networks, optimizers, or parts of them; each is found by its path.
         prefix: the checkpoint's path without `.index`.
         whole: whether the checkpoint must hold nothing else.
+        others: what it may hold besides all the same, by the names in it.
 
     Raises:
         RunError: where a variable is not in the checkpoint or has another shape there, where something is left over
@@ -62,13 +64,12 @@ def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool) -
     """
     checkpoint = _checkpoint(variables)
     try:
-        _check_kind(prefix, whole=whole)
-        status = checkpoint.restore(str(prefix))
-        status.assert_existing_objects_matched()
-        if whole:
-            status.assert_consumed()
-        else:
-            status.expect_partial()
+        names = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
+        _check_kind(prefix, names, whole=whole)
+        left = sorted(set(names).difference(map(key, checkpoint.variables), BOOKKEEPING, others)) if whole else []
+        if left:
+            raise ValueError(f"it has {len(left)} variables that this network lacks; one is {left[0]}")
+        checkpoint.restore(str(prefix)).expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError) as error:
         raise RunError(f"{prefix} does not fit this network: {_first_line(error)}") from error
     except (tf.errors.OpError, IndexError) as error:  # IndexError: fewer bytes than the index asks for
@@ -83,6 +84,23 @@ def key(path: str) -> str:
 def has_discriminators(names: Collection[str]) -> bool:
     """Whether a checkpoint with these names in it holds more than generators."""
     return any(name.startswith("variables/discriminator_") for name in names)
+
+
+def averages(names: Collection[str]) -> set[str]:
+    """The names of the generators' moving averages among those in a checkpoint."""
+    return {name for name in names if name.startswith(f"variables/{ema.PREFIX}")}
+
+
+def averages_in(prefix: Path) -> set[str]:
+    """As `averages`, of a checkpoint's own names.
+
+    Raises:
+        RunError: where it is damaged.
+    """
+    try:
+        return averages(tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map())
+    except (tf.errors.OpError, ValueError, IndexError) as error:
+        raise RunError(f"{prefix} is damaged or cannot be read: {_first_line(error)}") from error
 
 
 class CheckpointWriter:
@@ -150,7 +168,12 @@ def save_config(config: Config) -> None:
 
 def saved_config(config: Config) -> Config | None:
     """The configuration that the run was last trained with, or None."""
-    path = config.run_checkpoint_dir / CONFIG_FILE
+    return config_in(config.run_checkpoint_dir)
+
+
+def config_in(folder: Path) -> Config | None:
+    """As `saved_config`, of the run in a folder."""
+    path = folder / CONFIG_FILE
     return Config.from_json(path.read_text(), str(path)) if path.exists() else None
 
 
@@ -189,9 +212,8 @@ def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = AR
         raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
 
 
-def _check_kind(prefix: Path, *, whole: bool) -> None:
+def _check_kind(prefix: Path, names: Collection[str], *, whole: bool) -> None:
     """Refuses a checkpoint of the reference, and one of generators alone where it has to be whole."""
-    names = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
     if _OBJECT_GRAPH not in names:
         raise RunError(f"{prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
     if whole and not has_discriminators(names):

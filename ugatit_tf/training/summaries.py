@@ -38,7 +38,7 @@ class Summaries:
                 tf.summary.scalar(name, value)
 
     def write_samples(self, step: int, model: UGATIT) -> dict[str, np.ndarray]:
-        """Translates the sample images both ways.
+        """Translates the sample images both ways, by the moving averages where there are any.
 
         Writes `real_A`, `fake_B` (as the reference), `real_B`, `fake_A`, and `A2B` and `B2A`: a row an image of input,
         heatmap over the input, translation, and the translation back. TensorBoard gets the two grids and rho's
@@ -49,10 +49,8 @@ class Summaries:
         """
         epoch, index = divmod(step - 1, self._config.iteration)
         grids = {}
-        for source, target, forth, back in (
-            ("A", "B", model.generator_B, model.generator_A),
-            ("B", "A", model.generator_A, model.generator_B),
-        ):
+        for source, target in ("AB", "BA"):
+            forth, back = model.sampler(target), model.sampler(source)
             rows = [_row(image, forth, back) for image in self._samples[source]]
             grids[f"{source}2{target}"] = np.vstack([np.hstack(row) for row in rows])
             grids[f"real_{source}"] = np.vstack([row[0] for row in rows])

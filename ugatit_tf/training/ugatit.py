@@ -9,7 +9,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.training import diffaugment, losses, penalties, schedule
+from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
 from ugatit_tf.training.updates import Update
 
 Metrics = dict[str, tf.Tensor]
@@ -31,11 +31,11 @@ GENERATOR_METRICS = (
 )
 
 
-def build_generator(config: Config, domain: str) -> Generator:
-    """The generator that makes images of `domain`, "A" or "B", with initial weights."""
-    generator = Generator(
-        config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=f"generator_{domain}"
-    )
+def build_generator(config: Config, domain: str, *, average: bool = False) -> Generator:
+    """The generator that makes images of `domain`, "A" or "B", with initial weights; or one to hold its average."""
+    name = f"{ema.PREFIX if average else ''}generator_{domain}"
+    generator = Generator(config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=name)
+    generator.trainable = not average
     generator.build(_image_shape(config))
     return generator
 
@@ -89,6 +89,9 @@ class UGATIT(keras.Model):
         for generator in (self.generator_A, self.generator_B):
             generator.recompute = config.recompute
         self.discriminator_A, self.discriminator_B = (build_discriminator(config, domain) for domain in "AB")
+        # Last, so that the others begin with the same weights without it.
+        self.averages = tuple(build_generator(config, domain, average=True) for domain in "AB" if config.ema)
+        self.start_averages()
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         # What steps without a generator update repeat, so that every step has every metric.
         self.generator_metrics = self.add_weight(
@@ -120,6 +123,11 @@ class UGATIT(keras.Model):
         return self.generator_A.trainable_variables + self.generator_B.trainable_variables
 
     @property
+    def average_variables(self) -> list[keras.Variable]:
+        """The moving averages of `generator_variables`, in the same order; none without `config.ema`."""
+        return [variable for average in self.averages for variable in average.variables]
+
+    @property
     def discriminator_variables(self) -> list[keras.Variable]:
         """The trainable variables of both discriminators."""
         return self.discriminator_A.trainable_variables + self.discriminator_B.trainable_variables
@@ -129,10 +137,20 @@ class UGATIT(keras.Model):
         """Everything that has to come back on resume; the data's place and all seeds follow from the step."""
         return self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
 
+    def sampler(self, domain: str) -> Generator:
+        """What makes pictures of "A" or "B" to look at: the generator's moving average, where there is one."""
+        generators = self.averages or (self.generator_A, self.generator_B)
+        return generators["AB".index(domain)]
+
+    def start_averages(self) -> None:
+        """Lets the moving averages, where there are any, begin with the generators' present weights."""
+        if self.averages:
+            ema.start(self.average_variables, self.generator_variables)
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Translates (A, B), `[B, H, W, C]` in [-1, 1] each, into (B, A)."""
         real_a, real_b = inputs
-        return self.generator_B(real_a).image, self.generator_A(real_b).image
+        return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
@@ -265,6 +283,9 @@ class UGATIT(keras.Model):
                 metrics = self._update_discriminators(real_a, real_b, translations)
             loss, generator_metrics = self.generator_losses(real_a, real_b, translations)
         generator_metrics |= self._generator_update.apply(recording, loss) | self._rho_metrics()
+        if self.averages:
+            count = self.generator_optimizer.iterations.value
+            ema.update(self.average_variables, self.generator_variables, self.config.ema, count)
         metrics["skipped"] = tf.maximum(metrics["skipped"], generator_metrics.pop("skipped"))
         if self.config.n_critic > 1:
             self.generator_metrics.assign(tf.stack([generator_metrics[name] for name in GENERATOR_METRICS]))

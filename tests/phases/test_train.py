@@ -1,0 +1,42 @@
+"""How training goes on where it left off, as far as the command alone decides it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ugatit_tf.phases import train
+from ugatit_tf.training.checkpoints import CheckpointWriter
+from ugatit_tf.training.ugatit import UGATIT
+
+
+def scrambled(config, seed):
+    model = UGATIT(config)
+    model.compile()
+    rng = np.random.default_rng(seed)
+    for variable in model.state:
+        variable.assign(rng.integers(1, 100, variable.shape))
+    return model
+
+
+def values(variables):
+    return {variable.path: variable.numpy().copy() for variable in variables}
+
+
+@pytest.mark.parametrize("ema", [(0.9, 0.9), (0.0, 0.9), (0.9, 0.0)])
+def test_a_moving_average_may_come_and_go(tiny_config, capsys, ema):
+    before, after = (scrambled(dataclasses.replace(tiny_config, ema=value), seed) for seed, value in enumerate(ema))
+    saved = values(before.state)
+    train._resume(after, CheckpointWriter(before.state, tiny_config).save(7))
+    if ema[0] < ema[1]:  # from the weights
+        saved |= {
+            average.path: saved[weight.path]
+            for average, weight in zip(after.average_variables, after.generator_variables, strict=True)
+        }
+    np.testing.assert_equal(values(after.state), {variable.path: saved[variable.path] for variable in after.state})
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"Resuming at step {int(before.step)} from ")
+    assert rest == {
+        (0.0, 0.9): ["The moving average starts here, from the weights: the checkpoint has none."],
+        (0.9, 0.0): ["The checkpoint's moving average is left out, as --ema is 0."],
+    }.get(ema, [])
