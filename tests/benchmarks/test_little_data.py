@@ -1,0 +1,25 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.little_data import score, spread
+from ugatit_tf.data import demo, images
+
+
+def test_scores_are_those_of_the_test_faces(tiny_config, save_generators, monkeypatch):
+    monkeypatch.setitem(demo.SPLIT_SIZES, "testA", 3)
+    monkeypatch.setitem(demo.SPLIT_SIZES, "testB", 3)
+    config = dataclasses.replace(tiny_config, ema=0.9)
+    averages = save_generators(config)
+    scores = [score(config.run_checkpoint_dir, averaged=averaged) for averaged in (True, False)]
+    for direction, generator in averages.items():
+        sources, answers = (np.stack([demo.draw(f"test{d}", i, 32) for i in range(3)]) for d in direction.split("2"))
+        outputs = images.to_uint8(generator(images.to_float(sources)).image.numpy())
+        expected = np.abs(outputs.astype(float) - answers).mean() / 255
+        assert scores[0][direction] == pytest.approx(expected, rel=1e-4)
+        assert abs(scores[0][direction] - scores[1][direction]) > 0.001
+
+
+def test_spread_is_mean_and_range():
+    assert spread([{"A2B": 0.1}, {"A2B": 0.2}, {"A2B": 0.6}], "A2B") == "0.3000 (0.1000 to 0.6000)"
