@@ -15,6 +15,7 @@ from ugatit_tf.errors import RunError, UsageError
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
 PHASES = ("prepare", "train", "test", "translate", "export", "convert", "demo_data", "status")
+PRECISIONS = ("float32", "bfloat16", "float16")
 EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
@@ -114,6 +115,11 @@ class Config:
     decay_epoch: int = _knob(50, "epochs at the full learning rate", _at_least(0))
     n_critic: int = _knob(1, "discriminator updates for one generator update", _at_least(1))
     augment_flag: bool = _knob(True, "random crop and flip; without it images are only resized")
+    precision: str = _knob(
+        "float32",
+        "in which convolutions multiply: bfloat16 is faster where the processor has it, float16 on most GPUs",
+        _one_of(PRECISIONS),
+    )
     recompute: bool = _knob(False, "less memory, more time: compute residual blocks again for their gradients")
     diffaugment: str = _knob(
         "",

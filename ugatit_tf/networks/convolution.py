@@ -3,6 +3,8 @@
 import keras
 from keras import KerasTensor, ops
 
+from ugatit_tf.networks.precision import narrow, wide
+
 KERNEL_INITIALIZER_STDDEV = 0.02
 _L2_NORM_EPSILON = 1e-12
 
@@ -111,14 +113,16 @@ class ReflectConv2D(SpectralNormLayer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
+        inputs = narrow(inputs)
         before, after = reflect_padding(self.kernel_size, self.strides, self.padding)
         if before or after:
             inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
         kernel, norm = self._kernel_and_norm(training)
-        x = ops.conv(inputs, kernel, strides=self.strides, padding="valid")
+        x = ops.conv(inputs, narrow(kernel), strides=self.strides, padding="valid")
         if norm is not None:
-            x = x / norm  # the output, not the kernel: that is larger in the deep layers
-        return ops.add(x, ops.convert_to_tensor(self.bias))  # not +: so TensorFlow can fuse it into the convolution
+            x = x / narrow(norm)  # the output, not the kernel: that is larger in the deep layers
+        # ops.add, not +: so TensorFlow can fuse it into the convolution.
+        return wide(ops.add(x, narrow(self.bias)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         pad = sum(reflect_padding(self.kernel_size, self.strides, self.padding))
@@ -155,9 +159,9 @@ class UpsampleConv2D(SpectralNormLayer):
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         kernel = _doubled(_doubled(ops.convert_to_tensor(self.kernel), axis=0), axis=1)
-        x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-        x = ops.conv_transpose(x, ops.swapaxes(kernel, 2, 3), strides=2, padding="same")
-        return ops.add(x, ops.convert_to_tensor(self.bias))[:, 2:-2, 2:-2]
+        x = ops.pad(narrow(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+        x = ops.conv_transpose(x, narrow(ops.swapaxes(kernel, 2, 3)), strides=2, padding="same")
+        return wide(ops.add(x, narrow(self.bias))[:, 2:-2, 2:-2])
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, height, width, _ = input_shape

@@ -7,6 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
+from ugatit_tf.networks.precision import products_in
 
 NEGATIVE_SLOPE = 0.2
 
@@ -104,7 +105,12 @@ class Discriminator(keras.Model):
 
     Input `[B, H, W, C]` in [-1, 1], sides at least `3 * 2**(n_dis - 1)`, as the last layers' reflect padding needs
     3 px; output a `DiscriminatorOutput`.
+
+    Attributes:
+        precision: the number type in which convolutions multiply, "float32", "bfloat16" or "float16".
     """
+
+    precision = "float32"
 
     def __init__(self, ch: int = 64, n_dis: int = 6, spectral_norm: bool = True, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -119,7 +125,8 @@ class Discriminator(keras.Model):
         self.global_.build(input_shape)
 
     def call(self, inputs: KerasTensor, training: bool = False) -> DiscriminatorOutput:
-        return DiscriminatorOutput(self.local(inputs, training=training), self.global_(inputs, training=training))
+        with products_in(self.precision):
+            return DiscriminatorOutput(self.local(inputs, training=training), self.global_(inputs, training=training))
 
     def get_config(self) -> dict:
         return super().get_config() | {"ch": self.ch, "n_dis": self.n_dis, "spectral_norm": self.spectral_norm}

@@ -10,6 +10,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
 from ugatit_tf.networks.large_dense import LargeDense
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
+from ugatit_tf.networks.precision import products_in
 from ugatit_tf.networks.recompute import recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
@@ -159,11 +160,13 @@ class Generator(keras.Model):
         smoothing: see `AdaLIN`.
 
     Attributes:
+        precision: the number type in which convolutions multiply, "float32", "bfloat16" or "float16".
         recompute: whether residual blocks are computed again for the gradients, so that their features need no memory.
 
     Input `[B, H, W, img_ch]` in [-1, 1]; output a `Translation`.
     """
 
+    precision = "float32"
     recompute = False
 
     def __init__(
@@ -218,7 +221,10 @@ class Generator(keras.Model):
         self.to_image.build(shape)
 
     def call(self, inputs: KerasTensor) -> Translation:
-        x = inputs
+        with products_in(self.precision):
+            return self._translate(inputs)
+
+    def _translate(self, x: KerasTensor) -> Translation:
         for conv, norm in self.encoder:
             x = ops.relu(norm(conv(x)))
         for block in self.bottleneck:

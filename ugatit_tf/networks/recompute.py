@@ -5,6 +5,8 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor, ops
 
+from ugatit_tf.networks.precision import product_dtype, products_in
+
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
@@ -18,10 +20,12 @@ def recomputed(layer: keras.layers.Layer) -> Function:
         layer: of tensors to one tensor; a call must not change any of its variables.
     """
     variables = layer.trainable_variables
+    dtype = product_dtype()
 
     def call(*tensors: KerasTensor) -> KerasTensor:
         values, inputs = tensors[: len(variables)], tensors[len(variables) :]
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        scope = keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
+        with scope, products_in(dtype):
             return layer(*inputs)
 
     remembering_inputs = _remat(call)

@@ -44,7 +44,8 @@ def _export(config: Config, trained: Config, prefix: Path, folder: Path) -> None
     print(f"Exporting {prefix}{inference.note(config, prefix)}")
     generators = {}
     for direction in inference.DIRECTIONS:
-        generator = generators[direction] = inference.restored_generator(config, prefix, direction)
+        wide = dataclasses.replace(config, precision="float32")  # what every machine and format can do
+        generator = generators[direction] = inference.restored_generator(wide, prefix, direction)
         (folder / direction).mkdir()
         for name in names:
             print(f"Writing {direction} {name} ...")

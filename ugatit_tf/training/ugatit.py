@@ -36,6 +36,7 @@ def build_generator(config: Config, domain: str, *, average: bool = False) -> Ge
     name = f"{ema.PREFIX if average else ''}generator_{domain}"
     generator = Generator(config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=name)
     generator.trainable = not average
+    generator.precision = config.precision
     generator.build(_image_shape(config))
     return generator
 
@@ -43,6 +44,7 @@ def build_generator(config: Config, domain: str, *, average: bool = False) -> Ge
 def build_discriminator(config: Config, domain: str) -> Discriminator:
     """The discriminator that judges images of `domain`, "A" or "B", with initial weights."""
     discriminator = Discriminator(config.ch, config.n_dis, config.sn, name=f"discriminator_{domain}")
+    discriminator.precision = config.precision
     discriminator.build(_image_shape(config))
     return discriminator
 
@@ -257,7 +259,7 @@ class UGATIT(keras.Model):
 
     def _update_of(self, kind: str) -> Update:
         networks = {name: getattr(self, name).trainable_variables for name in (f"{kind}_A", f"{kind}_B")}
-        return Update(f"{kind}_optimizer", networks)
+        return Update(f"{kind}_optimizer", networks, scaled=self.config.precision == "float16")
 
     def _summed(self, kind: str, name: str, metrics: Metrics) -> tuple[tf.Tensor, Metrics]:
         loss = metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"]
