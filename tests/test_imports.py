@@ -12,7 +12,7 @@ PACKAGE = "ugatit_tf"
 LEVELS = [
     {"errors"},
     {"files"},
-    {"config"},
+    {"config", "bundle"},
     {"networks", "data"},
     {"interop", "evaluation", "reports", "training"},
     {"inference"},

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ugatit_tf import bundle
+from ugatit_tf.bundle import Bundle
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.interop import bundle, tf1_architecture
-from ugatit_tf.interop.bundle import Bundle
+from ugatit_tf.interop import tf1_architecture
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 OFF_THE_NAME = ("dataset", "gan_type", "adv_weight", "cycle_weight", "identity_weight", "cam_weight", "n_critic")

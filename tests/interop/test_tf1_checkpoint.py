@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf import bundle
+from ugatit_tf.bundle import Bundle
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import bundle, tf1_checkpoint
-from ugatit_tf.interop.bundle import Bundle
+from ugatit_tf.interop import tf1_checkpoint
 from ugatit_tf.training.ugatit import build_discriminator, build_generator
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "light_lsgan_sn"
@@ -49,13 +50,13 @@ def test_what_the_network_lacks_is_refused_by_name_where_nothing_else_may_be():
     table, source = tf1_checkpoint.reference_names(generator.variables), Bundle(PREFIX)
     others = set(source.shapes) - set(table) - {"generator_A/conv/conv2d/bias"}
     with pytest.raises(RunError, match="1 variables that this network lacks; one is generator_A/conv/conv2d/bias"):
-        next(tf1_checkpoint.matched(table, source, others))
+        next(source.matched(table, others))
 
 
 def test_another_type_is_refused_by_name(tmp_path):
     bundle.write(tmp_path / "x", {"n": np.float64(1)})
     with pytest.raises(RunError, match="has n as float64; this network's is float32"):
-        next(tf1_checkpoint.matched({"n": keras.Variable(0.0)}, Bundle(tmp_path / "x")))
+        next(Bundle(tmp_path / "x").matched({"n": keras.Variable(0.0)}))
 
 
 def test_beta_powers_are_rounded_once_an_update():

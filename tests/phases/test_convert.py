@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 
 import main
+from ugatit_tf import bundle
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import demo
-from ugatit_tf.interop import bundle
 from ugatit_tf.phases import convert
 from ugatit_tf.training import checkpoints
 from ugatit_tf.training.ugatit import UGATIT

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ugatit_tf import bundle
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import bundle
 from ugatit_tf.phases import status as phase
 from ugatit_tf.training import checkpoints, status
 from ugatit_tf.training.status import Status

@@ -5,9 +5,9 @@ import math
 import re
 from typing import Any
 
+from ugatit_tf.bundle import Bundle
 from ugatit_tf.config import GAN_TYPES, Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop.bundle import Bundle
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _FOLDER = re.compile(

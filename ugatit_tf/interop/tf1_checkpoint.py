@@ -1,18 +1,14 @@
 """Name-based checkpoints of the TensorFlow 1 reference: its names for our variables, and its count of steps."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
+from ugatit_tf.bundle import Bundle, Table
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop.bundle import Bundle
-
-Table = Mapping[str, keras.Variable]
 
 GENERATOR_POWERS = ("beta1_power", "beta2_power")
 DISCRIMINATOR_POWERS = ("beta1_power_1", "beta2_power_1")
@@ -58,31 +54,6 @@ def slot_names(
     return table
 
 
-def matched(
-    table: Table, bundle: Bundle, others: Iterable[str] | None = None
-) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
-    """Goes through a checkpoint's variables one at a time, with a progress bar.
-
-    Args:
-        table: our variables by their names in the checkpoint.
-        bundle: the checkpoint.
-        others: what else the checkpoint may hold; None: anything.
-
-    Yields:
-        Each variable, and its values in the checkpoint.
-
-    Raises:
-        RunError: before the first one, where a variable is missing in the checkpoint, is there but not in the table,
-            or has another shape or type, naming it; later, where the file is damaged.
-    """
-    _check(table, bundle, others)
-    total = sum(map(bundle.size, table))
-    with tqdm(total=total, desc="Reading", unit="B", unit_scale=True, disable=None) as bar:
-        for name, variable in table.items():
-            yield variable, bundle.read(name)
-            bar.update(bundle.size(name))
-
-
 def load_weights(variables: Iterable[keras.Variable], prefix: str | Path) -> None:
     """Loads networks' weights from a checkpoint of the reference; what else it holds, such as Adam's slots, is left.
 
@@ -91,26 +62,10 @@ def load_weights(variables: Iterable[keras.Variable], prefix: str | Path) -> Non
         prefix: the checkpoint's path without `.index`.
 
     Raises:
-        RunError: as for `matched`.
+        RunError: as for `Bundle.matched`.
     """
-    for variable, values in matched(reference_names(variables), Bundle(Path(prefix))):
+    for variable, values in Bundle(Path(prefix)).matched(reference_names(variables)):
         variable.assign(values)
-
-
-def _check(table: Table, bundle: Bundle, others: Iterable[str] | None) -> None:
-    for name, variable in table.items():
-        shape = bundle.shape(name, rank=len(variable.shape))
-        if shape != tuple(variable.shape):
-            raise RunError(
-                f"{bundle.prefix} has {name} with shape {list(shape)}; this network's is {list(variable.shape)}."
-            )
-        if bundle.dtypes[name] != variable.dtype:
-            raise RunError(
-                f"{bundle.prefix} has {name} as {bundle.dtypes[name].name}; this network's is {variable.dtype}."
-            )
-    unknown = sorted(set(bundle.shapes) - set(table) - set(others)) if others is not None else []
-    if unknown:
-        raise RunError(f"{bundle.prefix} has {len(unknown)} variables that this network lacks; one is {unknown[0]}.")
 
 
 class Updates(NamedTuple):

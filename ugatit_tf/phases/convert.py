@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import inference
+from ugatit_tf import bundle, inference
+from ugatit_tf.bundle import Bundle
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import bundle, tf1_architecture, tf1_checkpoint
-from ugatit_tf.interop.bundle import Bundle
+from ugatit_tf.interop import tf1_architecture, tf1_checkpoint
 from ugatit_tf.interop.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
 from ugatit_tf.training import checkpoints, device
 from ugatit_tf.training.ugatit import UGATIT
@@ -113,7 +113,7 @@ def _read_reference(source: Bundle, skeleton: _Skeleton) -> dict[str, tf.Variabl
     others = _POWERS
     if not skeleton.slots:
         others += tuple(f"{name}/{moment}" for name in table for moment in ("Adam", "Adam_1"))
-    return {variable.path: tf.Variable(values) for variable, values in tf1_checkpoint.matched(table, source, others)}
+    return {variable.path: tf.Variable(values) for variable, values in source.matched(table, others)}
 
 
 def _write_out(config: Config) -> None:
@@ -129,7 +129,7 @@ def _write_out(config: Config) -> None:
     table = {checkpoints.key(variable.path): variable for variable in skeleton.state}
     # One at a time, where TensorFlow's own restore would hold everything twice.
     averages = checkpoints.averages(source.shapes)
-    pairs = tf1_checkpoint.matched(table, source, (*checkpoints.BOOKKEEPING, *averages))
+    pairs = source.matched(table, (*checkpoints.BOOKKEEPING, *averages))
     values = {variable.path: tensor for variable, tensor in pairs}
     tensors = {name: values[variable.path] for name, variable in (skeleton.weights | skeleton.slots).items()}
     if skeleton.slots:

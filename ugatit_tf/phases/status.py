@@ -144,7 +144,7 @@ def _index(prefix: Path) -> Path:
 def _verify(prefix: Path) -> None:
     import tensorflow as tf  # only here, as loading it takes seconds
 
-    from ugatit_tf.interop.bundle import Bundle
+    from ugatit_tf.bundle import Bundle
 
     tf.config.set_visible_devices([], "GPU")  # which a run may be on
     bundle = Bundle(prefix)

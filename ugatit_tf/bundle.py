@@ -2,17 +2,25 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import staged
 
+Table = Mapping[str, keras.Variable]
+
 _PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
+
+
+class DamagedError(RunError):
+    """A checkpoint whose files are not what was written, or cannot be read."""
 
 
 class Bundle:
@@ -27,7 +35,8 @@ class Bundle:
         dtypes: likewise.
 
     Raises:
-        RunError: where it is damaged, or no checkpoint; if data is missing, with the bytes there and those asked for.
+        DamagedError: where it is damaged, or no checkpoint; if data is missing, with the bytes there and those asked
+            for.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -38,10 +47,10 @@ class Bundle:
                 size = file.seek(0, 2)
             reader = tf.train.load_checkpoint(str(prefix))
         except OSError as error:
-            raise RunError(f"cannot read {index}: {error.strerror}") from error
+            raise DamagedError(f"cannot read {index}: {error.strerror}") from error
         # The last two: an index that points beyond its end, or to more bytes than there is memory.
         except (tf.errors.OpError, ValueError, IndexError, MemoryError) as error:
-            raise RunError(
+            raise DamagedError(
                 f"{index} is damaged, or not of a checkpoint: no index can be read from its {size} bytes."
             ) from error
         self.shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
@@ -66,9 +75,9 @@ class Bundle:
             RunError: where there is no such variable, or it is not of this rank.
         """
         if name not in self.shapes:
-            raise RunError(f"{self.prefix} has no variable {name}.")
+            raise self._misfit(f"no variable {name}")
         if len(self.shapes[name]) != rank:
-            raise RunError(f"{self.prefix} has {name} with shape {list(self.shapes[name])}; {rank} axes are needed.")
+            raise self._misfit(f"{name} with shape {list(self.shapes[name])}; {rank} axes are needed")
         return self.shapes[name]
 
     def size(self, name: str) -> int:
@@ -79,7 +88,8 @@ class Bundle:
         """The values of a variable.
 
         Raises:
-            RunError: where they cannot be read, or do not match their checksum.
+            DamagedError: where they cannot be read, or do not match their checksum.
+            RunError: where there is not enough memory for them.
         """
         try:
             # No reader's get_tensor: that makes a second copy.
@@ -92,6 +102,58 @@ class Bundle:
             raise self._damaged(name) from error
         return tensor
 
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Reads variables, one at a time, and keeps none; a progress bar shows on a terminal.
+
+        Args:
+            names: of the variables; None: all of them.
+
+        Raises:
+            DamagedError: where one of them cannot be read, or does not match its checksum.
+            RunError: where there is not enough memory for the largest of them.
+        """
+        for _ in self._read_all(self.shapes if names is None else names, "Checking"):
+            pass
+
+    def matched(self, table: Table, others: Iterable[str] | None = None) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
+        """Goes through variables of ours one at a time, with a progress bar on a terminal.
+
+        Args:
+            table: our variables by their names in the checkpoint.
+            others: what else the checkpoint may hold; None: anything.
+
+        Yields:
+            Each variable, and its values in the checkpoint.
+
+        Raises:
+            RunError: before the first one, where a variable is missing in the checkpoint, is there but not in the
+                table, or has another shape or type, naming it; later, where the file is damaged.
+        """
+        self._check(table, others)
+        yield from zip(table.values(), self._read_all(table, "Reading"), strict=True)
+
+    def _check(self, table: Table, others: Iterable[str] | None) -> None:
+        for name, variable in table.items():
+            shape = self.shape(name, rank=len(variable.shape))
+            if shape != tuple(variable.shape):
+                raise self._misfit(f"{name} with shape {list(shape)}; this network's is {list(variable.shape)}")
+            if self.dtypes[name] != variable.dtype:
+                raise self._misfit(f"{name} as {self.dtypes[name].name}; this network's is {variable.dtype}")
+        unknown = sorted(set(self.shapes) - set(table) - set(others)) if others is not None else []
+        if unknown:
+            raise self._misfit(f"{len(unknown)} variables that this network lacks; one is {unknown[0]}")
+
+    def _read_all(self, names: Iterable[str], what: str) -> Iterator[tf.Tensor]:
+        names = list(names)
+        total = sum(map(self.size, names))
+        with tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for name in names:
+                yield self.read(name)
+                bar.update(self.size(name))
+
+    def _misfit(self, what: str) -> RunError:
+        return RunError(f"{self.prefix} does not fit this network: it has {what}.")
+
     def _held(self) -> int:
         folder, name = self.prefix.parent, self.prefix.name
         return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith(f"{name}.data-"))
@@ -99,10 +161,11 @@ class Bundle:
     def _asked(self) -> int:
         return sum(map(self.size, self.shapes))
 
-    def _damaged(self, name: str = "") -> RunError:
-        where = f" ({name} is not what was written)" if name else ""
-        return RunError(
-            f"{self.prefix} is damaged{where}: its data has {self._held()} bytes, its index asks for {self._asked()}."
+    def _damaged(self, name: str = "") -> DamagedError:
+        if name:
+            return DamagedError(f"{self.prefix} is damaged ({name} is not what was written).")
+        return DamagedError(
+            f"{self.prefix} is damaged: its data has {self._held()} bytes, its index asks for {self._asked()}."
         )
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf import bundle
+from ugatit_tf.bundle import Bundle, DamagedError
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import bundle
-from ugatit_tf.interop.bundle import Bundle
 
 VALUES = {"a/b": np.float32([[1, 2], [3, 4]]), "count": np.int64(7)}
 HELD = 4 * 4 + 8
@@ -127,3 +127,37 @@ def test_an_index_that_points_to_more_than_there_is_is_damaged(prefix, size):
     path.write_bytes(data[:-48] + (b"\0\1\0" + size).ljust(40, b"\0") + data[-8:])
     with pytest.raises(RunError, match="is damaged, or not of a checkpoint"):
         Bundle(prefix)
+
+
+def everything(prefix):
+    opened = Bundle(prefix)
+    opened.verify()
+    return {
+        name: (opened.shapes[name], opened.dtypes[name], np.array(opened.read(name)).tolist()) for name in opened.shapes
+    }
+
+
+@pytest.mark.parametrize("suffix", [DATA, INDEX])
+def test_a_flipped_bit_is_found_or_harmless(tmp_path, suffix):
+    prefix = tmp_path / "net.model-3"
+    bundle.write(prefix, VALUES | {"graph": tf.constant("some text"), "names": tf.constant(["a", "b"])})
+    written, path = everything(prefix), part(prefix, suffix)
+    content = path.read_bytes()
+    found = 0
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        try:
+            assert everything(prefix) == written
+        except DamagedError:
+            found += 1
+    assert found >= len(content) - (64 if suffix == INDEX else 0)  # an index has an empty block, and padding
+
+
+def test_only_what_is_asked_for_is_verified(prefix):
+    data = part(prefix, DATA)
+    data.write_bytes(data.read_bytes()[:16] + b"x" * 8)  # `count` lies behind the four floats
+    Bundle(prefix).verify(["a/b"])
+    with pytest.raises(DamagedError, match="count is not what was written"):
+        Bundle(prefix).verify()
