@@ -78,11 +78,11 @@ def score(checkpoint_dir: Path, *, averaged: bool) -> dict[str, float]:
     """The mean L1 of a run's test faces to their true answers, from 0 to 1, by direction."""
     from ugatit_tf.data import images
     from ugatit_tf.evaluation.paired import l1
-    from ugatit_tf.training import checkpoints
+    from ugatit_tf.training import checkpoint_files, checkpoints
     from ugatit_tf.training.ugatit import build_generator
 
     config = checkpoints.config_in(checkpoint_dir)
-    prefix = checkpoints.newest(checkpoint_dir, config.model_name)
+    prefix = checkpoint_files.newest_sound(checkpoint_dir, config.model_name).prefix
     faces = {domain: _faces(f"test{domain}", config.img_size) for domain in "AB"}
     found = {}
     for source, target in ("AB", "BA"):

@@ -1,10 +1,12 @@
+import contextlib
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import replace_folder, shown, stamp, write_atomically
+from ugatit_tf.files import replace_folder, shown, staged, stamp, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -175,3 +177,35 @@ def test_a_stamp_changes_with_the_file(tmp_path):
     path.write_bytes(b"22")
     os.utime(path, ns=(5, 5))
     assert stamp(path) != first
+
+
+def test_staged_files_are_on_the_disk_before_they_appear_and_the_last_comes_last(tmp_path, monkeypatch):
+    events = []
+    sync, replace = os.fsync, os.replace
+
+    def fsync(descriptor):
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    def rename(source, target):
+        events.append(f"-> {target.name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", rename)
+    with staged(tmp_path / "run", last="*.index") as folder:
+        (folder / "a.index").write_text("a")
+        (folder / "b.data").write_text("b")
+    assert events == ["b.data", "a.index", "-> b.data", "-> a.index", "run"]
+
+
+@pytest.mark.parametrize(("number", "stays"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_that_cannot_sync_will_do_but_a_failing_disk_will_not(tmp_path, monkeypatch, number, stays):
+    def fsync(_descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    outcome = contextlib.nullcontext() if stays else pytest.raises(RunError, match="Input/output error")
+    with outcome, staged(tmp_path / "run", last="*.index") as folder:
+        (folder / "x").write_text("x")
+    assert (tmp_path / "run").exists() == stays

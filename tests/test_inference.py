@@ -50,6 +50,15 @@ def test_averages_are_taken_where_they_are_and_the_run_has_them(tiny_config, sav
             np.testing.assert_array_equal(variable, original)
 
 
+def test_a_damaged_newest_checkpoint_is_passed_over(tiny_config, save_generators, caplog):
+    generators = save_generators(tiny_config)
+    for suffix in (".index", ".data-00000-of-00001"):
+        (tiny_config.run_checkpoint_dir / f"UGATIT_light.model-8{suffix}").write_bytes(b"half a checkpoint")
+    translator = ugatit_tf.load_generator(tiny_config.run_checkpoint_dir)
+    within_one_level(translator(PICTURES), expected(generators["A2B"]))
+    assert "model-8" in caplog.text
+
+
 @pytest.mark.parametrize("light", [True, False])
 @pytest.mark.parametrize("place", ["1", "generator.keras"])
 def test_what_was_exported_is_loaded(tiny_config, scrambled_generator, tmp_path, place, light):

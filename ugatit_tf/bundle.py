@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -16,7 +16,7 @@ from ugatit_tf.files import staged
 Table = Mapping[str, keras.Variable]
 
 _PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
 
 
 class DamagedError(RunError):
@@ -66,7 +66,7 @@ class Bundle:
     @property
     def object_based(self) -> bool:
         """Whether it is of TensorFlow 2's kind, as this program's own are; the reference's are name-based."""
-        return _OBJECT_GRAPH in self.shapes
+        return OBJECT_GRAPH in self.shapes
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
         """The shape of a variable.
@@ -218,11 +218,10 @@ def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
         RunError: where it cannot be written.
     """
     folder = prefix.parent
-    others = {index.with_suffix("") for index in folder.glob("*.index")}
-    names = [path.name for path in sorted(others | {prefix}, key=lambda path: step_in_name(path) or 0)]
-    state = [f'model_checkpoint_path: "{prefix.name}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
+    others = {index.with_suffix("") for index in folder.glob("*.index")} - {prefix}
+    names = [path.name for path in (*sorted(others, key=lambda path: step_in_name(path) or 0), prefix)]
     with staged(folder, last="*.index") as staging:
-        (staging / "checkpoint").write_text("\n".join(state) + "\n", encoding="utf-8")
+        (staging / "checkpoint").write_text(state_text(names), encoding="utf-8")
         try:
             tf.raw_ops.SaveV2(
                 prefix=str(staging / prefix.name),
@@ -232,3 +231,9 @@ def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
             )
         except tf.errors.OpError as error:
             raise RunError(f"cannot write {prefix}: {str(error).strip().splitlines()[0]}") from error
+
+
+def state_text(names: Sequence[str]) -> str:
+    """The text of the state file `checkpoint` of a folder with checkpoints of these names, the newest last."""
+    lines = (f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names))
+    return "".join(f"{line}\n" for line in lines)

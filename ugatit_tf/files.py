@@ -1,6 +1,8 @@
 """Making folders, and writing files so that a reader never meets half of one."""
 
 import contextlib
+import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -105,6 +107,8 @@ def _move_into_place(temporary: Path, path: Path) -> None:
 def staged(folder: Path, last: str) -> Iterator[Path]:
     """Lets many files appear in a folder together, or, where the body of the `with` fails, none of them.
 
+    They are on the disk before the first of them appears: a power cut leaves no names of empty files.
+
     Args:
         folder: where the files shall be in the end; made if need be, and gone again after a failure.
         last: a pattern; files whose names match it are the ones that make the others count, and come last.
@@ -122,8 +126,12 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
         try:
             staging.mkdir()
             yield staging
-            for path in sorted(staging.iterdir(), key=lambda path: path.match(last)):
+            files = sorted(staging.iterdir(), key=lambda path: path.match(last))
+            for path in files:
+                _sync(path)
+            for path in files:
                 path.replace(folder / path.name)
+            _sync(folder)
         except OSError as error:
             raise RunError(f"cannot write to {folder}: {_reason(error)}") from error
     finally:
@@ -131,6 +139,17 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
         if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # refuses to remove one that has got files
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError) -> str:

@@ -11,7 +11,7 @@ from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.training import checkpoints
+from ugatit_tf.training import checkpoint_files, checkpoints, ema
 from ugatit_tf.training.ugatit import build_generator
 
 DIRECTIONS = {"A2B": "B", "B2A": "A"}  # to the domain whose generator it takes
@@ -53,8 +53,8 @@ def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
     """Loads a trained generator.
 
     Args:
-        path: a run's checkpoint folder, with its `config.json`, whose newest checkpoint is taken; or a `.keras` file or
-            a SavedModel's folder, as the export phase writes them.
+        path: a run's checkpoint folder, with its `config.json`, whose newest sound checkpoint is taken; or a `.keras`
+            file or a SavedModel's folder, as the export phase writes them.
         direction: "A2B" or "B2A"; counts for a checkpoint, which holds both, while an exported network has its own.
 
     Raises:
@@ -73,8 +73,12 @@ def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
     raise RunError(f"{path} is no checkpoint folder with its {CONFIG_FILE}, no SavedModel and no .keras file.")
 
 
-def find_checkpoint(config: Config) -> tuple[Path, Config]:
-    """The run's newest checkpoint, to make images with.
+def find_checkpoint(config: Config, *, whole: bool = False) -> tuple[Path, Config]:
+    """The run's newest checkpoint that is sound, to make images with.
+
+    Args:
+        config: of the run.
+        whole: whether all of it has to be sound, and not its generators alone.
 
     Returns:
         Its prefix, and the configuration that it was trained with: `config` itself where none is beside it.
@@ -82,12 +86,12 @@ def find_checkpoint(config: Config) -> tuple[Path, Config]:
     Raises:
         RunError: where there is none, or it is of another network than the one asked for.
     """
-    prefix = checkpoints.require_latest(config)
     saved = checkpoints.saved_config(config)
-    if saved is not None:
+    if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
         any_size = {"img_size"} if config.light else set()
         checkpoints.check_architecture(config, saved, ARCHITECTURE - any_size)
-    return prefix, saved or config
+    networks = None if whole else [network for direction in DIRECTIONS for network in _networks(direction)]
+    return checkpoints.require(config, networks), saved or config
 
 
 def is_averaged(config: Config, prefix: Path) -> bool:
@@ -120,9 +124,15 @@ def restored_generator(config: Config, prefix: Path, direction: str) -> Generato
     return generator
 
 
+def _networks(direction: str) -> list[str]:
+    """What a checkpoint calls a direction's generator, and its average if there is one."""
+    name = f"generator_{DIRECTIONS[direction]}"
+    return [name, f"{ema.PREFIX}{name}"]
+
+
 def _from_checkpoint(folder: Path, direction: str) -> Translator:
     config = checkpoints.config_in(folder)
-    prefix = checkpoints.newest(folder, config.model_name)
+    prefix = checkpoint_files.newest_sound(folder, config.model_name, _networks(direction)).prefix
     if prefix is None:
         raise RunError(f"{folder} has no checkpoint {config.model_name}.model-*.")
     return Translator(restored_generator(config, prefix, direction), config.img_size, config.img_ch)

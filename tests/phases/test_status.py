@@ -11,7 +11,7 @@ import pytest
 from ugatit_tf import bundle
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
-from ugatit_tf.training import checkpoints, status
+from ugatit_tf.training import checkpoint_files, checkpoints, status
 from ugatit_tf.training.status import Status
 from ugatit_tf.training.watch import Alarm
 
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_the_run_deletes_meanwhile_is_no_damage(write_run, tin
         (folder / "UGATIT_light.model-7.index").unlink()
         raise RunError("no such file")
 
-    monkeypatch.setattr(phase, "_verify", vanish)
+    monkeypatch.setattr(checkpoint_files, "verify", vanish)
     phase.run(tiny_config)
     assert "replaced meanwhile" in lines(capsys)[-1]
 

@@ -78,7 +78,7 @@ def _bring_in(asked: Config) -> None:
     updates = tf1_checkpoint.updates(source, config.n_critic)
     step = updates.discriminators
     _check_target(config.run_checkpoint_dir, f"{config.model_name}.model-{step}", "--checkpoint_dir", ours=True)
-    if checkpoints.latest(config) is not None:
+    if checkpoints.listed(config):
         checkpoints.check_architecture(config, checkpoints.require_saved_config(config))
     print(f"Converting {source.prefix}")
     print(f"Found {found}")
@@ -117,7 +117,7 @@ def _read_reference(source: Bundle, skeleton: _Skeleton) -> dict[str, tf.Variabl
 
 
 def _write_out(config: Config) -> None:
-    source = Bundle(inference.find_checkpoint(config)[0])
+    source = Bundle(inference.find_checkpoint(config, whole=True)[0])
     if not source.object_based:
         raise RunError(f"{source.prefix} is of the reference already.")
     # The reference counts from 1.

@@ -2,14 +2,13 @@
 
 import datetime
 import fcntl
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import status
+from ugatit_tf.training import checkpoint_names, status
 from ugatit_tf.training.status import STATUS_FILE, Status
 
 _NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")
@@ -66,7 +65,7 @@ def _tell_without(folder: Path) -> None:
         total = f"{Config.from_json((folder / CONFIG_FILE).read_text(encoding='utf-8')).total_steps:,}"
     except (OSError, ValueError, RunError):
         total = "an unknown number"
-    _say("Step", f"{_step(prefix) if prefix else 0:,} of {total}, by the newest checkpoint")
+    _say("Step", f"{checkpoint_names.step_in_name(prefix) if prefix else 0:,} of {total}, by the newest checkpoint")
     _say(
         "Rate",
         f"not known, nor losses and warnings: no readable {STATUS_FILE}, which training writes from its first log on",
@@ -105,8 +104,13 @@ def _tell_checkpoint(folder: Path, now: float) -> None:
 
 
 def _check(prefix: Path) -> str:
+    import tensorflow as tf  # only here, as loading it takes seconds
+
+    from ugatit_tf.training import checkpoint_files
+
+    tf.config.set_visible_devices([], "GPU")  # which a run may be on
     try:
-        _verify(prefix)
+        checkpoint_files.verify(prefix)
     except RunError as error:
         if not _index(prefix).exists():
             return "it was replaced meanwhile by a newer one"
@@ -127,29 +131,11 @@ def _others(root: Path) -> str:
 
 
 def _newest(folder: Path) -> Path | None:
-    """The checkpoint of the highest step; found without TensorFlow, which `checkpoints` is made with."""
-    prefixes = [index.with_suffix("") for index in folder.glob("*.model-*.index")]
-    return max((prefix for prefix in prefixes if _step(prefix) is not None), key=_step, default=None)
-
-
-def _step(prefix: Path) -> int | None:
-    match = re.search(r"\.model-(\d+)$", prefix.name)
-    return int(match[1]) if match else None
+    return next(iter(checkpoint_names.listed(folder)), None)
 
 
 def _index(prefix: Path) -> Path:
     return Path(f"{prefix}.index")
-
-
-def _verify(prefix: Path) -> None:
-    import tensorflow as tf  # only here, as loading it takes seconds
-
-    from ugatit_tf.bundle import Bundle
-
-    tf.config.set_visible_devices([], "GPU")  # which a run may be on
-    bundle = Bundle(prefix)
-    for name in bundle.shapes:
-        bundle.read(name)
 
 
 def _say(label: str, text: str) -> None:

@@ -25,10 +25,10 @@ def run(config: Config) -> None:
         RunError: where the dataset, the folders or the checkpoint do not allow it.
     """
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
-    prefix = checkpoints.latest(config)
     saved = checkpoints.saved_config(config)
-    if prefix is not None and saved is not None:
+    if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
         checkpoints.check_architecture(config, saved)
+    prefix, damaged = checkpoints.find(config)
 
     print(f"Device: {device.prepare()}")
     for image_set in image_sets:
@@ -59,7 +59,7 @@ def run(config: Config) -> None:
     )
     summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"))
     checkpoints.save_config(config)
-    complete = loop.train(model, batches, CheckpointWriter(model.state, config), summaries, config)
+    complete = loop.train(model, batches, CheckpointWriter(model.state, config, damaged), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
 
 

@@ -4,43 +4,54 @@ Variables are kept by their paths, so that nothing hangs on how Python objects h
 of them or none.
 """
 
+import logging
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import tensorflow as tf
 
+from ugatit_tf.bundle import OBJECT_GRAPH, Bundle, state_text
 from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import make_folder, staged, write_atomically
-from ugatit_tf.training import ema
+from ugatit_tf.training import checkpoint_files, checkpoint_names, ema
+from ugatit_tf.training.checkpoint_files import Found, key
+from ugatit_tf.training.checkpoint_names import step_in_name
 
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-BOOKKEEPING = (_OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what a checkpoint holds beside variables
+_log = logging.getLogger(__name__)
 
-
-def latest(config: Config) -> Path | None:
-    """The prefix of the run's newest checkpoint, by the step in its name, or None.
-
-    The folder is looked at, not its `checkpoint` state file: that one names places that a moved folder has left.
-    """
-    return newest(config.run_checkpoint_dir, config.model_name)
+BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what a checkpoint holds beside variables
 
 
-def newest(folder: Path, model_name: str) -> Path | None:
-    """As `latest`, of any folder."""
-    prefixes = [path.with_suffix("") for path in folder.glob(f"{model_name}.model-*.index")]
-    return max((prefix for prefix in prefixes if step_in_name(prefix) is not None), key=step_in_name, default=None)
+def listed(config: Config) -> list[Path]:
+    """The prefixes of the run's checkpoints, sound or not, the newest first."""
+    return checkpoint_names.listed(config.run_checkpoint_dir, config.model_name)
 
 
-def require_latest(config: Config) -> Path:
-    """As `latest`.
+def find(config: Config, networks: Collection[str] | None = None) -> Found:
+    """The run's newest sound checkpoint; newer ones that are damaged are named in the log.
+
+    Args:
+        config: of the run.
+        networks: those that are needed, such as "generator_A": the rest is not verified; None: all that there is.
 
     Raises:
-        RunError: where there is none, naming the folder.
+        RunError: where there are checkpoints, and all of them are damaged.
     """
-    prefix = latest(config)
+    return checkpoint_files.newest_sound(config.run_checkpoint_dir, config.model_name, networks)
+
+
+def require(config: Config, networks: Collection[str] | None = None) -> Path:
+    """The prefix of the run's newest sound checkpoint; otherwise as `find`.
+
+    Raises:
+        RunError: also where there is none, naming the folder.
+    """
+    prefix = find(config, networks).prefix
     if prefix is None:
         raise RunError(
             f"No checkpoint {config.model_name}.model-* in {config.run_checkpoint_dir}: train first, or give the flags "
@@ -50,7 +61,7 @@ def require_latest(config: Config) -> Path:
 
 
 def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool, others: Collection[str] = ()) -> None:
-    """Gives variables the values that they have in a checkpoint.
+    """Gives variables the values that they have in a checkpoint, one at a time.
 
     Args:
         variables: of networks, optimizers, or parts of them; each is found by its path.
@@ -59,26 +70,17 @@ def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool, o
         others: what it may hold besides all the same, by the names in it.
 
     Raises:
-        RunError: where a variable is not in the checkpoint or has another shape there, where something is left over
-            though `whole`, and where the file is damaged.
+        RunError: before any value is changed, where a variable is not in the checkpoint or has another shape there,
+            and where something is left over though `whole`; later, where the file is damaged.
     """
-    checkpoint = _checkpoint(variables)
-    try:
-        names = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
-        _check_kind(prefix, names, whole=whole)
-        left = sorted(set(names).difference(map(key, checkpoint.variables), BOOKKEEPING, others)) if whole else []
-        if left:
-            raise ValueError(f"it has {len(left)} variables that this network lacks; one is {left[0]}")
-        checkpoint.restore(str(prefix)).expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError) as error:
-        raise RunError(f"{prefix} does not fit this network: {_first_line(error)}") from error
-    except (tf.errors.OpError, IndexError) as error:  # IndexError: fewer bytes than the index asks for
-        raise RunError(f"{prefix} is damaged or cannot be read: {_first_line(error)}") from error
-
-
-def key(path: str) -> str:
-    """The name in a checkpoint of the variable that has this path."""
-    return f"variables/{path.replace('.', '..').replace('/', '.S')}/.ATTRIBUTES/VARIABLE_VALUE"
+    table = {key(path): variable for path, variable in _by_path(variables).items()}
+    bundle = Bundle(prefix)
+    if not bundle.object_based:
+        raise RunError(f"{prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
+    if whole and not has_discriminators(bundle.shapes):
+        raise RunError(f"{prefix} holds generators alone: it can be tested, but there is nothing to train on from.")
+    for variable, values in bundle.matched(table, (*BOOKKEEPING, *others) if whole else None):
+        variable.assign(values)
 
 
 def has_discriminators(names: Collection[str]) -> bool:
@@ -97,10 +99,7 @@ def averages_in(prefix: Path) -> set[str]:
     Raises:
         RunError: where it is damaged.
     """
-    try:
-        return averages(tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map())
-    except (tf.errors.OpError, ValueError, IndexError) as error:
-        raise RunError(f"{prefix} is damaged or cannot be read: {_first_line(error)}") from error
+    return averages(Bundle(prefix).shapes)
 
 
 class CheckpointWriter:
@@ -109,26 +108,46 @@ class CheckpointWriter:
     Args:
         variables: everything that has to come back on resume.
         config: where to write, and how many checkpoints to keep.
+        damaged: the prefixes of damaged checkpoints. They go when the run has passed their steps, and never count.
+        waits: seconds to wait before each further try where a save fails.
     """
 
-    def __init__(self, variables: Iterable[keras.Variable], config: Config) -> None:
-        self._manager = tf.train.CheckpointManager(
-            _checkpoint(variables),
-            str(config.run_checkpoint_dir),
-            max_to_keep=config.max_to_keep,
-            checkpoint_name=f"{config.model_name}.model",
-        )
+    def __init__(
+        self,
+        variables: Iterable[keras.Variable],
+        config: Config,
+        damaged: Iterable[Path] = (),
+        waits: Iterable[float] = (10, 60),
+    ) -> None:
+        by_path = {path: variable.value for path, variable in _by_path(variables).items()}
+        self._checkpoint = tf.train.Checkpoint(variables=by_path)
+        self._config = config
+        self._damaged = set(damaged)
+        self._waits = tuple(waits)
 
     def save(self, step: int) -> Path:
-        """Writes the checkpoint of `step` completed steps; returns its prefix.
+        """Writes the checkpoint of `step` completed steps, in place of one that is there; returns its prefix.
+
+        At any moment the folder holds a whole checkpoint, if it did so before.
 
         Raises:
-            RunError: where it cannot be written.
+            RunError: where it cannot be written, also after some waiting; the earlier ones are then all there.
         """
-        try:
-            return Path(self._manager.save(checkpoint_number=step))
-        except (tf.errors.OpError, OSError) as error:
-            raise RunError(f"Cannot save to {self._manager.directory}: {_first_line(error)}") from error
+        for wait in self._waits:
+            try:
+                return self._save(step)
+            except RunError as error:
+                _log.warning("%s Trying again in %g s.", error, wait)
+                time.sleep(wait)
+        return self._save(step)
+
+    def _save(self, step: int) -> Path:
+        folder, name = self._config.run_checkpoint_dir, self._config.model_name
+        prefix = _write(self._checkpoint, folder / f"{name}.model-{step}")
+        self._damaged.discard(prefix)
+        passed = {damaged for damaged in self._damaged if step_in_name(damaged) < step}
+        checkpoint_files.rotate(folder, name, step, self._config.max_to_keep, passed)
+        return prefix
 
 
 def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
@@ -145,19 +164,21 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
     Raises:
         RunError: where it cannot be written; the folder is then as it was.
     """
-    folder, name = config.run_checkpoint_dir, f"{config.model_name}.model"
-    checkpoint = tf.train.Checkpoint(variables=dict(values))
-    with staged(folder, last="*.index") as staging:
-        manager = tf.train.CheckpointManager(checkpoint, str(staging), None, checkpoint_name=name)
+    prefix = config.run_checkpoint_dir / f"{config.model_name}.model-{step}"
+    others = {} if listed(config) else {CONFIG_FILE: config.to_json(), "checkpoint": state_text([prefix.name])}
+    return _write(tf.train.Checkpoint(variables=dict(values)), prefix, others)
+
+
+def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Writes a checkpoint, and other files beside it, whole or not at all."""
+    with staged(prefix.parent, last="*.index") as staging:
         try:
-            manager.save(checkpoint_number=step)
+            checkpoint.write(str(staging / prefix.name))
         except tf.errors.OpError as error:
-            raise RunError(f"Cannot save to {folder}: {_first_line(error)}") from error
-        if latest(config) is None:
-            (staging / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
-        else:
-            (staging / "checkpoint").unlink()  # this one's does not know of the others
-    return folder / f"{name}-{step}"
+            raise RunError(f"Cannot save to {prefix.parent}: {_reason(error)}.") from error
+        for name, text in others.items():
+            (staging / name).write_text(text, encoding="utf-8")
+    return prefix
 
 
 def save_config(config: Config) -> None:
@@ -212,29 +233,15 @@ def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = AR
         raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
 
 
-def _check_kind(prefix: Path, names: Collection[str], *, whole: bool) -> None:
-    """Refuses a checkpoint of the reference, and one of generators alone where it has to be whole."""
-    if _OBJECT_GRAPH not in names:
-        raise RunError(f"{prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
-    if whole and not has_discriminators(names):
-        raise RunError(f"{prefix} holds generators alone: it can be tested, but there is nothing to train on from.")
+def _reason(error: tf.errors.OpError) -> str:
+    """TensorFlow's own, without the temporary place before it and the operation after it."""
+    return re.sub(r"^.*; | \[Op:.*$", "", str(error).strip().splitlines()[0])
 
 
-def _checkpoint(variables: Iterable[keras.Variable]) -> tf.train.Checkpoint:
-    by_path: dict[str, tf.Variable] = {}
+def _by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    by_path: dict[str, keras.Variable] = {}
     for variable in variables:
         if variable.path in by_path:
             raise ValueError(f"Two variables are called {variable.path}.")
-        by_path[variable.path] = variable.value
-    return tf.train.Checkpoint(variables=by_path)
-
-
-def step_in_name(prefix: Path) -> int | None:
-    """The completed steps that a checkpoint's name tells, or None where it is named otherwise."""
-    match = re.search(r"\.model-(\d+)$", prefix.name)
-    return int(match[1]) if match else None
-
-
-def _first_line(error: Exception) -> str:
-    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\].*", "", str(error).strip().partition("\n")[0])  # TensorFlow's own places
-    return text.strip()
+        by_path[variable.path] = variable
+    return by_path
