@@ -18,7 +18,7 @@ from ugatit_tf import bundle
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import demo
 from ugatit_tf.phases import convert
-from ugatit_tf.training import checkpoints
+from ugatit_tf.training import checkpoints, lock
 from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
@@ -308,6 +308,12 @@ def test_nothing_is_overwritten_or_mixed(here, the_error, capsys):
     shutil.rmtree("reference")
     (run / "UGATIT_light.model-0.index").unlink()
     assert "no config.json" in the_error(bring_in(first, *SMALL))
+
+
+def test_a_folder_that_a_training_uses_is_left_alone(the_error):
+    with lock.hold(Path(OURS).parent):
+        assert "is in use by process" in the_error(bring_in(LSGAN, *SMALL))
+    assert not Path(OURS).parent.exists()
 
 
 def test_a_full_disk_leaves_nothing(here, the_error, full_disk):

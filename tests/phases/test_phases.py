@@ -16,7 +16,7 @@ from PIL import Image
 import main
 from ugatit_tf.data import demo, images
 from ugatit_tf.flags import parse
-from ugatit_tf.training import watch
+from ugatit_tf.training import lock, watch
 
 ROOT = Path(main.__file__).parent
 TINY = ["--light", "True", "--ch", "2", "--n_res", "1", "--img_size", "32"]
@@ -171,6 +171,17 @@ def test_without_a_checkpoint_the_test_phase_stops(mine, here, capsys):
     assert error.startswith("main.py: No checkpoint UGATIT_light.model-* in checkpoint/")
     assert error.count("\n") == 1
     assert not (here / "results").exists()
+
+
+def test_a_second_run_in_a_checkpoint_folder_is_refused(mine, here, capsys):
+    folder = here / "checkpoint" / MODEL_DIR.format(mine)
+    with lock.hold(folder):
+        (folder / "UGATIT_light.model-1_temp").mkdir()
+        assert command("--phase", "train", "--dataset", mine, *TINY, "--epoch", 1, "--iteration", 1) == 1
+        assert (folder / "UGATIT_light.model-1_temp").exists()  # the other run may be saving
+    error = capsys.readouterr().err
+    assert re.search(r"^main\.py: checkpoint/.* is in use by process \d+ on ", error)
+    assert error.count("\n") == 1
 
 
 def test_an_interrupt_saves_the_step(mine, here):

@@ -12,6 +12,7 @@ from ugatit_tf import bundle
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
 from ugatit_tf.training import checkpoint_files, checkpoints, status
+from ugatit_tf.training.lock import LOCK_FILE
 from ugatit_tf.training.status import Status
 from ugatit_tf.training.watch import Alarm
 
@@ -110,7 +111,7 @@ def test_a_folder_without_a_status_tells_what_it_can(write_run, tiny_config, cap
 
 def test_whether_it_is_running_is_in_its_lock(write_run, tiny_config, capsys):
     folder = write_run()
-    lock = folder / phase.LOCK_FILE
+    lock = folder / LOCK_FILE
     phase.run(tiny_config)
     assert lines(capsys)[1] == "Now         not running"
     lock.write_text("process 7 on here since 2026-01-01 00:00\n")

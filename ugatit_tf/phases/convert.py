@@ -14,7 +14,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.interop import tf1_architecture, tf1_checkpoint
 from ugatit_tf.interop.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
-from ugatit_tf.training import checkpoints, device
+from ugatit_tf.training import checkpoints, device, lock
 from ugatit_tf.training.ugatit import UGATIT
 
 _POWERS = (*GENERATOR_POWERS, *DISCRIMINATOR_POWERS)
@@ -75,6 +75,11 @@ def _skeleton(config: Config, *, whole: bool) -> _Skeleton:
 def _bring_in(asked: Config) -> None:
     source = Bundle(bundle.find(Path(asked.from_checkpoint)))
     config, found = tf1_architecture.read(source, asked)
+    with lock.hold(config.run_checkpoint_dir):
+        _add(source, config, found)
+
+
+def _add(source: Bundle, config: Config, found: str) -> None:
     updates = tf1_checkpoint.updates(source, config.n_critic)
     step = updates.discriminators
     _check_target(config.run_checkpoint_dir, f"{config.model_name}.model-{step}", "--checkpoint_dir", ours=True)

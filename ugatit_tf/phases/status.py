@@ -9,10 +9,10 @@ from pathlib import Path
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.training import checkpoint_names, status
+from ugatit_tf.training.lock import LOCK_FILE
 from ugatit_tf.training.status import STATUS_FILE, Status
 
 _NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")
-LOCK_FILE = ".lock"
 _SHOWN_RUNS = 10
 _LABEL = 12  # characters
 

@@ -10,7 +10,7 @@ from ugatit_tf.data import pipeline, sources
 from ugatit_tf.data.cache import open_caches
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import checkpoints, device, loop
+from ugatit_tf.training import checkpoint_files, checkpoints, device, lock, loop
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
@@ -24,6 +24,12 @@ def run(config: Config) -> None:
     Raises:
         RunError: where the dataset, the folders or the checkpoint do not allow it.
     """
+    with lock.hold(config.run_checkpoint_dir):
+        checkpoint_files.clear_leftovers(config.run_checkpoint_dir)
+        _run(config)
+
+
+def _run(config: Config) -> None:
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
     saved = checkpoints.saved_config(config)
     if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
