@@ -1,5 +1,6 @@
 """Trains, tests and exports U-GAT-IT: `python main.py --phase train --dataset NAME`. `--help` lists all flags."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -8,6 +9,7 @@ import warnings
 
 from ugatit_tf import flags
 from ugatit_tf.errors import UserError
+from ugatit_tf.training import terminal
 
 # TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -23,17 +25,20 @@ if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
 
 def main(argv: list[str]) -> int:
     """Runs the phase that the flags ask for; returns the exit code."""
-    try:
-        config = flags.parse(argv)
-        # Imported here because TensorFlow takes seconds to load: a mistyped flag is told at once.
-        from ugatit_tf import phases
+    with contextlib.ExitStack() as stack:
+        try:
+            config = flags.parse(argv)
+            if config.phase == "train":
+                stack.enter_context(terminal.outlived())  # it takes days
+            # Imported here because TensorFlow takes seconds to load: a mistyped flag is told at once.
+            from ugatit_tf import phases
 
-        phases.run(config)
-    except UserError as error:
-        print(f"{argv[0]}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+            phases.run(config)
+        except UserError as error:
+            print(f"{argv[0]}: {error}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

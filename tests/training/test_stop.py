@@ -56,6 +56,13 @@ def test_a_second_sigterm_changes_nothing():
     assert output.endswith("left\n")
 
 
+def test_it_is_heard_though_nobody_reads_what_it_says():
+    process = start(at_last="import os; os._exit(0)")
+    process.stdout.close()
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=10)  # the script's own print, of "left", fails
+
+
 def test_the_usual_handlers_come_back():
     process = start(at_last="time.sleep(60)")
     process.send_signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 """Leaving on request: the step is finished and saved first."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -49,7 +50,8 @@ class StopRequest:
                 if received[0] not in self._SIGNALS:
                     continue
                 if not self.requested:
-                    print("\nFinishing this step, then saving. Ctrl-C again leaves at once, unsaved.", flush=True)
+                    with contextlib.suppress(OSError):  # the terminal may be gone
+                        print("\nFinishing this step, then saving. Ctrl-C again leaves at once, unsaved.", flush=True)
                     self._event.set()  # after the message, or the loop's own would run into it
                 elif received[0] == signal.SIGINT:
                     os._exit(_EXIT_CODE_INTERRUPTED)
