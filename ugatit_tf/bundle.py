@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import staged
+from ugatit_tf.files import reason, staged
 
 Table = Mapping[str, keras.Variable]
 
@@ -230,7 +230,7 @@ def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
                 tensors=list(tensors.values()),
             )
         except tf.errors.OpError as error:
-            raise RunError(f"cannot write {prefix}: {str(error).strip().splitlines()[0]}") from error
+            raise RunError(f"cannot write {prefix}: {reason(error)}") from error
 
 
 def state_text(names: Sequence[str]) -> str:

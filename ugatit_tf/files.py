@@ -3,12 +3,15 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from ugatit_tf.errors import RunError
+
+_TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
 
 
 def shown(path: str | Path) -> str:
@@ -25,6 +28,14 @@ def stamp(path: str | Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
+def reason(error: Exception) -> str:
+    """Why the system refused something, in its own words: of an OSError, or from within one of TensorFlow's errors."""
+    words = getattr(error, "strerror", None) or str(error)
+    if not isinstance(error, OSError):  # a place, the words, and the operation; perhaps more lines
+        words = re.sub(r"^.*; | \[Op:.*$", "", words.strip().partition("\n")[0])
+    return " ".join(words.split()) or type(error).__name__
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it; one that exists is left as it is.
 
@@ -34,7 +45,24 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"cannot make the folder {path}: {_reason(error)}") from error
+        raise RunError(f"cannot make the folder {path}: {reason(error)}") from error
+
+
+def clear_leftovers(folder: Path, *patterns: str) -> None:
+    """Deletes what a killed write has left in a folder that no other process writes to now.
+
+    Args:
+        folder: to look in; it need not be there.
+        patterns: regular expressions of further names that may go, beside those of this module.
+    """
+    leftover = re.compile("|".join((_TEMPORARY, *patterns)))
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if leftover.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -50,12 +78,12 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     path = Path(path)
     # The same folder, as only within one file system is a rename atomic; a short name, as the file's own may be at
     # the limit already.
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = path.parent / _temporary_name()
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {shown(path)}: {_reason(error)}") from error
+        raise RunError(f"cannot write {shown(path)}: {reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -78,13 +106,13 @@ def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     if path.exists() and not overwrite:
         raise RunError(f"{path} is there already: give --overwrite to replace all of it, or another place.")
     make_folder(path.parent)
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = path.parent / _temporary_name()
     try:
         temporary.mkdir()
         yield temporary
         _move_into_place(temporary, path)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {_reason(error)}") from error
+        raise RunError(f"cannot write {path}: {reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -121,7 +149,7 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
     """
     existed = folder.exists()
     make_folder(folder)
-    staging = folder / f".{uuid.uuid4().hex}.tmp"  # inside, as only within one file system is a rename atomic
+    staging = folder / _temporary_name()  # inside, as only within one file system is a rename atomic
     try:
         try:
             staging.mkdir()
@@ -133,7 +161,7 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
                 path.replace(folder / path.name)
             _sync(folder)
         except OSError as error:
-            raise RunError(f"cannot write to {folder}: {_reason(error)}") from error
+            raise RunError(f"cannot write to {folder}: {reason(error)}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if not existed:
@@ -152,5 +180,5 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(error: OSError) -> str:
-    return " ".join((error.strerror or str(error) or type(error).__name__).split())
+def _temporary_name() -> str:
+    return f".{uuid.uuid4().hex}.tmp"

@@ -16,6 +16,7 @@ from PIL import Image
 import main
 from ugatit_tf.data import demo, images
 from ugatit_tf.flags import parse
+from ugatit_tf.phases import train
 from ugatit_tf.training import lock, watch
 
 ROOT = Path(main.__file__).parent
@@ -182,6 +183,17 @@ def test_a_second_run_in_a_checkpoint_folder_is_refused(mine, here, capsys):
     error = capsys.readouterr().err
     assert re.search(r"^main\.py: checkpoint/.* is in use by process \d+ on ", error)
     assert error.count("\n") == 1
+
+
+def test_what_a_killed_run_has_half_written_goes(tiny_config, monkeypatch):
+    monkeypatch.setattr(train, "_run", lambda config: None)
+    folders = tiny_config.run_checkpoint_dir, Path(tiny_config.sample_dir) / tiny_config.model_dir
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / f".{'0' * 32}.tmp").write_bytes(b"half")
+        (folder / "whole.png").write_bytes(b"")
+    train.run(tiny_config)
+    assert [[path.name for path in folder.iterdir()] for folder in folders] == [["whole.png"]] * 2
 
 
 def test_an_interrupt_saves_the_step(mine, here):

@@ -208,7 +208,8 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_checkpoint(tiny_config, t
     assert seen == {2, 3}
 
 
-def test_leftovers_of_a_killed_save_are_cleared_and_nothing_else(tiny_config):
+def test_leftovers_of_a_killed_save_are_cleared_and_nothing_else(tiny_config, tmp_path):
+    checkpoint_files.clear_leftovers(tmp_path / "no folder")
     run = Run(tiny_config)
     run.save(1)
     (run.folder / "config.json").write_text("{}")

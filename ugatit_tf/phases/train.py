@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from ugatit_tf import files
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import pipeline, sources
 from ugatit_tf.data.cache import open_caches
@@ -26,6 +27,7 @@ def run(config: Config) -> None:
     """
     with lock.hold(config.run_checkpoint_dir):
         checkpoint_files.clear_leftovers(config.run_checkpoint_dir)
+        files.clear_leftovers(Path(config.sample_dir) / config.model_dir)
         _run(config)
 
 

@@ -2,11 +2,11 @@
 
 import logging
 import re
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from ugatit_tf import files
 from ugatit_tf.bundle import Bundle, DamagedError, state_text
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import write_atomically
@@ -15,8 +15,8 @@ from ugatit_tf.training.checkpoint_names import listed, step_in_name
 _log = logging.getLogger(__name__)
 
 _PART = re.compile(r"(?P<prefix>.+\.model-(?P<step>\d+))\.(index|data-\d{5}-of-\d{5})")
-# What a killed save leaves: of this program, and of TensorFlow where it was left to write into place.
-_LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp|.+\.model-\d+_temp|.+\.index\.tempstate\d+|checkpoint\.tmp[0-9a-f]+")
+# What a killed save leaves where TensorFlow was left to write into place, as in earlier versions.
+_LEFTOVERS = (r".+\.model-\d+_temp", r".+\.index\.tempstate\d+", r"checkpoint\.tmp[0-9a-f]+")
 
 
 class Found(NamedTuple):
@@ -107,12 +107,7 @@ def rotate(folder: Path, model_name: str, step: int, keep: int, damaged: Collect
 
 def clear_leftovers(folder: Path) -> None:
     """Deletes what a killed save has left in a folder in which no other run saves now."""
-    for path in folder.iterdir():
-        if _LEFTOVER.fullmatch(path.name):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    files.clear_leftovers(folder, *_LEFTOVERS)
 
 
 def key(path: str) -> str:

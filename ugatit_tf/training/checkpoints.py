@@ -5,7 +5,6 @@ of them or none.
 """
 
 import logging
-import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import tensorflow as tf
 from ugatit_tf.bundle import OBJECT_GRAPH, Bundle, state_text
 from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import make_folder, staged, write_atomically
+from ugatit_tf.files import make_folder, reason, staged, write_atomically
 from ugatit_tf.training import checkpoint_files, checkpoint_names, ema
 from ugatit_tf.training.checkpoint_files import Found, key
 from ugatit_tf.training.checkpoint_names import step_in_name
@@ -175,7 +174,7 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, s
         try:
             checkpoint.write(str(staging / prefix.name))
         except tf.errors.OpError as error:
-            raise RunError(f"Cannot save to {prefix.parent}: {_reason(error)}.") from error
+            raise RunError(f"Cannot save to {prefix.parent}: {reason(error)}.") from error
         for name, text in others.items():
             (staging / name).write_text(text, encoding="utf-8")
     return prefix
@@ -231,11 +230,6 @@ def check_architecture(config: Config, saved: Config, fixed: frozenset[str] = AR
     ]
     if contradictions:
         raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """TensorFlow's own, without the temporary place before it and the operation after it."""
-    return re.sub(r"^.*; | \[Op:.*$", "", str(error).strip().splitlines()[0])
 
 
 def _by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:

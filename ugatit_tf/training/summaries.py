@@ -1,6 +1,7 @@
 """What a run leaves to look at: TensorBoard curves and the sample grids."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,16 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images
-from ugatit_tf.files import make_folder
+from ugatit_tf.errors import RunError
+from ugatit_tf.files import make_folder, reason
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.training.ugatit import UGATIT
 
+_log = logging.getLogger(__name__)
+
 
 class Summaries:
-    """Writes a run's `logs/` and `samples/`.
+    """Writes a run's `logs/` and `samples/`. What cannot be written is told in the log, once of either, and left out.
 
     Args:
         config: of the run.
@@ -27,15 +31,20 @@ class Summaries:
         self._samples = {"A": samples_a, "B": samples_b}
         self._folder = Path(config.sample_dir) / config.model_dir
         make_folder(self._folder)
-        logs = Path(config.log_dir) / config.model_dir
-        make_folder(logs)
-        self._writer = tf.summary.create_file_writer(str(logs))
+        self._logs = Path(config.log_dir) / config.model_dir
+        make_folder(self._logs)
+        self._told: set[str] = set()
+        self._writer: tf.summary.SummaryWriter | None = None
+        self._open()
 
     def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor]) -> None:
         """Adds a point to every curve."""
-        with self._writer.as_default(step=step):
+
+        def write() -> None:
             for name, value in metrics.items():
                 tf.summary.scalar(name, value)
+
+        self._record(step, write)
 
     def write_samples(self, step: int, model: UGATIT) -> dict[str, np.ndarray]:
         """Translates the sample images both ways, by the moving averages where there are any.
@@ -45,7 +54,7 @@ class Summaries:
         histograms.
 
         Returns:
-            What was written, uint8 `[H, W, C]`, by the names above.
+            The pictures, written or not, uint8 `[H, W, C]`, by the names above.
         """
         epoch, index = divmod(step - 1, self._config.iteration)
         grids = {}
@@ -55,26 +64,66 @@ class Summaries:
             grids[f"{source}2{target}"] = np.vstack([np.hstack(row) for row in rows])
             grids[f"real_{source}"] = np.vstack([row[0] for row in rows])
             grids[f"fake_{target}"] = np.vstack([row[2] for row in rows])
-        for name, grid in grids.items():
-            images.save_png(self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png", grid)
-        with self._writer.as_default(step=step):
+        try:
+            make_folder(self._folder)  # somebody may have tidied up
+            for name, grid in grids.items():
+                images.save_png(self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png", grid)
+        except RunError as error:
+            self._tell(str(error), "sample pictures")
+
+        def write() -> None:
             for name in ("A2B", "B2A"):
                 tf.summary.image(name, grids[name][np.newaxis])
             for variable in model.generator_variables:
                 if variable.name == "rho":
                     tf.summary.histogram(variable.path, variable.value)
-        self._writer.flush()
+
+        if self._writer is None:
+            self._open()
+        self._record(step, write)
         return grids
 
     def write_text(self, step: int, name: str, text: str) -> None:
         """Puts a text beside the curves."""
-        with self._writer.as_default(step=step):
-            tf.summary.text(name, text)
-        self._writer.flush()
+        self._record(step, lambda: tf.summary.text(name, text))
 
     def close(self) -> None:
-        """Flushes the curves to disk."""
-        self._writer.close()
+        """Closes the file of the curves, all of which is on the disk already."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _open(self) -> None:
+        try:
+            self._writer = tf.summary.create_file_writer(str(self._logs))
+        except tf.errors.OpError as error:
+            for path in self._logs.glob("events.out.tfevents.*"):
+                if not path.stat().st_size:  # of this attempt
+                    path.unlink()
+            self._tell_of_curves(error)
+
+    def _record(self, step: int, write: Callable[[], None]) -> None:
+        """Has `write` call `tf.summary`, and puts it all on the disk.
+
+        A failure leaves half a record in the event file, behind which nothing is read any more. So that is the file's
+        end; the next sample pictures begin another.
+        """
+        if self._writer is None:
+            return
+        try:
+            with self._writer.as_default(step=step):
+                write()
+                tf.summary.flush()  # if only the context's end flushed, its failure would leave this writer the default
+        except tf.errors.OpError as error:
+            self._tell_of_curves(error)
+
+    def _tell_of_curves(self, error: tf.errors.OpError) -> None:
+        self._writer = None
+        self._tell(f"cannot write to {self._logs}: {reason(error)}", "points on TensorBoard's curves")
+
+    def _tell(self, trouble: str, missing: str) -> None:
+        if missing not in self._told:
+            self._told.add(missing)
+            _log.warning("Going on without %s, until this is mended: %s", missing, trouble)
 
 
 def _row(image: np.ndarray, forth: Generator, back: Generator) -> tuple[np.ndarray, ...]:
