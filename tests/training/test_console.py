@@ -3,6 +3,7 @@ import re
 import sys
 
 import pytest
+import tqdm.std
 
 from ugatit_tf.training import console as console_module
 from ugatit_tf.training.console import Console
@@ -72,3 +73,18 @@ def test_on_a_terminal_a_bar_shows_losses_and_time_left(tiny_config, monkeypatch
     assert "d_loss 1.5000, g_loss 22.25" in captured.err
     assert re.search(r"\[\d\d:\d\d<\d\d:\d\d", captured.err)  # elapsed < left
     assert "Epoch: [ 0] [    3/    4]" in captured.out
+
+
+def test_a_clock_that_jumps_changes_neither_lines_nor_rate(tiny_config, clock, monkeypatch, capsys):
+    days = iter([0, 86400, -86400, 0, 3 * 86400] * 20)
+    monkeypatch.setattr(tqdm.std, "time", lambda: 1e9 + next(days))  # the bar's, which the system sets
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    console = Console(dataclasses.replace(tiny_config, epoch=2, iteration=4), first_step=0)
+    for step in range(1, 5):
+        console.update(step, lambda: (1.5, 22.25))
+        clock.now += 0.5
+    console.close()
+    captured = capsys.readouterr()
+    assert "Epoch: [ 0] [    3/    4] time: 1.5000" in captured.out
+    assert "4 of 8 steps done, 2 steps/s, about 0:00:02 left" in captured.out
+    assert "4/8" in captured.err
