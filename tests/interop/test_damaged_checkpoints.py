@@ -21,7 +21,7 @@ import numpy as np
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.interop import tf1_checkpoint
-from ugatit_tf.training import checkpoints
+from ugatit_tf.training import checkpoint_files, checkpoints
 from ugatit_tf.training.ugatit import build_discriminator, build_generator
 
 whole, kind = pathlib.Path(sys.argv[2]), sys.argv[3]
@@ -33,6 +33,7 @@ def load(prefix):
     if kind == "reference":
         tf1_checkpoint.load_weights(variables, prefix)
     else:
+        checkpoint_files.verify(prefix)
         checkpoints.restore(variables, prefix, whole=True)
 
 load(whole)
