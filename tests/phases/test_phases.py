@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import main
@@ -18,6 +19,7 @@ from ugatit_tf.data import demo, images
 from ugatit_tf.flags import parse
 from ugatit_tf.phases import train
 from ugatit_tf.training import lock, watch
+from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
 TINY = ["--light", "True", "--ch", "2", "--n_res", "1", "--img_size", "32"]
@@ -121,6 +123,19 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     assert "Could not read 1 of the test images: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
     assert [path.name for path in (results / "A2B").iterdir()] == ["alone.png"]
     assert "B → A" not in (results / "index.html").read_text()
+
+
+def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monkeypatch):
+    def run_out(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8,256,256,64]\nHint")
+
+    monkeypatch.setattr(UGATIT, "train_step", run_out)
+    assert command("--dataset", mine, *TINY, "--batch_size", 8) == 1
+    output, error = capsys.readouterr()
+    assert "Memory: about 0.5 GB (weights 0.0" in output
+    assert error.startswith("main.py: Out of memory. A step takes about 0.5 GB (")
+    assert "Less would be: --batch_size 1 (" in error
+    assert error.count("\n") == 1
 
 
 def curve_steps(folder, tag):

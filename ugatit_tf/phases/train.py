@@ -11,7 +11,7 @@ from ugatit_tf.data import pipeline, sources
 from ugatit_tf.data.cache import open_caches
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import checkpoint_files, checkpoints, device, lock, loop
+from ugatit_tf.training import checkpoint_files, checkpoints, device, lock, loop, memory
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
@@ -42,10 +42,12 @@ def _run(config: Config) -> None:
     for image_set in image_sets:
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
+    print(memory.report(config))
 
     keras.utils.set_random_seed(config.seed)
-    model = UGATIT(config)
-    model.compile()
+    with memory.advice(config):
+        model = UGATIT(config)
+        model.compile()
     if prefix is None:
         print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
     else:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
+from ugatit_tf.training import memory
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.console import Console
 from ugatit_tf.training.monitor import Monitor
@@ -28,6 +29,9 @@ def train(
 
     Returns:
         Whether the training is complete.
+
+    Raises:
+        RunError: where memory runs out, or a checkpoint cannot be written.
     """
     # Nothing here depends on a tensor's value in Python: autograph would only make tracing slower.
     train_step = tf.function(model.train_step, autograph=False)
@@ -38,7 +42,8 @@ def train(
     try:
         with StopRequest() as stop:
             while step < config.total_steps:
-                metrics = train_step(next(batches))
+                with memory.advice(config):
+                    metrics = train_step(next(batches))
                 step += 1
                 last = step == config.total_steps
                 leaving = last or stop.requested
