@@ -136,6 +136,9 @@ class Config:
         "of initial weights, data order and augmentation",
         Constraint("from 0 to 2147483647", lambda value: 0 <= value < 2**31),
     )
+    skip_nonfinite: int = _knob(
+        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", _at_least(0)
+    )
 
     print_freq: int = _knob(1000, "steps between sample images", _at_least(1))
     save_freq: int = _knob(1000, "steps between checkpoints", _at_least(1))

@@ -15,10 +15,10 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from ugatit_tf.data import demo, images
+from ugatit_tf.data import demo, images, pipeline
 from ugatit_tf.flags import parse
 from ugatit_tf.phases import train
-from ugatit_tf.training import lock, watch
+from ugatit_tf.training import lock, status, watch
 from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
@@ -123,6 +123,33 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     assert "Could not read 1 of the test images: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
     assert [path.name for path in (results / "A2B").iterdir()] == ["alone.png"]
     assert "B → A" not in (results / "index.html").read_text()
+
+
+def test_a_batch_that_spoils_the_numbers_stops_the_run_or_is_left_out(mine, here, capsys, monkeypatch):
+    make_batches = pipeline.batches
+
+    def poisoned(*arguments, first_step, **options):
+        for step, batch in enumerate(make_batches(*arguments, first_step=first_step, **options), first_step + 1):
+            yield (batch[0] * float("nan"), batch[1]) if step == 2 else batch
+
+    monkeypatch.setattr(pipeline, "batches", poisoned)
+    flags = ["--dataset", mine, *TINY, "--log_freq", 10, "--print_freq", 10, "--save_freq", 1]
+    flags += ["--epoch", 1, "--iteration", 3]
+    model_dir = MODEL_DIR.format(mine)
+    assert command(*flags) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("main.py: Step 2: the local loss of discriminator_A is not finite (nan); nor are ")
+    assert f"checkpoint/{model_dir}/UGATIT_light.model-1 is the last good checkpoint" in error
+    assert error.count("\n") == 1
+    assert [path.name for path in (here / "checkpoint" / model_dir).glob("*.index")] == ["UGATIT_light.model-1.index"]
+    assert Image.open(here / "samples" / model_dir / "not_finite_2.png").size == (2 * 32, 32)
+
+    assert command(*flags, "--skip_nonfinite", 1) == 0
+    output = capsys.readouterr().out
+    assert "Resuming at step 1" in output
+    assert output.count("Skipped step 2, 1 of at most 1: the local loss of discriminator_A is not finite") == 1
+    assert "Training is complete" in output
+    assert np.isfinite(status.read(here / "checkpoint" / model_dir).metrics["g_loss"])
 
 
 def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monkeypatch):

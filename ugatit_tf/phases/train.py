@@ -1,5 +1,6 @@
 """`--phase train`: trains from scratch, or goes on where the same command left off."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -59,17 +60,12 @@ def _run(config: Config) -> None:
         return
 
     caches = open_caches(image_sets, config.load_size, config.img_ch, Path(config.cache_dir))
-    batches = pipeline.batches(
-        caches,
-        config.img_size,
-        config.batch_size,
-        augment=config.augment_flag,
-        seed=config.seed,
-        first_step=int(model.step),
+    batches_from = functools.partial(
+        pipeline.batches, caches, config.img_size, config.batch_size, augment=config.augment_flag, seed=config.seed
     )
     summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"))
     checkpoints.save_config(config)
-    complete = loop.train(model, batches, CheckpointWriter(model.state, config, damaged), summaries, config)
+    complete = loop.train(model, batches_from, CheckpointWriter(model.state, config, damaged), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
 
 

@@ -1,6 +1,6 @@
 """The training loop: steps, and what is due after each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -9,6 +9,7 @@ from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.training import memory
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.console import Console
+from ugatit_tf.training.guard import Guard
 from ugatit_tf.training.monitor import Monitor
 from ugatit_tf.training.stop import StopRequest
 from ugatit_tf.training.summaries import Summaries
@@ -16,13 +17,17 @@ from ugatit_tf.training.ugatit import UGATIT
 
 
 def train(
-    model: UGATIT, batches: Iterator[Batch], writer: CheckpointWriter, summaries: Summaries, config: Config
+    model: UGATIT,
+    batches_from: Callable[..., Iterator[Batch]],
+    writer: CheckpointWriter,
+    summaries: Summaries,
+    config: Config,
 ) -> bool:
     """Trains from the model's step to the last, or until asked to stop; the last step is always saved.
 
     Args:
         model: compiled; restored where the run goes on.
-        batches: beginning with the batch of the model's step.
+        batches_from: gives the batches from `first_step` on.
         writer: of the checkpoints.
         summaries: of curves and sample grids.
         config: of the run.
@@ -31,13 +36,15 @@ def train(
         Whether the training is complete.
 
     Raises:
-        RunError: where memory runs out, or a checkpoint cannot be written.
+        RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     # Nothing here depends on a tensor's value in Python: autograph would only make tracing slower.
     train_step = tf.function(model.train_step, autograph=False)
     step = int(model.step)
+    batches = batches_from(first_step=step)
     console = Console(config, step)
     monitor = Monitor(config, step, console.say, summaries.write_text)
+    guard = Guard(config, console.say, lambda step: next(batches_from(first_step=step)))
     console.say("Building the graph: the first step takes longer.")
     try:
         with StopRequest() as stop:
@@ -45,17 +52,22 @@ def train(
                 with memory.advice(config):
                     metrics = train_step(next(batches))
                 step += 1
+                guard.add(step, metrics)
                 last = step == config.total_steps
                 leaving = last or stop.requested
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
                 save = leaving or step % config.save_freq == 0
-                if save:
-                    console.say(f"Saved step {step} to {writer.save(step)}")
-                if last or step % config.log_freq == 0:
+                log, draw = (last or step % freq == 0 for freq in (config.log_freq, config.print_freq))
+                if save or log or draw:
+                    guard.check()
+                if log:
                     summaries.write_scalars(step, metrics)
-                if last or step % config.print_freq == 0:
+                if save:
+                    guard.check_variables(step, model.state)
+                    console.say(f"Saved step {step} to {writer.save(step)}")
+                if draw:
                     monitor.observe_samples(step, summaries.write_samples(step, model))
-                if save or step % config.log_freq == 0:
+                if save or log:
                     monitor.observe(step, metrics, write=save)
                 if leaving:
                     break

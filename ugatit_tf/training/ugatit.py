@@ -259,7 +259,8 @@ class UGATIT(keras.Model):
 
     def _update_of(self, kind: str) -> Update:
         networks = {name: getattr(self, name).trainable_variables for name in (f"{kind}_A", f"{kind}_B")}
-        return Update(f"{kind}_optimizer", networks, scaled=self.config.precision == "float16")
+        guarded, scaled = self.config.skip_nonfinite > 0, self.config.precision == "float16"
+        return Update(f"{kind}_optimizer", networks, guarded=guarded, scaled=scaled)
 
     def _summed(self, kind: str, name: str, metrics: Metrics) -> tuple[tf.Tensor, Metrics]:
         loss = metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"]
