@@ -136,6 +136,7 @@ class Config:
         "of initial weights, data order and augmentation",
         Constraint("from 0 to 2147483647", lambda value: 0 <= value < 2**31),
     )
+    deterministic: bool = _knob(False, "the same numbers, bit by bit, every time; may be slower")
     skip_nonfinite: int = _knob(
         0, "steps whose losses or gradients are not finite that are left out; one more stops the run", _at_least(0)
     )

@@ -64,6 +64,18 @@ def test_a_run_that_goes_on_at_a_step_sees_what_it_would_have_seen(batch_size):
         np.testing.assert_array_equal(all_images[3 * batch_size :], later)
 
 
+def test_no_picture_of_a_tour_is_left_out_or_shown_twice_where_a_run_goes_on():
+    (cache_a, pictures_a), (cache_b, pictures_b) = make_cache(7, seed=1), make_cache(5, seed=2)
+    sessions = [
+        draw((cache_a, cache_b), steps, batch_size=3, first_step=first) for first, steps in ((0, 4), (4, 1), (5, 9))
+    ]
+    for domain, pictures in enumerate((pictures_a, pictures_b)):
+        sequence, count = order(np.concatenate([session[domain] for session in sessions]), pictures), len(pictures)
+        assert len(sequence) == 3 * 14
+        tours = [sequence[i : i + count] for i in range(0, len(sequence) - count + 1, count)]
+        assert all(sorted(tour) == list(range(count)) for tour in tours)
+
+
 def test_augmentation_crops_and_flips_each_image_on_its_own():
     caches = [make_cache(1, seed=seed)[0] for seed in (1, 2)]
     pictures = make_cache(1, seed=1)[1]

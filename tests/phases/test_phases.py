@@ -165,6 +165,18 @@ def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monke
     assert error.count("\n") == 1
 
 
+def test_what_would_change_the_order_of_the_pictures_is_refused(mine, here, capsys):
+    folder = here / "checkpoint" / MODEL_DIR.format(mine)
+    folder.mkdir(parents=True)
+    (folder / "UGATIT_light.model-3.index").touch()
+    (folder / "config.json").write_text(parse(["", "--dataset", mine, *TINY]).to_json())
+    assert command("--dataset", mine, *TINY, "--batch_size", 2, "--seed", 1, "--lr", 1) == 1
+    error = capsys.readouterr().err
+    assert "--batch_size is 2 but the checkpoints were trained with 1; --seed is 1 but" in error
+    assert "--lr" not in error
+    assert error.count("\n") == 1
+
+
 def curve_steps(folder, tag):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

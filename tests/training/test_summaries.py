@@ -22,7 +22,7 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
     generator_a, generator_b = model.averages or (model.generator_A, model.generator_B)
     generator_b.variables[0].assign_add(tf.ones_like(generator_b.variables[0]))  # not what its weights alone are
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, channels), np.uint8)
-    summaries = Summaries(config, samples, samples[:1])
+    summaries = Summaries(config, samples, samples[:1], step=0)
     grids = summaries.write_samples(config.iteration + 2, model)  # the second step of the second epoch
     summaries.close()
 
@@ -45,7 +45,7 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
 
 def test_a_text_is_put_beside_the_curves(tiny_config):
     nothing = np.zeros((1, 32, 32, 3), np.uint8)
-    summaries = Summaries(tiny_config, nothing, nothing)
+    summaries = Summaries(tiny_config, nothing, nothing, step=0)
     summaries.write_text(7, "warnings/slow", "steps have got slow.")
     summaries.close()
     events = EventAccumulator(str(Path(tiny_config.log_dir) / tiny_config.model_dir))

@@ -18,6 +18,8 @@ from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
 
 _SAMPLES = 4
+# What a picture's turn hangs on: with another, those of the present tour would be skipped or seen twice.
+_DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
 
 
 def run(config: Config) -> None:
@@ -36,10 +38,10 @@ def _run(config: Config) -> None:
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
     saved = checkpoints.saved_config(config)
     if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
-        checkpoints.check_architecture(config, saved)
+        checkpoints.check_architecture(config, saved, ARCHITECTURE | _DATA_ORDER)
     prefix, damaged = checkpoints.find(config)
 
-    print(f"Device: {device.prepare()}")
+    print(f"Device: {device.prepare(deterministic=config.deterministic)}")
     for image_set in image_sets:
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
@@ -63,7 +65,7 @@ def _run(config: Config) -> None:
     batches_from = functools.partial(
         pipeline.batches, caches, config.img_size, config.batch_size, augment=config.augment_flag, seed=config.seed
     )
-    summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"))
+    summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"), int(model.step))
     checkpoints.save_config(config)
     complete = loop.train(model, batches_from, CheckpointWriter(model.state, config, damaged), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")

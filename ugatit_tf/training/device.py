@@ -5,8 +5,11 @@ import os
 import tensorflow as tf
 
 
-def prepare() -> str:
+def prepare(*, deterministic: bool = False) -> str:
     """Sets TensorFlow up, before anything runs on it: GPU memory grows as needed, graphs start fast.
+
+    Args:
+        deterministic: whether every operation has to give the same bits each time, for the rest of the process.
 
     Returns:
         What the run is on, as a user would say it.
@@ -14,6 +17,8 @@ def prepare() -> str:
     # Grappler would take longer over the training step's graph than it ever wins back: fusions that do not need it
     # (convolution and bias) happen all the same.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         # One operation at a time, each on all cores: as fast, and with fewer tensors in memory at once.

@@ -47,6 +47,8 @@ def train(
     guard = Guard(config, console.say, lambda step: next(batches_from(first_step=step)))
     console.say("Building the graph: the first step takes longer.")
     try:
+        if step and step % config.print_freq == 0 and not summaries.has_samples(step):  # killed just after that save
+            monitor.observe_samples(step, summaries.write_samples(step, model))
         with StopRequest() as stop:
             while step < config.total_steps:
                 with memory.advice(config):

@@ -12,6 +12,7 @@ from ugatit_tf.data import heatmap, images
 from ugatit_tf.errors import RunError
 from ugatit_tf.files import make_folder, reason
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.training import event_files
 from ugatit_tf.training.ugatit import UGATIT
 
 _log = logging.getLogger(__name__)
@@ -24,15 +25,17 @@ class Summaries:
         config: of the run.
         samples_a: uint8 `[N, S, S, C]`, the images of A that every grid shows.
         samples_b: likewise of B.
+        step: steps done. What curves there are of later ones, which a crash has undone, goes.
     """
 
-    def __init__(self, config: Config, samples_a: np.ndarray, samples_b: np.ndarray) -> None:
+    def __init__(self, config: Config, samples_a: np.ndarray, samples_b: np.ndarray, step: int) -> None:
         self._config = config
         self._samples = {"A": samples_a, "B": samples_b}
         self._folder = Path(config.sample_dir) / config.model_dir
         make_folder(self._folder)
         self._logs = Path(config.log_dir) / config.model_dir
         make_folder(self._logs)
+        event_files.cut(self._logs, step)
         self._told: set[str] = set()
         self._writer: tf.summary.SummaryWriter | None = None
         self._open()
@@ -56,7 +59,6 @@ class Summaries:
         Returns:
             The pictures, written or not, uint8 `[H, W, C]`, by the names above.
         """
-        epoch, index = divmod(step - 1, self._config.iteration)
         grids = {}
         for source, target in ("AB", "BA"):
             forth, back = model.sampler(target), model.sampler(source)
@@ -67,7 +69,7 @@ class Summaries:
         try:
             make_folder(self._folder)  # somebody may have tidied up
             for name, grid in grids.items():
-                images.save_png(self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png", grid)
+                images.save_png(self._path(name, step), grid)
         except RunError as error:
             self._tell(str(error), "sample pictures")
 
@@ -82,6 +84,10 @@ class Summaries:
             self._open()
         self._record(step, write)
         return grids
+
+    def has_samples(self, step: int) -> bool:
+        """Whether `write_samples` has come to its end at a step."""
+        return self._path("fake_A", step).exists()
 
     def write_text(self, step: int, name: str, text: str) -> None:
         """Puts a text beside the curves."""
@@ -124,6 +130,10 @@ class Summaries:
         if missing not in self._told:
             self._told.add(missing)
             _log.warning("Going on without %s, until this is mended: %s", missing, trouble)
+
+    def _path(self, name: str, step: int) -> Path:
+        epoch, index = divmod(step - 1, self._config.iteration)
+        return self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png"
 
 
 def _row(image: np.ndarray, forth: Generator, back: Generator) -> tuple[np.ndarray, ...]:

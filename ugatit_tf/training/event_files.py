@@ -1,0 +1,54 @@
+"""TensorBoard's event files, as far as a run that goes on has to look after them."""
+
+import os
+import struct
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from ugatit_tf.errors import RunError
+
+_HEADER = 12  # bytes before a record's data: its length, and the length's checksum
+_FOOTER = 4  # behind it: the data's checksum
+
+
+def cut(folder: Path, step: int) -> None:
+    """Takes the points of later steps out of a run's event files, as those steps are done anew.
+
+    TensorBoard hides such points by itself, but not in all of its readers. A file holds its points in the order of
+    their steps, so it is cut off; what cannot be read stays as it is.
+
+    Args:
+        folder: of the event files.
+        step: the last whose points stay.
+
+    Raises:
+        RunError: where a file cannot be cut.
+    """
+    for path in folder.glob("events.out.tfevents.*"):
+        try:
+            size = path.stat().st_size
+            end = _end(path, size, step)
+            if end < size:
+                os.truncate(path, end)
+        except OSError as error:
+            raise RunError(f"cannot take the points after step {step} out of {path}: {error.strerror}") from error
+
+
+def _end(path: Path, size: int, step: int) -> int:
+    """Where the first point of a later step begins."""
+    with path.open("rb") as file:
+        while len(header := file.read(_HEADER)) == _HEADER:
+            start = file.tell() - _HEADER
+            (length,) = struct.unpack("<Q", header[:8])
+            if file.tell() + length + _FOOTER > size:  # the writer was killed here
+                break
+            data = file.read(length + _FOOTER)[:length]
+            try:
+                event = tf.compat.v1.Event.FromString(data)
+            except DecodeError:
+                break
+            if event.step > step:
+                return start
+    return size
