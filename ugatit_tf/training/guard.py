@@ -85,8 +85,8 @@ class Guard:
         self._say(f"Skipped step {step}, {self._skipped} of at most {most}: {what}.")
 
     def _stop(self, step: int, what: str) -> RunError:
-        last = checkpoints.latest(self._config)
-        kept = f"{last} is the last good checkpoint" if last else "no checkpoint has been saved yet"
+        earlier = checkpoints.listed(self._config)
+        kept = f"{earlier[0]} is the last good checkpoint" if earlier else "no checkpoint has been saved yet"
         return RunError(
             f"Step {step}: {what}. Stopped without saving: {kept}. {self._show_batch(step)} "
             "Try a lower --lr, or leave such steps out with --skip_nonfinite."
