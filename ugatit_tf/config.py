@@ -131,6 +131,10 @@ class Config:
         "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
         _SHARE,
     )
+    jit: bool = _knob(False, "compile the training step with XLA: for GPUs; starts more slowly")
+    steps_per_call: int = _knob(
+        1, "training steps in one call of the runtime, up to where something is logged or saved", _at_least(1)
+    )
     seed: int = _knob(
         0,
         "of initial weights, data order and augmentation",

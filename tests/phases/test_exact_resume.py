@@ -12,22 +12,11 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ["--deterministic", "--dataset", "demo", "--light", "--ch", "2", "--n_res", "1", "--img_size", "32"]
-FLAGS += ["--gan_type", "dragan", "--n_critic", "2", "--batch_size", "2", "--epoch", "2", "--iteration", "4"]
-FLAGS += [
-    "--ema",
-    "0.9",
-    "--diffaugment",
-    "color,cutout",
-    "--decay_epoch",
-    "1",
-    "--log_freq",
-    "1",
-    "--save_freq",
-    "2",
-    "--print_freq",
-    "2",
-]
+FLAGS = (
+    "--deterministic --dataset demo --light --ch 2 --n_res 1 --img_size 32 --gan_type dragan --n_critic 2 --ema 0.9 "
+)
+FLAGS += "--diffaugment color,cutout --batch_size 2 --epoch 2 --iteration 4 --decay_epoch 1 --log_freq 1 "
+FLAGS += "--save_freq 2 --print_freq 2"
 # Trains, and does something in the step of a number: "leave" as Ctrl-C does, once it is done, or "die" before it is
 # written down, or "die after saving".
 PROGRAM = """
@@ -69,7 +58,7 @@ sys.exit(main.main(["main.py", *flags]))
 
 def train(folder, how="go on", at=0):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", PROGRAM, how, str(at), *FLAGS]
+    command = [sys.executable, "-c", PROGRAM, how, str(at), *FLAGS.split()]
     environment = {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == (-signal.SIGKILL if how.startswith("die") else 0), done.stdout + done.stderr

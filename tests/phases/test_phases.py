@@ -157,11 +157,11 @@ def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monke
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8,256,256,64]\nHint")
 
     monkeypatch.setattr(UGATIT, "train_step", run_out)
-    assert command("--dataset", mine, *TINY, "--batch_size", 8) == 1
+    assert command("--dataset", mine, *TINY, "--batch_size", 1000) == 1
     output, error = capsys.readouterr()
-    assert "Memory: about 0.5 GB (weights 0.0" in output
-    assert error.startswith("main.py: Out of memory. A step takes about 0.5 GB (")
-    assert "Less would be: --batch_size 1 (" in error
+    assert "Memory: about 0.8 GB (weights 0.0" in output
+    assert error.startswith("main.py: Out of memory. A step takes about 0.8 GB (")
+    assert "Less would be: --batch_size 1 (0.4 GB)" in error
     assert error.count("\n") == 1
 
 

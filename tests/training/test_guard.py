@@ -38,7 +38,7 @@ class Run:
 
     def steps(self, *steps):
         for step, changes in steps:
-            self.guard.add(step, {name: tf.constant(value) for name, value in (GOOD | changes).items()})
+            self.guard.add(step - 1, {name: tf.constant(value) for name, value in (GOOD | changes).items()})
 
 
 def test_what_is_finite_passes(tiny_config):
@@ -156,3 +156,11 @@ def test_values_that_are_not_finite_are_not_saved(tiny_config, value):
     bad = keras.Variable([1.0, value], name="bias")
     with pytest.raises(RunError, match="^Step 9: bias is not finite after it. Stopped without saving"):
         run.guard.check_variables(9, [good, counter, bad])
+
+
+def test_of_several_steps_in_a_call_the_right_one_is_named(tiny_config):
+    run = Run(tiny_config)
+    run.guard.add(0, {name: tf.constant(value) for name, value in GOOD.items()})
+    run.guard.add(1, {name: tf.fill([3], value) for name, value in GOOD.items()} | {"g_loss": tf.constant([1, NAN, 2])})
+    with pytest.raises(RunError, match=r"^Step 3: g_loss is not finite \(nan\)"):
+        run.guard.check()

@@ -85,7 +85,7 @@ def points(logs):
 
 def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, places, full_disk, caplog):
     samples, logs = places
-    summaries = Summaries(tiny_config, NOTHING, NOTHING)
+    summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
     summaries.write_scalars(1, {"g_loss": 1.0})
     with full_disk(after=next(logs.iterdir()).stat().st_size + 20):
         for step in (2, 3, 4):
@@ -112,7 +112,7 @@ def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, pl
 
 def test_a_folder_that_is_gone_is_made_again_or_its_pictures_left_out(tiny_config, places, caplog):
     samples, _ = places
-    summaries = Summaries(tiny_config, NOTHING, NOTHING)
+    summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
     shutil.rmtree(samples)
     summaries.write_samples(1, COPIER)
     assert len(list(samples.iterdir())) == 6
@@ -128,7 +128,7 @@ def test_a_folder_that_is_gone_is_made_again_or_its_pictures_left_out(tiny_confi
 def test_a_log_that_cannot_be_begun_stops_nothing(tiny_config, places, full_disk, caplog):
     _, logs = places
     with full_disk(after=0):
-        summaries = Summaries(tiny_config, NOTHING, NOTHING)
+        summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
         summaries.write_scalars(1, {"g_loss": 1.0})
         summaries.close()
     assert list(logs.iterdir()) == []

@@ -36,7 +36,12 @@ class Guard:
         self._skipped = 0
 
     def add(self, step: int, metrics: Mapping[str, tf.Tensor]) -> None:
-        """Takes in a step's metrics; `step` counts it in."""
+        """Takes in the metrics of steps.
+
+        Args:
+            step: those that were taken before.
+            metrics: scalars of one step, or `[N]` of several.
+        """
         self._pending.append((step, metrics))
         if len(self._pending) >= _MOST_PENDING:
             self.check()
@@ -51,9 +56,12 @@ class Guard:
         pending, self._pending = self._pending, []
         if not pending:
             return
-        rows = tf.stack([tf.stack([tf.cast(v, tf.float32) for v in metrics.values()]) for _, metrics in pending])
-        for (step, metrics), row in zip(pending, rows.numpy(), strict=True):
-            numbers = dict(zip(metrics, row, strict=True))
+        names = list(pending[0][1])
+        columns = [tf.stack([tf.reshape(metrics[name], [-1]) for name in names]) for _, metrics in pending]  # [M, N]
+        counts = [column.shape[1] for column in columns]
+        steps = [step + i + 1 for (step, _), count in zip(pending, counts, strict=True) for i in range(count)]
+        for step, row in zip(steps, tf.concat(columns, axis=1).numpy().T, strict=True):
+            numbers = dict(zip(names, row, strict=True))
             if (step - 1) % self._config.n_critic:  # repeats the generators' numbers of an earlier step
                 numbers = {name: value for name, value in numbers.items() if name not in GENERATOR_METRICS}
             skipped = numbers.pop(SKIPPED, 0.0) == 1.0

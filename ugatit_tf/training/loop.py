@@ -11,6 +11,7 @@ from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.console import Console
 from ugatit_tf.training.guard import Guard
 from ugatit_tf.training.monitor import Monitor
+from ugatit_tf.training.stepping import Stepper, steps_until_due
 from ugatit_tf.training.stop import StopRequest
 from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
@@ -38,8 +39,8 @@ def train(
     Raises:
         RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
-    # Nothing here depends on a tensor's value in Python: autograph would only make tracing slower.
-    train_step = tf.function(model.train_step, autograph=False)
+    stepper = Stepper(model, config)
+    frequencies = (config.log_freq, config.print_freq, config.save_freq)
     step = int(model.step)
     batches = batches_from(first_step=step)
     console = Console(config, step)
@@ -51,10 +52,12 @@ def train(
             monitor.observe_samples(step, summaries.write_samples(step, model))
         with StopRequest() as stop:
             while step < config.total_steps:
+                count = steps_until_due(step, config.steps_per_call, config.total_steps, frequencies)
                 with memory.advice(config):
-                    metrics = train_step(next(batches))
-                step += 1
-                guard.add(step, metrics)
+                    taken = stepper.run([next(batches) for _ in range(count)])
+                guard.add(step, taken)
+                step += count
+                metrics = {name: tf.reduce_mean(value) for name, value in taken.items()} if count > 1 else taken
                 last = step == config.total_steps
                 leaving = last or stop.requested
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
