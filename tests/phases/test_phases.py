@@ -239,6 +239,41 @@ def test_a_second_run_in_a_checkpoint_folder_is_refused(mine, here, capsys):
     assert error.count("\n") == 1
 
 
+PREPARE = """
+import sys
+import tensorflow as tf
+import main
+from ugatit_tf.training import device
+
+class PreparedError(Exception):
+    pass
+
+def prepare():
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # refused as soon as TensorFlow has run anything
+    raise PreparedError
+
+device.prepare = prepare
+for phase in ("train", "test", "export"):
+    try:
+        main.main(["main.py", "--phase", phase, *sys.argv[1:]])
+    except PreparedError:
+        print(phase)
+"""
+
+
+def test_the_device_is_prepared_before_a_checkpoint_is_read(mine, here, save_generators):
+    flags = ["--dataset", mine, *TINY]
+    save_generators(parse(["main.py", *flags]))
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE, *flags],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["train", "test", "export"], done.stderr
+
+
 def test_what_a_killed_run_has_half_written_goes(tiny_config, monkeypatch):
     monkeypatch.setattr(train, "_run", lambda config: None)
     folders = tiny_config.run_checkpoint_dir, Path(tiny_config.sample_dir) / tiny_config.model_dir

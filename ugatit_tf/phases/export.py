@@ -26,6 +26,7 @@ def run(config: Config) -> None:
         RunError: where there is no checkpoint, it does not fit the flags, an export is there already, it cannot be
             written, or the check finds that it does not compute what the checkpoint does; nothing is put in place then.
     """
+    print(f"Device: {device.prepare()}")
     prefix, trained = inference.find_checkpoint(config)
     target = Path(config.export_dir) / config.model_dir
     try:
@@ -40,7 +41,6 @@ def _export(config: Config, trained: Config, prefix: Path, folder: Path) -> None
     names = config.export_formats
     calibration = {direction: _calibration(config, direction) for direction in inference.DIRECTIONS}
     pictures = {direction: _test_images(config, direction) for direction in inference.DIRECTIONS}
-    print(f"Device: {device.prepare()}")
     print(f"Exporting {prefix}{inference.note(config, prefix)}")
     generators = {}
     for direction in inference.DIRECTIONS:

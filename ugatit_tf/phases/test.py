@@ -49,10 +49,10 @@ def run(config: Config) -> None:
         RunError: where there is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB;
             and, after all else is done, where some images could not be read, naming them.
     """
+    print(f"Device: {device.prepare()}")
     prefix, _ = inference.find_checkpoint(config)
     test_a, test_b = sources.open_splits(config, ("testA", "testB"), one_will_do=True)
 
-    print(f"Device: {device.prepare()}")
     note = inference.note(config, prefix)
     print(f"Translating with {prefix}{note}")
     a_to_b, b_to_a = (

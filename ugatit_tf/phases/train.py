@@ -39,9 +39,9 @@ def _run(config: Config) -> None:
     saved = checkpoints.saved_config(config)
     if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
         checkpoints.check_architecture(config, saved, ARCHITECTURE | _DATA_ORDER)
+    print(f"Device: {device.prepare(deterministic=config.deterministic)}")
     prefix, damaged = checkpoints.find(config)
 
-    print(f"Device: {device.prepare(deterministic=config.deterministic)}")
     for image_set in image_sets:
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
