@@ -40,3 +40,16 @@ def test_a_moving_average_may_come_and_go(tiny_config, capsys, ema):
         (0.0, 0.9): ["The moving average starts here, from the weights: the checkpoint has none."],
         (0.9, 0.0): ["The checkpoint's moving average is left out, as --ema is 0."],
     }.get(ema, [])
+
+
+@pytest.mark.parametrize("precisions", [("float16", "float16"), ("float32", "float16"), ("float16", "bfloat16")])
+def test_a_loss_scale_may_come_and_go(tiny_config, precisions):
+    before, after = (
+        scrambled(dataclasses.replace(tiny_config, precision=value), seed) for seed, value in enumerate(precisions)
+    )
+    own = values(after.state)
+    saved = own | values(before.state)
+    train._resume(after, CheckpointWriter(before.state, tiny_config).save(7))
+    np.testing.assert_equal(values(after.state), {path: saved[path] for path in own})
+    scales = [path for path in own if path.endswith("/loss_scale")]
+    assert len(scales) == 2 * (precisions[1] == "float16")

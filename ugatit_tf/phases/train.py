@@ -16,6 +16,7 @@ from ugatit_tf.training import checkpoint_files, checkpoints, device, lock, loop
 from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.summaries import Summaries
 from ugatit_tf.training.ugatit import UGATIT
+from ugatit_tf.training.updates import LossScale
 
 _SAMPLES = 4
 # What a picture's turn hangs on: with another, those of the present tour would be skipped or seen twice.
@@ -72,11 +73,15 @@ def _run(config: Config) -> None:
 
 
 def _resume(model: UGATIT, prefix: Path) -> None:
-    """Restores all state but moving averages where there are none in the checkpoint: these begin with the weights."""
-    averages = checkpoints.averages_in(prefix)
+    """Restores all state, except for what another `--ema` or `--precision` has left out of the checkpoint.
+
+    Moving averages begin with the weights then, loss scales anew.
+    """
+    averages, scales = checkpoints.averages_in(prefix), checkpoints.loss_scales_in(prefix)
     starting = set() if averages else {variable.path for variable in model.average_variables}
-    restored = [variable for variable in model.state if variable.path not in starting]
-    checkpoints.restore(restored, prefix, whole=True, others=averages)
+    fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
+    restored = [variable for variable in model.state if variable.path not in fresh]
+    checkpoints.restore(restored, prefix, whole=True, others=averages | scales)
     print(f"Resuming at step {int(model.step)} from {prefix}")
     if starting:
         model.start_averages()

@@ -20,6 +20,7 @@ from ugatit_tf.files import make_folder, reason, staged, write_atomically
 from ugatit_tf.training import checkpoint_files, checkpoint_names, ema
 from ugatit_tf.training.checkpoint_files import Found, key
 from ugatit_tf.training.checkpoint_names import step_in_name
+from ugatit_tf.training.updates import LossScale
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +100,15 @@ def averages_in(prefix: Path) -> set[str]:
         RunError: where it is damaged.
     """
     return averages(Bundle(prefix).shapes)
+
+
+def loss_scales_in(prefix: Path) -> set[str]:
+    """The names of float16's loss scales in a checkpoint; none where its run had another precision last.
+
+    Raises:
+        RunError: where it is damaged.
+    """
+    return {name for name in Bundle(prefix).shapes if any(f"_optimizer.S{own}/" in name for own in LossScale.NAMES)}
 
 
 class CheckpointWriter:

@@ -27,11 +27,12 @@ class LossScale:
     """
 
     INITIAL, PATIENCE = 2.0**15, 2000
+    NAMES = ("loss_scale", "good_steps")
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
         initializer = keras.initializers.Constant(self.INITIAL)
-        self.factor = optimizer.add_variable((), initializer, name="loss_scale")
-        self.good_steps = optimizer.add_variable((), dtype="int64", name="good_steps")
+        self.factor = optimizer.add_variable((), initializer, name=self.NAMES[0])
+        self.good_steps = optimizer.add_variable((), dtype="int64", name=self.NAMES[1])
 
     def observe(self, finite: tf.Tensor) -> None:
         """Adapts the factor to whether the gradients were finite."""
