@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks.step_time import discriminator_flops, generator_flops
+from benchmarks.step_time import CASES, discriminator_flops, generator_flops, tables
+from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 
@@ -45,3 +46,23 @@ def test_counts_are_those_of_the_networks(network, expected, monkeypatch):
 
 def test_a_translation_at_256_px_is_105_billion_operations():
     assert generator_flops(64, 4, 256) == pytest.approx(105e9, rel=0.01)
+
+
+def test_every_case_can_be_trained():
+    for changes in CASES.values():
+        knobs = {name: value for name, value in changes.items() if name not in ("repeats", "steps")}
+        Config(**knobs).validate()
+
+
+def test_targets_compare_the_cases_that_were_measured():
+    light = {"gflops": 200.0, "start_s": 20.0, "step_s": 12.0, "step_s_per_image": 12.0, "step_ratio": 1.2}
+    results = {"light": light | {"peak_gb": 4.4}, "bfloat16": {"step_s": 6.0}, "batch 4": {"step_s_per_image": 9.0}}
+    lines = tables(results).splitlines()
+    assert lines[2] == "| light | 200.00 | 20.00 | 12.00 | 1.20 |  |  | 4.40 |"
+    assert lines[-5:] == [
+        "| step, float32, over its convolutions | 1.20 | 1.1 |",
+        "| step, bfloat16 / float32 | 0.50 | 0.55 |",
+        "| train step at batch 4 / batch 1, per image | 0.75 | 0.9 |",
+        "| start to end of first step, less a step, s | 8.00 | 10 |",
+        "| peak, light, GB | 4.40 | 4.5 |",
+    ]

@@ -12,7 +12,14 @@ _SHUFFLE, _CROP, _FLIP = range(3)
 
 
 def batches(
-    caches: Sequence[ImageCache], img_size: int, batch_size: int, *, augment: bool, seed: int, first_step: int
+    caches: Sequence[ImageCache],
+    img_size: int,
+    batch_size: int,
+    *,
+    augment: bool,
+    seed: int,
+    first_step: int,
+    device: str | None = None,
 ) -> Iterator[Batch]:
     """Endless training batches.
 
@@ -25,6 +32,7 @@ def batches(
         augment: crop and flip at random; without it the load size must be `img_size`.
         seed: of order and augmentation.
         first_step: the batch to begin with; the batches before it are passed over at no cost.
+        device: where batches are put ahead of time; None for the host's memory.
 
     Yields:
         Images of A and of B, float32 `[batch_size, img_size, img_size, C]` in [-1, 1].
@@ -37,8 +45,11 @@ def batches(
         for index, cache in enumerate(caches)
     ]
     dataset = tf.data.Dataset.zip(tuple(domain.batch(batch_size, drop_remainder=True) for domain in domains))
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    if device is not None:
+        dataset = dataset.apply(tf.data.experimental.prefetch_to_device(device))
     try:
-        yield from dataset.prefetch(tf.data.AUTOTUNE)
+        yield from dataset
     except tf.errors.OpError:
         for cache in caches:
             if cache.failure:

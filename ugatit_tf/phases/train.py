@@ -64,7 +64,13 @@ def _run(config: Config) -> None:
 
     caches = open_caches(image_sets, config.load_size, config.img_ch, Path(config.cache_dir))
     batches_from = functools.partial(
-        pipeline.batches, caches, config.img_size, config.batch_size, augment=config.augment_flag, seed=config.seed
+        pipeline.batches,
+        caches,
+        config.img_size,
+        config.batch_size,
+        augment=config.augment_flag,
+        seed=config.seed,
+        device=device.for_batches(),
     )
     summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"), int(model.step))
     checkpoints.save_config(config)

@@ -27,3 +27,8 @@ def prepare(*, deterministic: bool = False) -> str:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return "GPU " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+
+
+def for_batches() -> str | None:
+    """The device that batches are put on ahead of time; None for the host's memory."""
+    return "/GPU:0" if tf.config.list_physical_devices("GPU") else None
