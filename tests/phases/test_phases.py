@@ -248,7 +248,7 @@ from ugatit_tf.training import device
 class PreparedError(Exception):
     pass
 
-def prepare():
+def prepare(**_):
     tf.config.threading.set_inter_op_parallelism_threads(1)  # refused as soon as TensorFlow has run anything
     raise PreparedError
 
