@@ -106,7 +106,9 @@ def test_a_domain_without_a_readable_image_is_an_error_of_the_user():
 
 def test_a_run_stops_when_it_meets_too_many_unreadable_images():
     domain, broken = make_cache(30)[0], make_cache(30, unreadable=range(0, 30, 3))[0]
-    with pytest.raises(RunError, match=r"^([4-9]|10) of the 30 images in somewhere cannot be read, .* 5%: \d+\.png: truncated"):
+    with pytest.raises(
+        RunError, match=r"^([4-9]|10) of the 30 images in somewhere cannot be read, .* 5%: \d+\.png: truncated"
+    ):
         draw((domain, broken), 30)
 
 

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf.data import pipeline
+from ugatit_tf.data.cache import ImageCache
+from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.training import checkpoints
 from ugatit_tf.training.stepping import Stepper, steps_until_due
 from ugatit_tf.training.ugatit import UGATIT
 
@@ -56,3 +60,22 @@ def test_xla_takes_the_same_steps(tiny_config):
 )
 def test_calls_end_where_something_is_due(step, most, expected):
     assert steps_until_due(step, most, 60, (10, 37)) == expected
+
+
+def test_nothing_is_traced_again_over_epochs_decay_and_a_restored_state(tiny_config, monkeypatch):
+    traces = []
+    take = UGATIT.train_step
+    monkeypatch.setattr(UGATIT, "train_step", lambda self, data: traces.append(data) or take(self, data))
+    config = dataclasses.replace(tiny_config, epoch=4, iteration=2, decay_epoch=1)
+    model = UGATIT(config)
+    model.compile()
+    stepper = Stepper(model, config)
+    black = np.zeros((32, 32, 3), np.uint8)
+    cache = ImageCache(ImageSet("somewhere", ("0.png", "1.png", "2.png"), lambda *_: black), 32, 3, None)
+    batches = pipeline.batches([cache, cache], 32, 2, augment=False, seed=0, first_step=0)  # of 3 images: none is short
+    rates = {float(stepper.run([next(batches)])["learning_rate"]) for _ in range(config.total_steps - 1)}
+    assert len(rates) > 2
+    checkpoints.restore(model.state, checkpoints.CheckpointWriter(model.state, config).save(7), whole=True)
+    stepper.run([next(batches)])
+    assert int(model.step) == config.total_steps
+    assert len(traces) == 1
