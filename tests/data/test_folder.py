@@ -3,24 +3,11 @@ import logging
 import os
 
 import numpy as np
-import pytest
-from PIL import Image
 
 from ugatit_tf.data import folder, sources
 
 
-def put(folder, name, colour=(255, 0, 0), size=(4, 4)):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-
-
-@pytest.fixture
-def mine(tiny_config, tmp_path):
-    return dataclasses.replace(tiny_config, dataset="mine"), tmp_path / "dataset" / "mine"
-
-
-def test_folder_lists_images_at_any_depth_and_counts_the_rest(mine):
+def test_folder_lists_images_at_any_depth_and_counts_the_rest(mine, put):
     config, root = mine
     for name in ("b.png", "a.JPG", "deep/er/c.bmp", "deep/d.webp", "e.tiff", "f.gif"):
         put(root / "trainA", name)
@@ -34,7 +21,7 @@ def test_folder_lists_images_at_any_depth_and_counts_the_rest(mine):
     assert image_set.place == str(root / "trainA")
 
 
-def test_folder_images_are_read_at_the_side_asked_for(mine):
+def test_folder_images_are_read_at_the_side_asked_for(mine, put):
     config, root = mine
     put(root / "testB", "x.png", colour=(10, 20, 30), size=(7, 5))
     (image_set,) = sources.open_splits(config, ("testB",))
@@ -43,7 +30,7 @@ def test_folder_images_are_read_at_the_side_asked_for(mine):
     assert grey.read(0, 8).shape == (8, 8, 1)
 
 
-def test_equal_stems_get_names_of_their_own(mine):
+def test_equal_stems_get_names_of_their_own(mine, put):
     config, root = mine
     for name in ("1.png", "1.jpg", "x/1.jpg", "x/2.jpg"):
         put(root / "testA", name)
@@ -51,7 +38,7 @@ def test_equal_stems_get_names_of_their_own(mine):
     assert image_set.names == ("1_jpg", "1_png", "x_1_jpg", "2")
 
 
-def test_a_name_made_up_does_not_take_anothers(mine):
+def test_a_name_made_up_does_not_take_anothers(mine, put):
     config, root = mine
     for name in ("1.jpg", "1.png", "1_jpg.png"):
         put(root / "testA", name)
@@ -67,7 +54,7 @@ def test_a_name_is_never_too_long_for_a_file():
     assert names[2].startswith("셀" * 76)
 
 
-def test_links_to_folders_are_followed_but_never_in_circles(mine, tmp_path, caplog):
+def test_links_to_folders_are_followed_but_never_in_circles(mine, tmp_path, caplog, put):
     _, root = mine
     put(root / "trainA", "inside/a.png")
     put(root / "trainB", "drawing.png")
@@ -85,7 +72,7 @@ def test_links_to_folders_are_followed_but_never_in_circles(mine, tmp_path, capl
     assert [record.args[0].rpartition("/")[2] for record in caplog.records] == ["self", "up", "again"]
 
 
-def test_a_split_may_be_a_link(mine, tmp_path):
+def test_a_split_may_be_a_link(mine, tmp_path, put):
     config, root = mine
     put(tmp_path, "photos/a.png")
     root.mkdir(parents=True)
@@ -93,7 +80,7 @@ def test_a_split_may_be_a_link(mine, tmp_path):
     assert sources.open_splits(config, ("trainA",))[0].names == ("a",)
 
 
-def test_a_folder_that_may_not_be_listed_is_named(mine, monkeypatch, caplog):
+def test_a_folder_that_may_not_be_listed_is_named(mine, monkeypatch, caplog, put):
     _, root = mine
     put(root / "trainA", "a.png")
     put(root / "trainA", "private/b.png")

@@ -8,18 +8,7 @@ from ugatit_tf.data import demo, sources
 from ugatit_tf.errors import RunError
 
 
-def put(folder, name, colour=(255, 0, 0), size=(4, 4)):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-
-
-@pytest.fixture
-def mine(tiny_config, tmp_path):
-    return dataclasses.replace(tiny_config, dataset="mine"), tmp_path / "dataset" / "mine"
-
-
-def test_missing_folders_are_all_named(mine):
+def test_missing_folders_are_all_named(mine, put):
     config, root = mine
     put(root / "trainA", "a.png")
     (root / "testA").mkdir()
@@ -29,7 +18,7 @@ def test_missing_folders_are_all_named(mine):
         assert text in str(error.value)
 
 
-def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine):
+def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine, put):
     config, root = mine
     put(root / "testA", "a.png", colour=(1, 2, 3))
     (root / "testA" / "b.png").write_bytes(b"no image")
@@ -43,7 +32,7 @@ def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine):
         sources.read_all(image_set, [1], 2, said.append)
 
 
-def test_one_of_the_splits_will_do_where_that_is_asked_for(mine):
+def test_one_of_the_splits_will_do_where_that_is_asked_for(mine, put):
     config, root = mine
     put(root / "testA", "a.png")
     assert [len(s) for s in sources.open_splits(config, ("testA", "testB"), one_will_do=True)] == [1, 0]
