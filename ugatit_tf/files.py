@@ -36,6 +36,12 @@ def reason(error: Exception) -> str:
     return " ".join(words.split()) or type(error).__name__
 
 
+def overlap(one: Path, other: Path) -> bool:
+    """Whether two paths are of the same place, or one is inside the other, links followed."""
+    one, other = one.resolve(), other.resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it; one that exists is left as it is.
 

@@ -13,6 +13,7 @@ from ugatit_tf.errors import RunError
 from ugatit_tf.files import shown, write_atomically
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+KINDS = "JPEG, PNG, BMP, GIF, WebP or TIFF"  # the same, in words
 ENDINGS = {"png": ".png", "jpeg": ".jpg"}  # of the formats that pictures are written in
 
 # A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
@@ -234,6 +235,6 @@ def to_picture(image: np.ndarray) -> Image.Image:
 def _reason(error: Exception) -> str:
     """The error's text as one line, without the path that an OSError repeats."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a JPEG, PNG, BMP, GIF, WebP or TIFF image"
+        return f"not a {KINDS} image"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

@@ -7,11 +7,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, folder, parallel, selection
+from ugatit_tf.data import crops, folder, images, parallel, selection
 from ugatit_tf.data.prepared import SPLITS, PreparedFolder
 from ugatit_tf.data.survey import UNREADABLE, Picture, Surveyor
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.files import shown
+from ugatit_tf.files import overlap, shown
 from ugatit_tf.reports import preparation
 from ugatit_tf.reports.outcome import Domain, Dropped, Kept
 
@@ -37,7 +37,7 @@ def run(config: Config) -> None:
     found = {name: folder.list_images(path) for name, path in inputs.items()}
     for name, (paths, _) in found.items():
         if not paths:
-            raise RunError(f"--input_{name} {inputs[name]} has no JPEG, PNG, BMP, GIF, WebP or TIFF files.")
+            raise RunError(f"--input_{name} {inputs[name]} has no {images.KINDS} files.")
 
     dataset.make_folders()
     pictures = {
@@ -67,15 +67,10 @@ def _check_places(inputs: Mapping[str, Path], root: Path) -> None:
         if not path.is_dir():
             raise UsageError(f"--input_{name} {path}: no such folder.")
         for made in (*SPLITS, preparation.PICTURES):
-            if _overlap(path, root / made):
+            if overlap(path, root / made):
                 raise UsageError(f"--input_{name} {path} overlaps with {root / made}, which is written: take another.")
-    if _overlap(*inputs.values()):
+    if overlap(*inputs.values()):
         raise UsageError(f"--input_A {inputs['A']} and --input_B {inputs['B']} overlap: they must be apart.")
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    one, other = one.resolve(), other.resolve()
-    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _survey(name: str, dataset: PreparedFolder, paths: Sequence[str], surveyor: Surveyor) -> list[Picture]:

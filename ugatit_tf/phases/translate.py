@@ -16,7 +16,7 @@ from ugatit_tf.data import crops, folder, images, parallel, prepared
 from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.files import make_folder, shown, stamp
+from ugatit_tf.files import make_folder, overlap, shown, stamp
 from ugatit_tf.inference import Translator
 from ugatit_tf.training import device
 
@@ -181,14 +181,13 @@ def _inputs(path: Path, results: Path) -> tuple[Path, list[str]]:
     """A folder and the pictures to translate, relative to it."""
     if not path.exists():
         raise UsageError(f"--input {path}: no such file or folder.")
-    one, other = path.resolve(), results.resolve()
-    if one.is_relative_to(other) or other.is_relative_to(one):
+    if overlap(path, results):
         raise UsageError(f"--input {path} and {results}, which is written, overlap: give another --output.")
     if not path.is_dir():
         return path.parent, [path.name]
     paths, _ = folder.list_images(path)
     if not paths:
-        raise RunError(f"--input {path} has no JPEG, PNG, BMP, GIF, WebP or TIFF files.")
+        raise RunError(f"--input {path} has no {images.KINDS} files.")
     return path, paths
 
 
