@@ -10,9 +10,8 @@ from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.training import checkpoint_names, status
 from ugatit_tf.training.lock import LOCK_FILE
-from ugatit_tf.training.status import STATUS_FILE, Status
+from ugatit_tf.training.status import NETWORKS, STATUS_FILE, Status
 
-_NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")
 _SHOWN_RUNS = 10
 _LABEL = 12  # characters
 
@@ -49,7 +48,7 @@ def _tell(current: Status, now: float) -> None:
         _say("Rate", f"{current.steps_per_second:.3g} steps/s, {left}")
     _say("As of", _when(current.written, now))
     _say("Losses", _numbers(current.metrics, "d_loss", "g_loss"))
-    for network in _NETWORKS:
+    for network in NETWORKS:
         if names := [name for name in current.metrics if name.startswith(f"{network}/")]:
             _say("", f"{network}: {_numbers(current.metrics, *names)}")
     for index, alarm in enumerate(current.warnings):

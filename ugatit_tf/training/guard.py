@@ -12,10 +12,10 @@ from ugatit_tf.data import images
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.errors import RunError
 from ugatit_tf.training import checkpoints
+from ugatit_tf.training.status import NETWORKS
 from ugatit_tf.training.ugatit import GENERATOR_METRICS
 
 SKIPPED = "skipped"  # the metric that is 1 where a step has changed nothing
-_NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # as a step goes through them
 _MOST_PENDING = 1000  # steps, as their metrics stay on the device
 
 
@@ -117,7 +117,7 @@ def _culprits(numbers: Mapping[str, float]) -> list[str]:
     def order(name: str) -> tuple[int, bool]:
         network, _, term = name.partition("/")
         # Sums over networks come last; a network's gradient follows from its loss.
-        return (_NETWORKS.index(network) // 2 if network in _NETWORKS else len(_NETWORKS), term == "gradient_norm")
+        return (NETWORKS.index(network) // 2 if network in NETWORKS else len(NETWORKS), term == "gradient_norm")
 
     bad = sorted((name for name, value in numbers.items() if not np.isfinite(value)), key=order)
     return [f"{_in_words(name)} is not finite ({numbers[name]})" for name in bad]
@@ -125,6 +125,6 @@ def _culprits(numbers: Mapping[str, float]) -> list[str]:
 
 def _in_words(name: str) -> str:
     network, _, term = name.partition("/")
-    if network not in _NETWORKS:
+    if network not in NETWORKS:
         return name
     return f"the gradient norm of {network}" if term == "gradient_norm" else f"the {term} loss of {network}"

@@ -9,6 +9,7 @@ from ugatit_tf.files import write_atomically
 from ugatit_tf.training.watch import Alarm
 
 STATUS_FILE = "status.json"
+NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # begin a metric's name; as in a step
 
 
 @dataclasses.dataclass(frozen=True)
