@@ -105,7 +105,7 @@ def is_averaged(config: Config, prefix: Path) -> bool:
         RunError: where the checkpoint is damaged.
     """
     trained = checkpoints.config_in(prefix.parent) or config
-    return trained.ema > 0 and bool(checkpoints.averages_in(prefix))
+    return trained.ema > 0 and bool(checkpoints.averages(checkpoints.names_in(prefix)))
 
 
 def note(config: Config, prefix: Path) -> str:

@@ -130,12 +130,12 @@ def test_averages_count_as_the_rest_of_a_checkpoint(tiny_config, models):
     prefix = CheckpointWriter(model.state, tiny_config).save(1)
     with pytest.raises(RunError, match=r"100 variables that this network lacks; one is variables/ema_generator_A"):
         checkpoints.restore(plain.state, prefix, whole=True)
-    averages = checkpoints.averages_in(prefix)
+    averages = checkpoints.averages(checkpoints.names_in(prefix))
     assert averages == {checkpoints.key(variable.path) for variable in model.average_variables}
     checkpoints.restore(plain.state, prefix, whole=True, others=averages)
     np.testing.assert_equal(values(plain.generator_variables), values(model.generator_variables))
 
     prefix = CheckpointWriter(plain.state, tiny_config).save(2)
-    assert checkpoints.averages_in(prefix) == set()
+    assert checkpoints.averages(checkpoints.names_in(prefix)) == set()
     with pytest.raises(RunError, match="does not fit this network"):
         checkpoints.restore(model.state, prefix, whole=True)

@@ -83,7 +83,8 @@ def _resume(model: UGATIT, prefix: Path) -> None:
 
     Moving averages begin with the weights then, loss scales anew.
     """
-    averages, scales = checkpoints.averages_in(prefix), checkpoints.loss_scales_in(prefix)
+    names = checkpoints.names_in(prefix)
+    averages, scales = checkpoints.averages(names), checkpoints.loss_scales(names)
     starting = set() if averages else {variable.path for variable in model.average_variables}
     fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
     restored = [variable for variable in model.state if variable.path not in fresh]

@@ -83,6 +83,15 @@ def restore(variables: Iterable[keras.Variable], prefix: Path, *, whole: bool, o
         variable.assign(values)
 
 
+def names_in(prefix: Path) -> Collection[str]:
+    """The names of all that a checkpoint holds.
+
+    Raises:
+        RunError: where it is damaged.
+    """
+    return Bundle(prefix).shapes.keys()
+
+
 def has_discriminators(names: Collection[str]) -> bool:
     """Whether a checkpoint with these names in it holds more than generators."""
     return any(name.startswith("variables/discriminator_") for name in names)
@@ -93,22 +102,9 @@ def averages(names: Collection[str]) -> set[str]:
     return {name for name in names if name.startswith(f"variables/{ema.PREFIX}")}
 
 
-def averages_in(prefix: Path) -> set[str]:
-    """As `averages`, of a checkpoint's own names.
-
-    Raises:
-        RunError: where it is damaged.
-    """
-    return averages(Bundle(prefix).shapes)
-
-
-def loss_scales_in(prefix: Path) -> set[str]:
-    """The names of float16's loss scales in a checkpoint; none where its run had another precision last.
-
-    Raises:
-        RunError: where it is damaged.
-    """
-    return {name for name in Bundle(prefix).shapes if any(f"_optimizer.S{own}/" in name for own in LossScale.NAMES)}
+def loss_scales(names: Collection[str]) -> set[str]:
+    """The names of float16's loss scales among those in a checkpoint; none where its run had another precision last."""
+    return {name for name in names if any(f"_optimizer.S{own}/" in name for own in LossScale.NAMES)}
 
 
 class CheckpointWriter:
