@@ -1,9 +1,11 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from benchmarks.little_data import score, spread
+from benchmarks import demo_runs
+from benchmarks.demo_runs import score, spread
 from ugatit_tf.data import demo, images
 
 
@@ -22,4 +24,15 @@ def test_scores_are_those_of_the_test_faces(tiny_config, save_generators, monkey
 
 
 def test_spread_is_mean_and_range():
-    assert spread([{"A2B": 0.1}, {"A2B": 0.2}, {"A2B": 0.6}], "A2B") == "0.3000 (0.1000 to 0.6000)"
+    assert spread([0.1, 0.6, 0.2]) == "0.3000 (0.1000 to 0.6000)"
+
+
+def test_a_report_is_a_row_for_each_kind_of_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo_runs, "RESULTS", tmp_path / "results")
+    scores = {"with": [{"A2B": 0.25, "B2A": 0.5}], "without": [{"A2B": 0.125, "B2A": 1.0}]}
+    demo_runs.report("some", scores)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "| with | 0.2500 (0.2500 to 0.2500) | 0.5000 (0.5000 to 0.5000) |",
+        "| without | 0.1250 (0.1250 to 0.1250) | 1.0000 (1.0000 to 1.0000) |",
+    ]
+    assert json.loads((tmp_path / "results" / "some.json").read_text()) == scores

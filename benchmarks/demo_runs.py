@@ -1,0 +1,83 @@
+"""Trainings of the demo preset, and how far their test faces are from the true answers: for other benchmarks."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def train(folder: Path, **flags: object) -> Path:
+    """Trains to the end, if that has not been done.
+
+    Args:
+        folder: where all goes that the run writes.
+        **flags: of the run, beside those of the demo preset.
+
+    Returns:
+        The folder of its checkpoints.
+    """
+    places = {name: folder / name for name in ("checkpoint_dir", "sample_dir", "log_dir", "cache_dir")}
+    flags = {"preset": "demo", "max_to_keep": 1} | places | flags
+    command = [sys.executable, "main.py", "--phase", "train", *(f"--{name}={value}" for name, value in flags.items())]
+    subprocess.run(command, cwd=ROOT, check=True)
+    (config,) = (folder / "checkpoint_dir").glob("*/config.json")
+    return config.parent
+
+
+def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
+    """The mean L1 of a run's test faces to their true answers, from 0 to 1, by direction.
+
+    Args:
+        checkpoint_dir: of the run.
+        averaged: whether it is the moving average of its generators that translates.
+    """
+    from ugatit_tf.data import images
+    from ugatit_tf.evaluation.paired import l1
+    from ugatit_tf.training import checkpoint_files, checkpoints
+    from ugatit_tf.training.ugatit import build_generator
+
+    config = checkpoints.config_in(checkpoint_dir)
+    prefix = checkpoint_files.newest_sound(checkpoint_dir, config.model_name).prefix
+    faces = {domain: _faces(f"test{domain}", config.img_size) for domain in "AB"}
+    found = {}
+    for source, target in ("AB", "BA"):
+        generator = build_generator(config, target, average=averaged)
+        checkpoints.restore(generator.variables, prefix, whole=False)
+        pairs = zip(faces[source], faces[target], strict=True)
+        errors = [l1(images.to_uint8(generator(images.to_float(face)).image.numpy()), truth) for face, truth in pairs]
+        found[f"{source}2{target}"] = statistics.mean(errors)
+    return found
+
+
+def report(name: str, scores: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Prints a table, and writes `benchmarks/results/NAME.json`.
+
+    Args:
+        name: of the benchmark.
+        scores: each row's runs, one a seed, as `score` gives them.
+    """
+    print("Mean L1 to the true answers, and in brackets its range over the seeds")
+    print("| | A to B | B to A |\n| --- | ---: | ---: |")
+    for row, runs in scores.items():
+        print(f"| {row} | {spread([run['A2B'] for run in runs])} | {spread([run['B2A'] for run in runs])} |")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(scores, indent=2) + "\n")
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean of some numbers, and the lowest and the highest."""
+    return f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+
+
+def _faces(split: str, size: int) -> list[np.ndarray]:
+    """The demo's faces as batches of one, uint8 `[1, size, size, 3]`."""
+    from ugatit_tf.data import demo
+
+    return [demo.draw(split, index, size)[np.newaxis] for index in range(demo.SPLIT_SIZES[split])]
