@@ -9,7 +9,7 @@ from ugatit_tf.networks.precision import narrow, product_dtype, products_in, wid
 
 # What may be done in the narrow type: a convolution, its bias, its padding and cropping, its division by a norm.
 NARROW = {"Cast", "Conv2D", "Conv2DBackpropInput", "BiasAdd", "AddV2", "MirrorPad", "StridedSlice", "RealDiv"}
-NARROW |= {"ReadVariableOp", "Identity", "Const"}
+NARROW |= {"ReadVariableOp", "Identity", "Const", "Pad", "ConcatV2", "DepthToSpace"}
 
 
 def make(kind, **kwargs):

@@ -260,6 +260,16 @@ def test_narrow_products_train_nearly_alike(tiny_config, precision):
     assert results[precision] != results["float32"]
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_step_multiplies_for_the_kernels_gradients(tiny_config, recompute):
+    model = UGATIT(dataclasses.replace(tiny_config, recompute=recompute))
+    model.compile()
+    images = tf.zeros((1, 32, 32, 3))
+    graph = tf.function(model.train_step, autograph=False).get_concrete_function((images, images)).graph
+    others = [operation for operation in graph.get_operations() if operation.type == "Conv2DBackpropFilter"]
+    assert {operation.outputs[0].shape[0] for operation in others if operation.get_attr("strides")[1] == 1} == {1}
+
+
 def test_recompute_trains_alike(tiny_config):
     plain, recomputing = (make_model(tiny_config, recompute=recompute) for recompute in (False, True))
     for model in (plain, recomputing):

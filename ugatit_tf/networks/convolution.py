@@ -4,6 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.precision import narrow, wide
+from ugatit_tf.networks.product import convolve
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 _L2_NORM_EPSILON = 1e-12
@@ -118,7 +119,7 @@ class ReflectConv2D(SpectralNormLayer):
         if before or after:
             inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
         kernel, norm = self._kernel_and_norm(training)
-        x = ops.conv(inputs, narrow(kernel), strides=self.strides, padding="valid")
+        x = convolve(inputs, narrow(kernel), self.strides)
         if norm is not None:
             x = x / narrow(norm)  # the output, not the kernel: that is larger in the deep layers
         # ops.add, not +: so TensorFlow can fuse it into the convolution.

@@ -1,0 +1,117 @@
+import contextlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.networks.product import convolve, kernels_trained
+
+# side of the kernel, stride, channels, filters; height and width of the inputs
+SHAPES = {
+    "taps of 3x3": (3, 1, 2, 5, 7, 6),
+    "taps of 4x4": (4, 1, 3, 2, 9, 11),
+    "blocks": (7, 1, 2, 3, 12, 10),
+    "blocks do not fit": (7, 1, 2, 3, 12, 11),
+    "many filters": (7, 1, 2, 5, 12, 10),
+    "one pixel": (1, 1, 2, 3, 4, 5),
+    "strides": (3, 2, 2, 3, 9, 7),
+}
+
+
+def normal(*shape, dtype="float32"):
+    return tf.cast(tf.random.stateless_normal(shape, seed=shape[:2]), dtype)
+
+
+def with_gradients(function, inputs, kernel):
+    """A function's outputs, and what it gives for weighted outputs by inputs, kernel, and how steep it is by inputs."""
+    with tf.GradientTape() as outer:
+        outer.watch(kernel)
+        with tf.GradientTape(persistent=True) as inner:
+            inner.watch((inputs, kernel))
+            outputs = function(inputs, kernel)
+            weighted = tf.reduce_sum(outputs * normal(*outputs.shape, dtype=outputs.dtype))
+        slopes = inner.gradient(weighted, inputs)
+        steepness = tf.reduce_sum(slopes**2)
+    return outputs, slopes, inner.gradient(weighted, kernel), outer.gradient(steepness, kernel)
+
+
+def compared(shape, dtype="float32"):
+    """Pairs of our results and TensorFlow's own, as arrays of float32."""
+    side, strides, channels, filters, height, width = shape
+    inputs = normal(2, height, width, channels, dtype=dtype)
+    kernel = normal(side, side, channels, filters, dtype=dtype)
+    with kernels_trained():
+        ours = with_gradients(lambda x, k: convolve(x, k, strides), inputs, kernel)
+    plain = with_gradients(lambda x, k: tf.nn.conv2d(x, k, strides, "VALID"), inputs, kernel)
+    return [(tf.cast(a, "float32").numpy(), tf.cast(b, "float32").numpy()) for a, b in zip(ours, plain, strict=True)]
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape):
+    for ours, plain in compared(shape):
+        assert ours.shape == plain.shape
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("name", ["taps of 3x3", "blocks"])
+def test_narrow_numbers_stay_narrow(name):
+    for ours, plain in compared(SHAPES[name], "bfloat16"):
+        np.testing.assert_allclose(ours, plain, atol=0.02 * np.abs(plain).max())
+
+
+def test_a_batch_and_sides_of_any_size():
+    side, _, channels, filters, height, width = SHAPES["taps of 3x3"]
+    kernel = normal(side, side, channels, filters)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
+    def gradient(inputs):
+        with kernels_trained(), tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = convolve(inputs, kernel, 1)
+        return tape.gradient(outputs, kernel)
+
+    for count in (1, 3):
+        inputs = normal(count, height, width, channels)
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = tf.nn.conv2d(inputs, kernel, 1, "VALID")
+        np.testing.assert_allclose(gradient(inputs), tape.gradient(outputs, kernel), rtol=1e-4, atol=1e-4)
+
+
+def nodes_of_functions(graph):
+    return [node for function in graph.as_graph_def().library.function for node in function.node_def]
+
+
+def operations(name, *, trained):
+    """The types of the operations of a convolution's outputs and of its gradient by the kernel."""
+    side, strides, channels, filters, height, width = SHAPES[name]
+
+    @tf.function
+    def gradient(inputs, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = convolve(inputs, kernel, strides)
+        return tape.gradient(outputs, kernel)
+
+    with kernels_trained() if trained else contextlib.nullcontext():
+        graph = gradient.get_concrete_function(
+            normal(1, height, width, channels), normal(side, side, channels, filters)
+        ).graph
+    return {node.op for node in [*graph.as_graph_def().node, *nodes_of_functions(graph)]}
+
+
+def test_the_form_is_the_fast_one_where_it_pays():
+    for name in ("taps of 3x3", "taps of 4x4"):
+        assert "MatMul" in operations(name, trained=True)
+        assert "Conv2DBackpropFilter" not in operations(name, trained=True)
+        assert "Conv2DBackpropFilter" in operations(name, trained=False)  # nor is there anything else of ours
+        assert "IdentityN" not in operations(name, trained=False)
+    assert "DepthToSpace" in operations("blocks", trained=False)
+    for name in ("blocks do not fit", "many filters", "one pixel", "strides"):
+        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, trained=True))
+
+
+def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    for name in SHAPES:
+        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, trained=True))
