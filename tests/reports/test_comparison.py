@@ -54,7 +54,7 @@ def test_nothing_is_said_of_good_data():
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
     [
-        (domain(60), domain(), ["A has 60 images; results are poor under about 500"]),
+        (domain(60), domain(), ["A has 60 images; results are poor under about 500: consider --diffaugment."]),
         (domain(), domain(499), ["B has 499 images; "]),
         (
             domain(dropped=["no face"] * 200),

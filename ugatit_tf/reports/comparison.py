@@ -91,7 +91,9 @@ def rows(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]
 
 def _of_one(name: str, domain: Domain, measured: Mapping[str, Any]) -> list[str]:
     count = len(domain.kept)
-    found = [f"{name} has {count} images; results are poor under about {_FEW}."] if count < _FEW else []
+    found = []
+    if count < _FEW:
+        found.append(f"{name} has {count} images; results are poor under about {_FEW}: consider --diffaugment.")
     for reason, dropped in domain.reasons.items():
         if dropped > _MANY * domain.found:
             hint = f" For drawings, which the detector was not made for, --crop_{name} center."
