@@ -1,13 +1,12 @@
 """Trains, tests and exports U-GAT-IT: `python main.py --phase train --dataset NAME`. `--help` lists all flags."""
 
 import contextlib
-import ctypes
 import logging
 import os
 import sys
 import warnings
 
-from ugatit_tf import flags
+from ugatit_tf import allocator, flags
 from ugatit_tf.errors import UserError
 from ugatit_tf.training import terminal
 
@@ -19,8 +18,7 @@ warnings.filterwarnings("ignore", module="PIL")
 # TensorFlow's own allocator keeps regions for tensors of each size, glibc's one for each thread: with a single one for
 # all, a training needs about a tenth less. It has to be set before TensorFlow starts its threads.
 os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-    libc.mallopt(-8, 1)  # M_ARENA_MAX
+allocator.one_region()
 
 
 def main(argv: list[str]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from tqdm import tqdm
 
-from ugatit_tf import inference
+from ugatit_tf import allocator, inference
 from ugatit_tf.config import Config
 from ugatit_tf.data import crops, folder, images, parallel, prepared
 from ugatit_tf.data.crops import Cropper, NoFaceError, Region
@@ -40,6 +40,7 @@ def run(config: Config) -> None:
     config = _as_prepared(config, direction[0])
     cropper = Cropper.of(config, direction[0], "center")
     print(f"Device: {device.prepare()}")
+    allocator.keep_freed()
     translator, network = _translator(config, direction)
     if config.image_format == "jpeg" and translator.channels == 4:
         raise UsageError("--image_format jpeg: cannot hold the transparency of this network's images.")
