@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "ugatit_tf"
 LEVELS = [
-    {"errors", "allocator"},
+    {"errors", "allocator", "knobs"},
     {"files"},
     {"config", "bundle"},
     {"networks", "data"},

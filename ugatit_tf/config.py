@@ -6,11 +6,23 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.knobs import (
+    NOT_EMPTY,
+    POSITIVE,
+    SHARE,
+    Constraint,
+    at_least,
+    knob,
+    one_of,
+    some_of,
+    split_commas,
+    unset_or_one_of,
+    unset_or_some_of,
+)
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
@@ -24,176 +36,127 @@ CONFIG_FILE = "config.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Constraint:
-    """What a value has to satisfy, and how to say so: "must be {text}"."""
-
-    text: str
-    holds: Callable[[Any], bool]
-
-
-def _at_least(minimum: float) -> Constraint:
-    return Constraint(f"at least {minimum}", lambda value: value >= minimum)
-
-
-def _one_of(choices: tuple) -> Constraint:
-    return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
-
-
-def _unset_or_one_of(choices: tuple[str, ...]) -> Constraint:
-    return Constraint(f"one of {', '.join(choices)}", lambda value: value in ("", *choices))
-
-
-def _some_of(choices: tuple[str, ...]) -> Constraint:
-    return Constraint(
-        f"one or more of {', '.join(choices)}, separated by commas",
-        lambda value: set(_split_commas(value)) <= set(choices),
-    )
-
-
-def _unset_or_some_of(choices: tuple[str, ...]) -> Constraint:
-    some = _some_of(choices)
-    return Constraint(some.text, lambda value: not value or some.holds(value))
-
-
-def _split_commas(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",")]
-
-
-_POSITIVE = Constraint("more than 0", lambda value: value > 0)
-_SHARE = Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1)
-_NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
-_BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
-_TEXT = Constraint("any text", lambda _: True)
-
-
-def _knob(default: Any, doc: str, constraint: Constraint | None = None, *, architecture: bool = False) -> Any:
-    constraint = constraint or (_BOOLEAN if isinstance(default, bool) else _TEXT)
-    metadata = {"help": doc, "constraint": constraint, "architecture": architecture}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-@dataclasses.dataclass(frozen=True)
 class Config:
     """The configuration of a run. Names and defaults are the reference's where the reference has them."""
 
-    phase: str = _knob("train", "what to do", _one_of(PHASES))
-    dataset: str = _knob(
-        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", _NOT_EMPTY
+    phase: str = knob("train", "what to do", one_of(PHASES))
+    dataset: str = knob(
+        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY
     )
 
-    light: bool = _knob(False, "the light generator: 26 times smaller, any image size", architecture=True)
-    ch: int = _knob(64, "channels of the first layers", _at_least(1), architecture=True)
-    n_res: int = _knob(4, "residual blocks in the encoder, and as many in the decoder", _at_least(1), architecture=True)
-    n_dis: int = _knob(
+    light: bool = knob(False, "the light generator: 26 times smaller, any image size", architecture=True)
+    ch: int = knob(64, "channels of the first layers", at_least(1), architecture=True)
+    n_res: int = knob(4, "residual blocks in the encoder, and as many in the decoder", at_least(1), architecture=True)
+    n_dis: int = knob(
         6,
         "depth of the discriminators; lowered by itself for small images",
         Constraint(f"from {SMALLEST_N_DIS} to 16", lambda value: SMALLEST_N_DIS <= value <= 16),
         architecture=True,
     )
-    img_size: int = _knob(
+    img_size: int = knob(
         256,
         "side of the square images, in pixels; a multiple of 4",
         Constraint("a multiple of 4, at least 4", lambda value: value >= 4 and value % 4 == 0),
         architecture=True,
     )
-    img_ch: int = _knob(3, "channels of the images: grey, RGB or RGBA", _one_of(IMAGE_CHANNELS), architecture=True)
-    smoothing: bool = _knob(True, "AdaLIN smoothing", architecture=True)
-    sn: bool = _knob(True, "spectral norm in the discriminators", architecture=True)
+    img_ch: int = knob(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS), architecture=True)
+    smoothing: bool = knob(True, "AdaLIN smoothing", architecture=True)
+    sn: bool = knob(True, "spectral norm in the discriminators", architecture=True)
 
-    gan_type: str = _knob("lsgan", "adversarial loss", _one_of(GAN_TYPES))
-    GP_ld: float = _knob(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", _at_least(0))
-    adv_weight: float = _knob(1.0, "weight of the adversarial loss", _at_least(0))
-    cycle_weight: float = _knob(10.0, "weight of the cycle loss", _at_least(0))
-    identity_weight: float = _knob(10.0, "weight of the identity loss", _at_least(0))
-    cam_weight: float = _knob(1000.0, "weight of the CAM loss", _at_least(0))
+    gan_type: str = knob("lsgan", "adversarial loss", one_of(GAN_TYPES))
+    GP_ld: float = knob(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))
+    adv_weight: float = knob(1.0, "weight of the adversarial loss", at_least(0))
+    cycle_weight: float = knob(10.0, "weight of the cycle loss", at_least(0))
+    identity_weight: float = knob(10.0, "weight of the identity loss", at_least(0))
+    cam_weight: float = knob(1000.0, "weight of the CAM loss", at_least(0))
 
-    epoch: int = _knob(100, "epochs to train", _at_least(1))
-    iteration: int = _knob(10000, "steps in an epoch", _at_least(1))
-    batch_size: int = _knob(1, "images of each domain in a step", _at_least(1))
-    lr: float = _knob(0.0001, "learning rate", _POSITIVE)
-    decay_flag: bool = _knob(True, "let the learning rate fall linearly after decay_epoch")
-    decay_epoch: int = _knob(50, "epochs at the full learning rate", _at_least(0))
-    n_critic: int = _knob(1, "discriminator updates for one generator update", _at_least(1))
-    augment_flag: bool = _knob(True, "random crop and flip; without it images are only resized")
-    precision: str = _knob(
+    epoch: int = knob(100, "epochs to train", at_least(1))
+    iteration: int = knob(10000, "steps in an epoch", at_least(1))
+    batch_size: int = knob(1, "images of each domain in a step", at_least(1))
+    lr: float = knob(0.0001, "learning rate", POSITIVE)
+    decay_flag: bool = knob(True, "let the learning rate fall linearly after decay_epoch")
+    decay_epoch: int = knob(50, "epochs at the full learning rate", at_least(0))
+    n_critic: int = knob(1, "discriminator updates for one generator update", at_least(1))
+    augment_flag: bool = knob(True, "random crop and flip; without it images are only resized")
+    precision: str = knob(
         "float32",
         "in which convolutions multiply: bfloat16 is faster where the processor has it, float16 on most GPUs",
-        _one_of(PRECISIONS),
+        one_of(PRECISIONS),
     )
-    recompute: bool = _knob(False, "less memory, more time: compute residual blocks again for their gradients")
-    diffaugment: str = _knob(
+    recompute: bool = knob(False, "less memory, more time: compute residual blocks again for their gradients")
+    diffaugment: str = knob(
         "",
         "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
-        _unset_or_some_of(DIFFAUGMENT_POLICIES),
+        unset_or_some_of(DIFFAUGMENT_POLICIES),
     )
-    ema: float = _knob(
+    ema: float = knob(
         0.0,
         "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
-        _SHARE,
+        SHARE,
     )
-    jit: bool = _knob(False, "compile the training step with XLA: for GPUs; starts more slowly")
-    steps_per_call: int = _knob(
-        1, "training steps in one call of the runtime, up to where something is logged or saved", _at_least(1)
+    jit: bool = knob(False, "compile the training step with XLA: for GPUs; starts more slowly")
+    steps_per_call: int = knob(
+        1, "training steps in one call of the runtime, up to where something is logged or saved", at_least(1)
     )
-    seed: int = _knob(
+    seed: int = knob(
         0,
         "of initial weights, data order and augmentation",
         Constraint("from 0 to 2147483647", lambda value: 0 <= value < 2**31),
     )
-    deterministic: bool = _knob(False, "the same numbers, bit by bit, every time; may be slower")
-    skip_nonfinite: int = _knob(
-        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", _at_least(0)
+    deterministic: bool = knob(False, "the same numbers, bit by bit, every time; may be slower")
+    skip_nonfinite: int = knob(
+        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", at_least(0)
     )
 
-    print_freq: int = _knob(1000, "steps between sample images", _at_least(1))
-    save_freq: int = _knob(1000, "steps between checkpoints", _at_least(1))
-    log_freq: int = _knob(10, "steps between points of the TensorBoard curves", _at_least(1))
-    max_to_keep: int = _knob(5, "checkpoints kept; older ones are deleted", _at_least(1))
+    print_freq: int = knob(1000, "steps between sample images", at_least(1))
+    save_freq: int = knob(1000, "steps between checkpoints", at_least(1))
+    log_freq: int = knob(10, "steps between points of the TensorBoard curves", at_least(1))
+    max_to_keep: int = knob(5, "checkpoints kept; older ones are deleted", at_least(1))
 
-    dataset_dir: str = _knob("dataset", "where datasets lie", _NOT_EMPTY)
-    data_dir: str = _knob("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
-    checkpoint_dir: str = _knob("checkpoint", "where checkpoints go", _NOT_EMPTY)
-    sample_dir: str = _knob("samples", "where sample images go", _NOT_EMPTY)
-    log_dir: str = _knob("logs", "where TensorBoard logs go", _NOT_EMPTY)
-    result_dir: str = _knob("results", "where translated test images go", _NOT_EMPTY)
-    cache_dir: str = _knob("cache", "where decoded images go that do not fit into memory", _NOT_EMPTY)
+    dataset_dir: str = knob("dataset", "where datasets lie", NOT_EMPTY)
+    data_dir: str = knob("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
+    checkpoint_dir: str = knob("checkpoint", "where checkpoints go", NOT_EMPTY)
+    sample_dir: str = knob("samples", "where sample images go", NOT_EMPTY)
+    log_dir: str = knob("logs", "where TensorBoard logs go", NOT_EMPTY)
+    result_dir: str = knob("results", "where translated test images go", NOT_EMPTY)
+    cache_dir: str = knob("cache", "where decoded images go that do not fit into memory", NOT_EMPTY)
 
-    input_A: str = _knob("", "prepare: a folder of pictures of A, at any depth; it is only read")
-    input_B: str = _knob("", "prepare: a folder of pictures of B")
-    size: int = _knob(286, "prepare: side of the pictures it makes, in pixels", _at_least(1))
-    min_size: int = _knob(128, "prepare: pictures, or squares around faces, below this side are dropped", _at_least(1))
-    test_share: float = _knob(
+    input_A: str = knob("", "prepare: a folder of pictures of A, at any depth; it is only read")
+    input_B: str = knob("", "prepare: a folder of pictures of B")
+    size: int = knob(286, "prepare: side of the pictures it makes, in pixels", at_least(1))
+    min_size: int = knob(128, "prepare: pictures, or squares around faces, below this side are dropped", at_least(1))
+    test_share: float = knob(
         0.05,
         "prepare: share of each domain that is set apart for testing",
-        _SHARE,
+        SHARE,
     )
-    test_max: int = _knob(100, "prepare: but no more than this", _at_least(1))
-    crop: str = _knob(
+    test_max: int = knob(100, "prepare: but no more than this", at_least(1))
+    crop: str = knob(
         "",
         "how pictures become square; unset: prepare center, translate as prepared, else squeeze",
-        _unset_or_one_of(CROPS),
+        unset_or_one_of(CROPS),
     )
-    crop_A: str = _knob("", "as crop, for A alone", _unset_or_one_of(CROPS))
-    crop_B: str = _knob("", "as crop, for B alone", _unset_or_one_of(CROPS))
-    face_margin: float = _knob(0.5, "crop face: room on each side of the face, in faces", _at_least(0))
-    no_face: str = _knob("skip", "crop face: what to do without a face, skip or center", _one_of(("skip", "center")))
-    image_format: str = _knob("png", "prepare, translate: png or (high-quality) jpeg", _one_of(("png", "jpeg")))
-    input: str = _knob("", "translate: a picture, or a folder of them, at any depth")
-    output: str = _knob("", "translate: the folder whose A2B or B2A gets the results")
-    direction: str = _knob(
+    crop_A: str = knob("", "as crop, for A alone", unset_or_one_of(CROPS))
+    crop_B: str = knob("", "as crop, for B alone", unset_or_one_of(CROPS))
+    face_margin: float = knob(0.5, "crop face: room on each side of the face, in faces", at_least(0))
+    no_face: str = knob("skip", "crop face: what to do without a face, skip or center", one_of(("skip", "center")))
+    image_format: str = knob("png", "prepare, translate: png or (high-quality) jpeg", one_of(("png", "jpeg")))
+    input: str = knob("", "translate: a picture, or a folder of them, at any depth")
+    output: str = knob("", "translate: the folder whose A2B or B2A gets the results")
+    direction: str = knob(
         "",
         "translate: which way; unset, what an export is for, else A2B",
-        _unset_or_one_of(("A2B", "B2A")),
+        unset_or_one_of(("A2B", "B2A")),
     )
-    model: str = _knob("", "translate: an exported .keras file or SavedModel, or any checkpoint's folder")
-    original_size: bool = _knob(False, "translate: scale results back to the size they had in the picture")
-    paste_back: bool = _knob(False, "translate: put results back into their pictures")
+    model: str = knob("", "translate: an exported .keras file or SavedModel, or any checkpoint's folder")
+    original_size: bool = knob(False, "translate: scale results back to the size they had in the picture")
+    paste_back: bool = knob(False, "translate: put results back into their pictures")
 
-    export_dir: str = _knob("export", "where exported networks go", _NOT_EMPTY)
-    export_format: str = _knob("saved_model", "what to export, comma-separated", _some_of(EXPORT_FORMATS))
-    overwrite: bool = _knob(False, "replace an export, or a picture, that is there already")
-    from_checkpoint: str = _knob("", "convert: a checkpoint of the reference, or its folder, to bring in")
-    to_checkpoint: str = _knob("", "convert: a folder to write the newest checkpoint to, for the reference")
+    export_dir: str = knob("export", "where exported networks go", NOT_EMPTY)
+    export_format: str = knob("saved_model", "what to export, comma-separated", some_of(EXPORT_FORMATS))
+    overwrite: bool = knob(False, "replace an export, or a picture, that is there already")
+    from_checkpoint: str = knob("", "convert: a checkpoint of the reference, or its folder, to bring in")
+    to_checkpoint: str = knob("", "convert: a folder to write the newest checkpoint to, for the reference")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -264,12 +227,12 @@ class Config:
     @property
     def export_formats(self) -> tuple[str, ...]:
         """`export_format` taken apart: each of EXPORT_FORMATS that it names, once."""
-        return tuple(name for name in EXPORT_FORMATS if name in _split_commas(self.export_format))
+        return tuple(name for name in EXPORT_FORMATS if name in split_commas(self.export_format))
 
     @property
     def diffaugment_policies(self) -> tuple[str, ...]:
         """`diffaugment` taken apart: each of DIFFAUGMENT_POLICIES that it names, once."""
-        return tuple(name for name in DIFFAUGMENT_POLICIES if name in _split_commas(self.diffaugment))
+        return tuple(name for name in DIFFAUGMENT_POLICIES if name in split_commas(self.diffaugment))
 
     @property
     def total_steps(self) -> int:
