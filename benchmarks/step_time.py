@@ -115,6 +115,7 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
 
     import tensorflow as tf  # isort: skip
 
+    from ugatit_tf import allocator
     from ugatit_tf.config import Config
     from ugatit_tf.training import device
     from ugatit_tf.training.stepping import Stepper
@@ -147,6 +148,7 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
         result["step_s"] = seconds(lambda: stepper.run([(images, images)])["g_loss"].numpy())
         result["step_s_per_image"] = result["step_s"] / count
     else:
+        allocator.keep_freed()  # as the translate phase does
         generator = build_generator(config, "B")
     result["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     translate = tf.function(generator, autograph=False)

@@ -10,6 +10,7 @@ from ugatit_tf.networks.product import convolve, kernels_trained
 SHAPES = {
     "taps of 3x3": (3, 1, 2, 5, 7, 6),
     "taps of 4x4": (4, 1, 3, 2, 9, 11),
+    "patches": (4, 1, 3, 13, 6, 5),
     "blocks": (7, 1, 2, 3, 12, 10),
     "blocks do not fit": (7, 1, 2, 3, 12, 11),
     "many filters": (7, 1, 2, 5, 12, 10),
@@ -101,11 +102,13 @@ def operations(name, *, trained):
 
 
 def test_the_form_is_the_fast_one_where_it_pays():
-    for name in ("taps of 3x3", "taps of 4x4"):
+    for name in ("taps of 3x3", "taps of 4x4", "patches"):
         assert "MatMul" in operations(name, trained=True)
         assert "Conv2DBackpropFilter" not in operations(name, trained=True)
         assert "Conv2DBackpropFilter" in operations(name, trained=False)  # nor is there anything else of ours
         assert "IdentityN" not in operations(name, trained=False)
+    assert "ExtractImagePatches" in operations("patches", trained=True)
+    assert "ExtractImagePatches" not in operations("taps of 4x4", trained=True)
     assert "DepthToSpace" in operations("blocks", trained=False)
     for name in ("blocks do not fit", "many filters", "one pixel", "strides"):
         assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, trained=True))

@@ -19,10 +19,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
 
 @tf.function(autograph=False)  # layers of one shape share a graph, which is quicker to build
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
-    """For each tap of the kernel, the products of the inputs and the outputs' gradients that meet there.
-
-    With zeros added to the outputs' lines to make them as long as the inputs', what meets a tap is the inputs from one
-    of their pixels on, line after line, which takes no copy.
+    """The gradient by the kernel: for each tap, the products of the inputs and the outputs' gradients that meet there.
 
     Args:
         inputs: `[B, H, W, C]`.
@@ -32,6 +29,29 @@ def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     Returns:
         `[side, side, C, filters]`.
     """
+    channels, filters = inputs.shape[-1], upstream.shape[-1]
+    pixels = upstream.shape[:-1].num_elements()
+    if pixels is not None and pixels < filters:  # the kernel is larger than all that it met
+        gradient = _from_patches(inputs, upstream, side)
+    else:
+        gradient = tf.stack(_from_lines(inputs, upstream, side))
+    return tf.reshape(gradient, [side, side, channels, filters])
+
+
+def _from_patches(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
+    """All taps at once, of copies of what each pixel of the outputs was made of: `[side * side * C, filters]`."""
+    ones = [1, 1, 1, 1]
+    patches = tf.image.extract_patches(inputs, [1, side, side, 1], ones, ones, "VALID")
+    rows = (tf.reshape(x, [-1, x.shape[-1]]) for x in (patches, upstream))
+    return tf.matmul(*rows, transpose_a=True)
+
+
+def _from_lines(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> list[tf.Tensor]:
+    """`[C, filters]` of tap after tap.
+
+    With zeros added to the outputs' lines to make them as long as the inputs', what meets a tap is the inputs from one
+    of their pixels on, line after line, which takes no copy.
+    """
     more, width = side - 1, ops.shape(inputs)[2]
     pixels = tf.reshape(inputs, [-1, inputs.shape[-1]])
     gradients = tf.reshape(tf.pad(upstream, [[0, 0], [0, more], [0, more], [0, 0]]), [-1, upstream.shape[-1]])
@@ -39,5 +59,4 @@ def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     size = [count, inputs.shape[-1]]
     gradients = tf.slice(gradients, [0, 0], [count, upstream.shape[-1]])
     starts = [y * width + x for y in range(side) for x in range(side)]
-    taps = [tf.matmul(tf.slice(pixels, [start, 0], size), gradients, transpose_a=True) for start in starts]
-    return tf.reshape(tf.stack(taps), [side, side, inputs.shape[-1], upstream.shape[-1]])
+    return [tf.matmul(tf.slice(pixels, [start, 0], size), gradients, transpose_a=True) for start in starts]
