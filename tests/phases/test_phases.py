@@ -15,10 +15,10 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from ugatit_tf.data import demo, images, pipeline
+from ugatit_tf.data import demo, faces, images, pipeline
 from ugatit_tf.flags import parse
 from ugatit_tf.phases import train
-from ugatit_tf.training import lock, status, watch
+from ugatit_tf.training import device, lock, status, watch
 from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
@@ -50,6 +50,21 @@ def mine(here):
             picture.convert(mode).save(folder / f"<b>{index} ö.{suffix}")
         (folder / "notes.txt").write_text("not an image")
     return "mine"
+
+
+@pytest.mark.parametrize("phase", ["train", "test", "translate"])
+def test_the_device_is_set_up_before_anything_runs_on_it(phase, mine, monkeypatch):
+    class PreparedError(Exception):
+        pass
+
+    def prepare(**_):
+        raise PreparedError
+
+    monkeypatch.setattr(device, "prepare", prepare)
+    monkeypatch.setattr(faces, "detector", lambda: pytest.fail("the detector comes first"))
+    flags = ["--input", "dataset/mine/testA", "--output", "out"] if phase == "translate" else []
+    with pytest.raises(PreparedError):
+        command("--phase", phase, "--dataset", mine, "--crop", "face", *flags)
 
 
 def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):

@@ -36,11 +36,11 @@ def run(config: Config) -> None:
 
 
 def _run(config: Config) -> None:
+    print(f"Device: {device.prepare(deterministic=config.deterministic)}")  # before a face detector runs on it
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
     saved = checkpoints.saved_config(config)
     if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
         checkpoints.check_architecture(config, saved, ARCHITECTURE | _DATA_ORDER)
-    print(f"Device: {device.prepare(deterministic=config.deterministic)}")
     prefix, damaged = checkpoints.find(config)
 
     for image_set in image_sets:

@@ -38,9 +38,9 @@ def run(config: Config) -> None:
     results = Path(config.output) / direction
     root, paths = _inputs(Path(config.input), results)
     config = _as_prepared(config, direction[0])
-    cropper = Cropper.of(config, direction[0], "center")
-    print(f"Device: {device.prepare()}")
+    print(f"Device: {device.prepare()}")  # before a face detector runs on it
     allocator.keep_freed()
+    cropper = Cropper.of(config, direction[0], "center")
     translator, network = _translator(config, direction)
     if config.image_format == "jpeg" and translator.channels == 4:
         raise UsageError("--image_format jpeg: cannot hold the transparency of this network's images.")
