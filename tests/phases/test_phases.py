@@ -96,6 +96,7 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     output = capsys.readouterr().out
     assert f"Resuming at step 3 from checkpoint/{model_dir}/UGATIT_light.model-3" in output
     assert "--epoch 1 -> 2" in output
+    assert "trainB 2" not in output
     assert "Epoch: [ 1] [    2/    3]" in output
     assert "Warning: generator_A" not in output  # once a run
     assert command("--phase", "status", *flags) == 0
@@ -109,8 +110,9 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
         assert line in output
     assert curve_steps(here / "logs" / model_dir, "g_loss") == [1, 2, 3, 4, 5, 6]
 
+    (here / "dataset" / mine / "trainB" / "<b>1 ö.bmp").unlink()
     assert command("--phase", "train", *flags, "--epoch", 2, "--iteration", 3) == 0
-    assert "All 6 steps are done" in capsys.readouterr().out
+    assert re.search(r"run: trainB 2 -> 1 images;.*All 6 steps are done", capsys.readouterr().out, re.DOTALL)
 
     assert command("--phase", "train", *flags, "--epoch", 2, "--ch", 3) == 1
     assert "--ch is 3 but the checkpoints were trained with 2" in capsys.readouterr().err

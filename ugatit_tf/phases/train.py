@@ -1,6 +1,8 @@
 """`--phase train`: trains from scratch, or goes on where the same command left off."""
 
 import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -21,6 +23,8 @@ from ugatit_tf.training.updates import LossScale
 _SAMPLES = 4
 # What a picture's turn hangs on: with another, those of the present tour would be skipped or seen twice.
 _DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
+_SPLITS = ("trainA", "trainB")
+_COUNTS_FILE = "images.json"  # how many images each split had last
 
 
 def run(config: Config) -> None:
@@ -37,7 +41,7 @@ def run(config: Config) -> None:
 
 def _run(config: Config) -> None:
     print(f"Device: {device.prepare(deterministic=config.deterministic)}")  # before a face detector runs on it
-    image_sets = sources.open_splits(config, ("trainA", "trainB"))
+    image_sets = sources.open_splits(config, _SPLITS)
     saved = checkpoints.saved_config(config)
     if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
         checkpoints.check_architecture(config, saved, ARCHITECTURE | _DATA_ORDER)
@@ -48,6 +52,7 @@ def _run(config: Config) -> None:
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
     print(memory.report(config))
 
+    counts = dict(zip(_SPLITS, map(len, image_sets), strict=True))
     keras.utils.set_random_seed(config.seed)
     with memory.advice(config):
         model = UGATIT(config)
@@ -58,6 +63,7 @@ def _run(config: Config) -> None:
         _resume(model, prefix)
         if saved is not None:
             _tell_changes(config, saved)
+        _tell_other_counts(config, counts)
     if int(model.step) >= config.total_steps:
         print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
         return
@@ -74,6 +80,7 @@ def _run(config: Config) -> None:
     )
     summaries = Summaries(config, *(_samples(config, domain, image_sets) for domain in "AB"), int(model.step))
     checkpoints.save_config(config)
+    files.write_atomically(config.run_checkpoint_dir / _COUNTS_FILE, json.dumps(counts).encode())
     complete = loop.train(model, batches_from, CheckpointWriter(model.state, config, damaged), summaries, config)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
 
@@ -101,6 +108,18 @@ def _tell_changes(config: Config, saved: Config) -> None:
     for name, (now, before) in config.differences(saved).items():
         if name not in ARCHITECTURE | {"phase"}:
             print(f"Changed since the last run: --{name} {before} -> {now}")
+
+
+def _tell_other_counts(config: Config, counts: Mapping[str, int]) -> None:
+    """Their order hangs on them."""
+    try:
+        before = json.loads((config.run_checkpoint_dir / _COUNTS_FILE).read_bytes())
+        changes = {split: (before[split], now) for split, now in counts.items() if before[split] != now}
+    except (OSError, ValueError, TypeError, KeyError):  # a converted run, or one of an earlier version
+        return
+    for split, (then, now) in changes.items():
+        what = f"{split} {then} -> {now} images"
+        print(f"Changed since the last run: {what}; in this tour, some may be skipped or come twice")
 
 
 def _samples(config: Config, domain: str, train_sets: tuple[ImageSet, ...]) -> np.ndarray:
