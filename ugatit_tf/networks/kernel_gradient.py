@@ -1,4 +1,4 @@
-"""A convolution whose gradient by its kernel is made of matrix products: on a CPU, twice as fast as oneDNN's own."""
+"""A convolution whose gradient by its kernel is made of matrix products: on a CPU, quicker than oneDNN's own."""
 
 from collections.abc import Callable
 
