@@ -260,9 +260,8 @@ def test_narrow_products_train_nearly_alike(tiny_config, precision):
     assert results[precision] != results["float32"]
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_a_step_multiplies_for_the_kernels_gradients(tiny_config, recompute):
-    model = UGATIT(dataclasses.replace(tiny_config, recompute=recompute))
+def test_a_step_multiplies_for_the_kernels_gradients(tiny_config):
+    model = UGATIT(dataclasses.replace(tiny_config, recompute=True))  # of the blocks, not of the discriminators
     model.compile()
     images = tf.zeros((1, 32, 32, 3))
     graph = tf.function(model.train_step, autograph=False).get_concrete_function((images, images)).graph
