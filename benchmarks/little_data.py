@@ -38,7 +38,7 @@ def main() -> None:
             checkpoint_dir = train(run, diffaugment=policies, ema=EMA, seed=seed, **data)
             for averaged in (False, True):
                 scores[ROWS[policies, averaged]].append(score(checkpoint_dir, averaged=averaged))
-    report("little_data", scores)
+    report("little_data", scores, images=arguments.images)
 
 
 def make_dataset(folder: Path, count: int) -> None:

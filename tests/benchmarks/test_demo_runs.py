@@ -30,9 +30,12 @@ def test_spread_is_mean_and_range():
 def test_a_report_is_a_row_for_each_kind_of_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo_runs, "RESULTS", tmp_path / "results")
     scores = {"with": [{"A2B": 0.25, "B2A": 0.5}], "without": [{"A2B": 0.125, "B2A": 1.0}]}
-    demo_runs.report("some", scores)
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    demo_runs.report("some", scores, images=7)
+    assert capsys.readouterr().out.splitlines() == [
+        "Mean L1 to the true answers (its range over the seeds), 7 training pictures of each domain",
+        "| | A to B | B to A |",
+        "| --- | ---: | ---: |",
         "| with | 0.2500 (0.2500 to 0.2500) | 0.5000 (0.5000 to 0.5000) |",
         "| without | 0.1250 (0.1250 to 0.1250) | 1.0000 (1.0000 to 1.0000) |",
     ]
-    assert json.loads((tmp_path / "results" / "some.json").read_text()) == scores
+    assert json.loads((tmp_path / "results" / "some.json").read_text()) == {"images": 7, "l1": scores}
