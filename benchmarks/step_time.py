@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf.config import Config, deepest_n_dis
+
 RESULTS = Path(__file__).parent / "results" / "step_time.json"
 LIGHT = {"light": True, "img_size": 256}
 CASES: dict[str, dict[str, Any]] = {
@@ -28,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "full": {"img_size": 256, "light": False, "repeats": 2},
     "full, recompute": {"img_size": 256, "light": False, "recompute": True, "repeats": 2},
     **{
-        f"{size} px": LIGHT | {"img_size": size, "n_dis": min(6, size.bit_length() - 2), "repeats": 2}
+        f"{size} px": LIGHT | {"img_size": size, "n_dis": min(Config.n_dis, deepest_n_dis(size)), "repeats": 2}
         for size in (64, 128, 512)
     },
     **{f"ch {ch}": LIGHT | {"ch": ch, "repeats": 2} for ch in (16, 32)},
@@ -52,10 +54,8 @@ def main() -> None:
     for name in arguments.cases or CASES:
         print(f"{name} ...", file=sys.stderr)
         command = [sys.executable, "-m", "benchmarks.step_time", "--here", name]
-        start = time.perf_counter()
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         results[name] = json.loads(output.splitlines()[-1])
-        results[name]["process_s"] = time.perf_counter() - start
     print(tables(results))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
@@ -116,7 +116,6 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
     import tensorflow as tf  # isort: skip
 
     from ugatit_tf import allocator
-    from ugatit_tf.config import Config
     from ugatit_tf.training import device
     from ugatit_tf.training.stepping import Stepper
     from ugatit_tf.training.ugatit import UGATIT, build_generator
