@@ -33,7 +33,7 @@ def train(config, sizes):
 
 
 def test_several_steps_in_a_call_are_the_same_steps(tiny_config):
-    config = dataclasses.replace(tiny_config, iteration=10)
+    config = dataclasses.replace(tiny_config, n_critic=2, iteration=10)
     state, metrics, _ = train(config, [1] * 6)
     together, joined, traces = train(config, [3, 1, 2])
     assert traces == 1
