@@ -11,6 +11,7 @@ from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
+from ugatit_tf.networks.product import run_here
 from ugatit_tf.training import checkpoint_files, checkpoints, ema
 from ugatit_tf.training.ugatit import build_generator
 
@@ -30,7 +31,12 @@ class Translator:
         self.size = size
         self.channels = channels
         signature = tf.TensorSpec((None, size, size, channels))
-        self._generate = tf.function(generate, input_signature=[signature], autograph=False)
+
+        @run_here()
+        def generate_here(floats: tf.Tensor) -> Translation:
+            return generate(floats)
+
+        self._generate = tf.function(generate_here, input_signature=[signature], autograph=False)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Translates uint8 `[B, H, W, channels]`, any H and W, into uint8 `[B, size, size, channels]`.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.networks.product import convolve, kernels_trained
+from ugatit_tf.networks import product
+from ugatit_tf.networks.product import convolve, run_here
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {
@@ -17,6 +18,7 @@ SHAPES = {
     "one pixel": (1, 1, 2, 3, 4, 5),
     "strides": (3, 2, 2, 3, 9, 7),
 }
+WINOGRAD = {"one tile": (4, 2), "square": (8, 8), "wide": (4, 7), "high": (12, 3)}  # height and width
 
 
 def normal(*shape, dtype="float32"):
@@ -41,7 +43,7 @@ def compared(shape, dtype="float32"):
     side, strides, channels, filters, height, width = shape
     inputs = normal(2, height, width, channels, dtype=dtype)
     kernel = normal(side, side, channels, filters, dtype=dtype)
-    with kernels_trained():
+    with run_here():
         ours = with_gradients(lambda x, k: convolve(x, k, strides), inputs, kernel)
     plain = with_gradients(lambda x, k: tf.nn.conv2d(x, k, strides, "VALID"), inputs, kernel)
     return [(tf.cast(a, "float32").numpy(), tf.cast(b, "float32").numpy()) for a, b in zip(ours, plain, strict=True)]
@@ -52,6 +54,30 @@ def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape):
     for ours, plain in compared(shape):
         assert ours.shape == plain.shape
         np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+
+
+def reflected(inputs, kernel):
+    return tf.nn.conv2d(tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), kernel, 1, "VALID")
+
+
+@pytest.mark.parametrize("sides", WINOGRAD.values(), ids=WINOGRAD)
+def test_winograds_form_gives_the_same(sides, monkeypatch):
+    monkeypatch.setattr(product, "_MANY", 0)
+    inputs, kernel = normal(3, *sides, 2), normal(3, 3, 2, 5)
+    with run_here():
+        results = with_gradients(lambda x, k: convolve(x, k, padding=(1, 1)), inputs, kernel)
+    for ours, plain in zip(results, with_gradients(reflected, inputs, kernel), strict=True):
+        assert ours.shape == plain.shape
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-5 * np.abs(plain).max())
+
+
+def test_winograds_form_rounds_hardly_more(monkeypatch):
+    inputs, kernel = tf.nn.relu(normal(1, 8, 8, 256)), normal(3, 3, 256, 32)
+    exact = reflected(tf.cast(inputs, "float64"), tf.cast(kernel, "float64"))
+    monkeypatch.setattr(product, "_MANY", 0)
+    with run_here():
+        errors = tf.cast(convolve(inputs, kernel, padding=(1, 1)), "float64") - exact
+    assert np.std(errors) < 1e-6 * np.std(exact)
 
 
 @pytest.mark.parametrize("name", ["taps of 3x3", "blocks"])
@@ -66,7 +92,7 @@ def test_a_batch_and_sides_of_any_size():
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
     def gradient(inputs):
-        with kernels_trained(), tf.GradientTape() as tape:
+        with run_here(), tf.GradientTape() as tape:
             tape.watch(kernel)
             outputs = convolve(inputs, kernel, 1)
         return tape.gradient(outputs, kernel)
@@ -83,7 +109,7 @@ def nodes_of_functions(graph):
     return [node for function in graph.as_graph_def().library.function for node in function.node_def]
 
 
-def operations(name, *, trained):
+def operations(name, *, here):
     """The types of the operations of a convolution's outputs and of its gradient by the kernel."""
     side, strides, channels, filters, height, width = SHAPES[name]
 
@@ -94,7 +120,7 @@ def operations(name, *, trained):
             outputs = convolve(inputs, kernel, strides)
         return tape.gradient(outputs, kernel)
 
-    with kernels_trained() if trained else contextlib.nullcontext():
+    with run_here() if here else contextlib.nullcontext():
         graph = gradient.get_concrete_function(
             normal(1, height, width, channels), normal(side, side, channels, filters)
         ).graph
@@ -103,18 +129,38 @@ def operations(name, *, trained):
 
 def test_the_form_is_the_fast_one_where_it_pays():
     for name in ("taps of 3x3", "taps of 4x4", "patches"):
-        assert "MatMul" in operations(name, trained=True)
-        assert "Conv2DBackpropFilter" not in operations(name, trained=True)
-        assert "Conv2DBackpropFilter" in operations(name, trained=False)  # nor is there anything else of ours
-        assert "IdentityN" not in operations(name, trained=False)
-    assert "ExtractImagePatches" in operations("patches", trained=True)
-    assert "ExtractImagePatches" not in operations("taps of 4x4", trained=True)
-    assert "DepthToSpace" in operations("blocks", trained=False)
+        assert "MatMul" in operations(name, here=True)
+        assert "Conv2DBackpropFilter" not in operations(name, here=True)
+        assert "Conv2DBackpropFilter" in operations(name, here=False)  # nor is there anything else of ours
+        assert "IdentityN" not in operations(name, here=False)
+    assert "ExtractImagePatches" in operations("patches", here=True)
+    assert "ExtractImagePatches" not in operations("taps of 4x4", here=True)
+    assert "DepthToSpace" in operations("blocks", here=False)
     for name in ("blocks do not fit", "many filters", "one pixel", "strides"):
-        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, trained=True))
+        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, here=True))
+
+
+def has_winograds_form(inputs, kernel, *, here=True, padding=(1, 1)):
+    function = tf.function(lambda x, k: convolve(x, k, padding=padding))
+    with run_here() if here else contextlib.nullcontext():
+        graph = function.get_concrete_function(inputs, tf.TensorSpec(kernel, inputs.dtype)).graph
+    return "GatherV2" in {node.op for node in nodes_of_functions(graph)}
+
+
+def test_winograds_form_is_taken_where_it_pays():
+    features, kernel = tf.TensorSpec((None, 64, 64, 256)), (3, 3, 256, 256)
+    assert has_winograds_form(features, kernel)
+    assert not has_winograds_form(features, kernel, here=False)  # as in an export
+    assert not has_winograds_form(features, kernel, padding=(0, 0))
+    assert not has_winograds_form(features, (3, 3, 256, 8))
+    assert not has_winograds_form(features, (4, 4, 256, 256))
+    for shape in ((1, 62, 64, 256), (1, 16, 16, 256), (1, None, None, 256)):
+        assert not has_winograds_form(tf.TensorSpec(shape), kernel)
+    assert not has_winograds_form(tf.TensorSpec(features.shape, "bfloat16"), kernel)
 
 
 def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
     for name in SHAPES:
-        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, trained=True))
+        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, here=True))
+    assert not has_winograds_form(tf.TensorSpec((1, 64, 64, 256)), (3, 3, 256, 256))

@@ -114,12 +114,9 @@ class ReflectConv2D(SpectralNormLayer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
-        inputs = narrow(inputs)
-        before, after = reflect_padding(self.kernel_size, self.strides, self.padding)
-        if before or after:
-            inputs = ops.pad(inputs, [[0, 0], [before, after], [before, after], [0, 0]], mode="reflect")
         kernel, norm = self._kernel_and_norm(training)
-        x = convolve(inputs, narrow(kernel), self.strides)
+        padding = reflect_padding(self.kernel_size, self.strides, self.padding)
+        x = convolve(narrow(inputs), narrow(kernel), self.strides, padding)
         if norm is not None:
             x = x / narrow(norm)  # the output, not the kernel: that is larger in the deep layers
         # ops.add, not +: so TensorFlow can fuse it into the convolution.

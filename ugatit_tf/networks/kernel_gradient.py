@@ -34,7 +34,7 @@ def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     if pixels is not None and pixels < filters:  # the kernel is larger than all that it met
         gradient = _from_patches(inputs, upstream, side)
     else:
-        gradient = tf.stack(_from_lines(inputs, upstream, side))
+        gradient = tf.stack(from_lines(inputs, upstream, side, side))
     return tf.reshape(gradient, [side, side, channels, filters])
 
 
@@ -46,17 +46,18 @@ def _from_patches(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tenso
     return tf.matmul(*rows, transpose_a=True)
 
 
-def _from_lines(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> list[tf.Tensor]:
-    """`[C, filters]` of tap after tap.
+def from_lines(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:
+    """`[C, filters]` of tap after tap of a kernel `[rows, columns, C, filters]`, row after row.
 
     With zeros added to the outputs' lines to make them as long as the inputs', what meets a tap is the inputs from one
     of their pixels on, line after line, which takes no copy.
     """
-    more, width = side - 1, ops.shape(inputs)[2]
+    width = ops.shape(inputs)[2]
     pixels = tf.reshape(inputs, [-1, inputs.shape[-1]])
-    gradients = tf.reshape(tf.pad(upstream, [[0, 0], [0, more], [0, more], [0, 0]]), [-1, upstream.shape[-1]])
-    count = ops.shape(gradients)[0] - more * (width + 1)  # what comes after are zeros
+    padded = tf.pad(upstream, [[0, 0], [0, rows - 1], [0, columns - 1], [0, 0]])
+    gradients = tf.reshape(padded, [-1, upstream.shape[-1]])
+    starts = [y * width + x for y in range(rows) for x in range(columns)]
+    count = ops.shape(gradients)[0] - starts[-1]  # what comes after are zeros
     size = [count, inputs.shape[-1]]
     gradients = tf.slice(gradients, [0, 0], [count, upstream.shape[-1]])
-    starts = [y * width + x for y in range(side) for x in range(side)]
     return [tf.matmul(tf.slice(pixels, [start, 0], size), gradients, transpose_a=True) for start in starts]

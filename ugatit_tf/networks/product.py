@@ -1,6 +1,7 @@
 """The product at the heart of a convolution, in the forms that a CPU is fastest at."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 import keras
@@ -9,16 +10,17 @@ from keras import KerasTensor, ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    from ugatit_tf.networks import kernel_gradient
+    from ugatit_tf.networks import kernel_gradient, winograd
 
 _FEW = 4  # filters: a CPU computes 16 at once, be they there or not
 _LARGE = 7  # side of a kernel, in pixels
+_MANY = 5e8  # multiplications for an image: from about here on, halving them takes less time than it costs
 _scopes = [False]
 
 
 @contextlib.contextmanager
-def kernels_trained() -> Iterator[None]:
-    """Lets convolutions called inside the context prepare for being differentiated by their kernels."""
+def run_here() -> Iterator[None]:
+    """Lets convolutions called inside the context take forms for this machine alone, as no export should have."""
     _scopes.append(True)
     try:
         yield
@@ -26,25 +28,40 @@ def kernels_trained() -> Iterator[None]:
         _scopes.pop()
 
 
-def convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int) -> KerasTensor:
-    """Convolves without padding.
+def convolve(
+    inputs: KerasTensor, kernel: KerasTensor, strides: int = 1, padding: tuple[int, int] = (0, 0)
+) -> KerasTensor:
+    """Pads by reflection, then convolves.
 
     Args:
         inputs: `[B, H, W, C]`.
         kernel: `[k, k, C, filters]`, of the same type.
         strides: in pixels.
+        padding: at the top and left, and at the bottom and right, in pixels.
 
     Returns:
         `[B, H', W', filters]`.
     """
+    here = strides == 1 and keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
+    if here and _scopes[-1] and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
+        return winograd.convolve(inputs, kernel)
+    if padding != (0, 0):
+        inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
     side, filters = kernel.shape[0], kernel.shape[-1]
-    if strides == 1 and keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU"):
+    if here:
         even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
         if side >= _LARGE and filters <= _FEW and even:
             return _in_blocks(inputs, kernel)
-        if 1 < side < _LARGE and _scopes[-1]:
+        if _scopes[-1] and 1 < side < _LARGE:
             return kernel_gradient.convolve(inputs, kernel)
     return ops.conv(inputs, kernel, strides=strides, padding="valid")
+
+
+def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
+    height, width = inputs.shape[1:3]
+    if kernel.shape[0] != 3 or None in (height, width) or keras.backend.standardize_dtype(inputs.dtype) != "float32":
+        return False
+    return height % winograd.LINES == 0 and math.prod(kernel.shape) * height * width >= _MANY
 
 
 def _in_blocks(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:

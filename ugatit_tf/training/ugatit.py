@@ -9,6 +9,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
+from ugatit_tf.networks.product import run_here
 from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
 from ugatit_tf.training.updates import Update
 
@@ -154,6 +155,7 @@ class UGATIT(keras.Model):
         real_a, real_b = inputs
         return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
+    @run_here()
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
 

@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from ugatit_tf.networks.large_dense import DenseCall, recorded_calls
-from ugatit_tf.networks.product import kernels_trained
 from ugatit_tf.training.losses import L2_WEIGHT, is_regularized
 from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam, Gradient
 
@@ -67,7 +66,7 @@ class Update:
     @contextlib.contextmanager
     def recording(self) -> Iterator[Recording]:
         """Records what the loss is made of."""
-        with recorded_calls() as calls, kernels_trained(), tf.GradientTape(watch_accessed_variables=False) as tape:
+        with recorded_calls() as calls, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in self._trained])
             yield Recording(tape, calls)
 
@@ -106,8 +105,7 @@ class Update:
         variables = [variable for variable in self._trained if variable.path not in factored]
         sources = [variable.value for variable in variables] + [call.outputs for call in calls]
         factor = self._scale.factor.value if self._scale else None
-        with kernels_trained():  # as there is what is computed again
-            results = recording.tape.gradient(loss, sources, output_gradients=factor)
+        results = recording.tape.gradient(loss, sources, output_gradients=factor)
         if self._scale:
             results = [result / factor for result in results]
         gradients: dict[str, Gradient] = dict(zip((v.path for v in variables), results, strict=False))
