@@ -5,6 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 from keras import ops
 
+from ugatit_tf.networks.shared_graph import shared
+
 
 @tf.custom_gradient
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
@@ -17,7 +19,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     return tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID"), gradient
 
 
-@tf.function(autograph=False)  # layers of one shape share a graph, which is quicker to build
+@shared
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     """The gradient by the kernel: for each tap, the products of the inputs and the outputs' gradients that meet there.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from ugatit_tf.networks.kernel_gradient import from_lines
+from ugatit_tf.networks.shared_graph import shared
 
 LINES = 4
 _TAPS = 3
@@ -39,7 +40,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     return _outputs(inputs, kernel), lambda upstream: _gradients(inputs, kernel, upstream)
 
 
-@tf.function(autograph=False)  # layers of one shape share a graph, which is quicker to build
+@shared
 def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     batch, height, width, _ = ops.shape(inputs)
     points = zip(_at_points(inputs), _kernels(kernel), strict=True)
@@ -48,7 +49,7 @@ def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.transpose(lines, [1, 2, 0, 3]), [batch, height, width, kernel.shape[-1]])
 
 
-@tf.function(autograph=False)
+@shared
 def _gradients(inputs: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradients by inputs and kernel: each step of `_outputs` transposed, in reverse."""
     batch, height, width, channels = ops.shape(inputs)
