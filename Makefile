@@ -20,7 +20,7 @@ demo: .venv/run-installed
 	$(BIN)/python main.py --preset demo --phase test
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-all: .venv/installed
 	$(BIN)/python -m pytest
