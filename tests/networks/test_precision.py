@@ -8,7 +8,7 @@ from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.precision import narrow, product_dtype, products_in, wide
 
 # What may be done in the narrow type: a convolution, its bias, its padding and cropping, its division by a norm.
-NARROW = {"Cast", "Conv2D", "Conv2DBackpropInput", "BiasAdd", "AddV2", "MirrorPad", "StridedSlice", "RealDiv"}
+NARROW = {"Cast", "Conv2D", "Conv2DBackpropInput", "BiasAdd", "AddV2", "MirrorPad", "Slice", "RealDiv"}
 NARROW |= {"ReadVariableOp", "Identity", "Const", "Pad", "ConcatV2", "DepthToSpace"}
 
 
