@@ -12,7 +12,9 @@ import tensorflow as tf
 from PIL import Image
 
 from ugatit_tf.data import demo, images
+from ugatit_tf.inference import Translator
 from ugatit_tf.interop import saved_model
+from ugatit_tf.networks import product
 
 ROOT = Path(__file__).parents[2]
 
@@ -168,3 +170,14 @@ def test_damaged_files_are_answered_or_refused(export, mutated, run_over, count)
     outcomes = run_over([*whole, *(mutated(whole[seed % 4], seed) for seed in range(count))], SERVE, path)
     assert outcomes["answered"] >= len(whole)
     assert outcomes["refused"] > 0
+
+
+def test_a_translator_takes_the_forms_of_this_machine_and_an_export_does_not(export, monkeypatch):
+    monkeypatch.setattr(product, "_MANY", 0)
+    gathers = []
+    gather = tf.gather
+    monkeypatch.setattr(tf, "gather", lambda *arguments: gathers.append(1) or gather(*arguments))
+    _, generator = export()
+    assert not gathers
+    Translator(generator, 32, 3).translate(pictures())
+    assert gathers  # of Winograd's form

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import GAN_TYPES
 from ugatit_tf.errors import UsageError
+from ugatit_tf.networks import product
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.training import diffaugment
@@ -275,3 +276,11 @@ def test_recompute_trains_alike(tiny_config):
         tf.function(model.train_step, autograph=False)(make_batch(tiny_config))
     for a, b in zip(plain.state, recomputing.state, strict=True):
         np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-3, atol=1e-5, err_msg=a.path)
+
+
+def test_a_step_takes_the_forms_of_this_machine(tiny_config, monkeypatch):
+    monkeypatch.setattr(product, "_MANY", 0)
+    model = make_model(tiny_config)
+    step = tf.function(model.train_step, autograph=False).get_concrete_function(make_batch(tiny_config))
+    operations = {node.op for function in step.graph.as_graph_def().library.function for node in function.node_def}
+    assert "GatherV2" in operations  # of Winograd's form
