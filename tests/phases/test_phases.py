@@ -161,9 +161,9 @@ def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monke
     monkeypatch.setattr(UGATIT, "train_step", run_out)
     assert command("--dataset", mine, *TINY, "--batch_size", 1000) == 1
     output, error = capsys.readouterr()
-    assert "Memory: about 0.8 GB (weights 0.0" in output
-    assert error.startswith("main.py: Out of memory. A step takes about 0.8 GB (")
-    assert "Less would be: --batch_size 1 (0.4 GB)" in error
+    assert "Memory: about 0.9 GB (weights 0.0" in output
+    assert error.startswith("main.py: Out of memory. A step takes about 0.9 GB (")
+    assert "Less would be: --batch_size 1 (0.5 GB)" in error
     assert error.count("\n") == 1
 
 
