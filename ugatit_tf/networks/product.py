@@ -1,4 +1,4 @@
-"""The product at the heart of a convolution, in the forms that a CPU is fastest at."""
+"""Padding and product, the heart of a convolution, in the forms that a CPU is fastest at."""
 
 import contextlib
 import math

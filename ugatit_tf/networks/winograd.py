@@ -63,15 +63,15 @@ def _gradients(inputs: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tup
     by_kernel = _mixed(_KERNEL.T, tf.stack(sum(by_kernels, [])))
 
     by_points = [
-        tf.nn.conv2d_transpose(product, narrow, tf.shape(points[0]), 1, "VALID")
-        for product, narrow in zip(products, _kernels(kernel), strict=True)
+        tf.nn.conv2d_transpose(*factors, tf.shape(points[0]), 1, "VALID")
+        for factors in zip(products, _kernels(kernel), strict=True)
     ]
     lines = tf.reshape(_mixed(_INPUTS.T, tf.stack(by_points)), [_ALL, batch, tiles, -1])
     lines = tf.transpose(lines, [1, 2, 0, 3])
     # Two of the six lines belong to the next tile, too.
     own = tf.pad(lines[:, :, :LINES], [[0, 0], [0, 1], [0, 0], [0, 0]])
-    shared = tf.pad(lines[:, :, LINES:], [[0, 0], [1, 0], [0, LINES - 2], [0, 0]])
-    by_padded = tf.reshape(own + shared, [batch, height + LINES, width + 2, channels])[:, : height + 2]
+    next_ones = tf.pad(lines[:, :, LINES:], [[0, 0], [1, 0], [0, LINES - 2], [0, 0]])
+    by_padded = tf.reshape(own + next_ones, [batch, height + LINES, width + 2, channels])[:, : height + 2]
     by_inputs = tf.raw_ops.MirrorPadGrad(input=by_padded, paddings=_PADDING, mode="REFLECT")
     return by_inputs, tf.reshape(by_kernel, kernel.shape)
 
