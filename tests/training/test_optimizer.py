@@ -32,9 +32,10 @@ def test_keeps_its_state_where_keras_adam_does():
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4)
 
 
-def test_factored_gradients_and_decay_are_those_of_the_product():
+@pytest.mark.parametrize("rows", [3, 13])
+def test_factored_gradients_and_decay_are_those_of_the_product(rows):
     rng = np.random.default_rng(0)
-    start, inputs, upstream = (rng.normal(size=shape).astype("float32") for shape in ((6, 4), (3, 6), (3, 4)))
+    start, inputs, upstream = (rng.normal(size=shape).astype("float32") for shape in ((6, 4), (rows, 6), (rows, 4)))
     factored, plain = keras.Variable(start, name="factored"), keras.Variable(start, name="plain")
     optimizer = FusedAdam(learning_rate=0.1)
     optimizer.build([factored, plain])
@@ -44,3 +45,10 @@ def test_factored_gradients_and_decay_are_those_of_the_product():
         optimizer.apply([gradient, tf.constant(expected)], [factored, plain], decays=[0.5, 0.0])
     np.testing.assert_allclose(factored.numpy(), plain.numpy(), rtol=1e-5)
     assert float(gradient.half_squared_norm()) == pytest.approx(np.sum((inputs.T @ upstream) ** 2) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(3, False), (13, True)])
+def test_a_product_of_few_rows_is_never_whole_in_memory(rows, whole):
+    gradient = FactoredGradient(tf.ones((rows, 6)), tf.ones((rows, 4)))
+    multiplied_out = tf.function(lambda: gradient.multiplied_out() + 1.0, jit_compile=True, autograph=False)
+    assert ("dot(" in multiplied_out.experimental_get_compiler_ir()(stage="optimized_hlo")) == whole

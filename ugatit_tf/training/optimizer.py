@@ -6,12 +6,22 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+_FEW_ROWS = 12  # beyond, a matrix product and a temporary as large as the kernel are worth their memory in time
+
 
 class FactoredGradient(NamedTuple):
     """A kernel's gradient, `transpose(inputs) @ upstream`, as its factors: `[N, K]` and `[N, units]` with a small N."""
 
     inputs: tf.Tensor
     upstream: tf.Tensor
+
+    def multiplied_out(self) -> tf.Tensor:
+        """The gradient; compiled by XLA, it is never whole in memory where the factors have few rows."""
+        rows = self.inputs.shape[0]
+        if rows is None or rows > _FEW_ROWS:
+            return tf.matmul(self.inputs, self.upstream, transpose_a=True)
+        pairs = zip(tf.unstack(self.inputs), tf.unstack(self.upstream), strict=True)
+        return sum(x[:, tf.newaxis] * y for x, y in pairs)
 
     def half_squared_norm(self) -> tf.Tensor:
         """Half the sum of the gradient's squares, as `tf.nn.l2_loss` has it."""
@@ -43,8 +53,7 @@ class FusedAdam(keras.optimizers.Adam):
     ) -> None:
         """Updates variables, and then applies their constraints.
 
-        Factored gradients are multiplied out last, one at a time: by then, nothing that the others were derived from is
-        in memory any more.
+        Factored gradients come last: by then, nothing that the others were derived from is in memory any more.
 
         Args:
             grads: one a variable.
@@ -57,13 +66,18 @@ class FusedAdam(keras.optimizers.Adam):
         shared = self._shared_arguments()
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
+            slots = [slot.value for slot in self.slots[self._get_variable_index(variable)]]
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    gradient = _multiplied_out(*gradient, variable.value, tf.constant(decay))  # noqa: PLW2901
-            elif decay:
-                with tf.control_dependencies([gradient]):  # not sooner: all of them at once are a copy of the weights
-                    gradient = gradient + decay * variable.value  # noqa: PLW2901
-            updates.append(self._update(gradient, variable, shared))
+                    _update_by_factors(slots, gradient, tf.constant(decay), shared)
+            else:
+                if decay:
+                    with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
+                        gradient = gradient + decay * slots[0]  # noqa: PLW2901
+                handles = {name: slot.handle for name, slot in zip(("var", "m", "v"), slots, strict=True)}
+                updates.append(tf.raw_ops.ResourceApplyAdam(**handles, grad=gradient, **shared))
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
         self.iterations.assign_add(1)
 
     def _shared_arguments(self) -> dict[str, tf.Tensor]:
@@ -77,20 +91,15 @@ class FusedAdam(keras.optimizers.Adam):
             "epsilon": tf.constant(self.epsilon),
         }
 
-    def _update(self, gradient: tf.Tensor, variable: keras.Variable, shared: dict[str, tf.Tensor]) -> tf.Operation:
-        index = self._get_variable_index(variable)
-        update = tf.raw_ops.ResourceApplyAdam(
-            var=variable.value.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            grad=gradient,
-            **shared,
-        )
-        if variable.constraint is not None:
-            variable.assign(variable.constraint(variable))
-        return update
 
-
-@tf.function(jit_compile=True, autograph=False)  # one loop over the gradient, where two operations would hold it twice
-def _multiplied_out(inputs: tf.Tensor, upstream: tf.Tensor, kernel: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
-    return tf.matmul(inputs, upstream, transpose_a=True) + decay * kernel
+@tf.function(jit_compile=True, autograph=False)
+def _update_by_factors(
+    slots: list[tf.Variable], gradient: FactoredGradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
+) -> None:
+    """What ResourceApplyAdam does, in loops that write in place and make the gradient's numbers where they use them."""
+    var, m, v = slots
+    gradient = gradient.multiplied_out() + decay * var
+    rate = shared["lr"] * tf.sqrt(1.0 - shared["beta2_power"]) / (1.0 - shared["beta1_power"])
+    m.assign_add((gradient - m) * (1.0 - shared["beta1"]))
+    v.assign_add((tf.square(gradient) - v) * (1.0 - shared["beta2"]))
+    var.assign_sub(rate * m / (tf.sqrt(v) + shared["epsilon"]))
