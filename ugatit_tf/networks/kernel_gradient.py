@@ -8,6 +8,7 @@ from keras import ops
 from ugatit_tf.networks.shared_graph import shared
 
 
+@shared
 @tf.custom_gradient
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding and strides."""
@@ -19,7 +20,6 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     return tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID"), gradient
 
 
-@shared
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     """The gradient by the kernel: for each tap, the products of the inputs and the outputs' gradients that meet there.
 

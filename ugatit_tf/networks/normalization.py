@@ -5,6 +5,8 @@ scale and one shift for a sample and channel, so that the features are read and 
 out: derived automatically, they take several times the operations, and many temporaries as large as the features.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import KerasTensor, ops
 
@@ -13,35 +15,29 @@ from ugatit_tf.networks.shared_graph import shared
 EPSILON = 1e-5
 
 
-@ops.custom_gradient
-def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
-    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[1, 1, 1, C]`."""
-    y, mean, inverse = _instance_norm(x, gamma, beta)
-    return y, lambda upstream: _instance_norm_gradients(upstream, x, gamma, mean, inverse)
-
-
 @shared
-def _instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tuple[KerasTensor, ...]:
+@ops.custom_gradient
+def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tuple[KerasTensor, Callable]:
+    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[1, 1, 1, C]`."""
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
     inverse = ops.rsqrt(variance + EPSILON)
     scale = gamma * inverse
-    return x * scale + (beta - mean * scale), mean, inverse
+
+    def gradients(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
+        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
+        centred = scale_gradient - mean * shift_gradient  # the sum of upstream * (x - mean)
+        variance_gradient = gamma * centred * _rsqrt_slope(inverse)
+        x_gradient = upstream * scale + _through_moments(x, mean, -scale * shift_gradient, variance_gradient)
+        return x_gradient, _sum_like(centred * inverse, gamma), _sum_like(shift_gradient, gamma)
+
+    return x * scale + (beta - mean * scale), gradients
 
 
 @shared
-def _instance_norm_gradients(
-    upstream: KerasTensor, x: KerasTensor, gamma: KerasTensor, mean: KerasTensor, inverse: KerasTensor
-) -> tuple[KerasTensor, ...]:
-    scale_gradient, shift_gradient = _affine_gradients(upstream, x)
-    centred = scale_gradient - mean * shift_gradient  # the sum of upstream * (x - mean)
-    scale = gamma * inverse
-    variance_gradient = gamma * centred * _rsqrt_slope(inverse)
-    x_gradient = upstream * scale + _through_moments(x, mean, -scale * shift_gradient, variance_gradient)
-    return x_gradient, _sum_like(centred * inverse, gamma), _sum_like(shift_gradient, gamma)
-
-
 @ops.custom_gradient
-def instance_layer_norm(x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
+def instance_layer_norm(
+    x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, beta: KerasTensor
+) -> tuple[KerasTensor, Callable]:
     """`(rho * x_IN + (1 - rho) * x_LN) * gamma + beta` (equation 1 of the paper).
 
     Args:
@@ -53,60 +49,39 @@ def instance_layer_norm(x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, be
     Returns:
         `[B, H, W, C]`.
     """
-    y, *moments = _instance_layer_norm(x, rho, gamma, beta)
-    return y, lambda upstream: _instance_layer_norm_gradients(upstream, x, rho, gamma, moments)
-
-
-@shared
-def _instance_layer_norm(
-    x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, beta: KerasTensor
-) -> tuple[KerasTensor, ...]:
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
-    layer_mean, layer_variance = _layer_moments(mean, variance)
-    instance_scale = rho * ops.rsqrt(variance + EPSILON)
-    layer_scale = (1.0 - rho) * ops.rsqrt(layer_variance + EPSILON)
-    # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
-    shift = gamma * ((mean * instance_scale + layer_mean * layer_scale) * -1.0) + beta
-    return x * (gamma * (instance_scale + layer_scale)) + shift, mean, variance
-
-
-@shared
-def _instance_layer_norm_gradients(
-    upstream: KerasTensor, x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, moments: list[KerasTensor]
-) -> tuple[KerasTensor, ...]:
-    mean, variance = moments
-    layer_mean, layer_variance = _layer_moments(mean, variance)
+    layer_mean = ops.mean(mean, axis=-1, keepdims=True)  # [B, 1, 1, 1], as every channel has the same number of pixels
+    layer_variance = ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
     inverse, layer_inverse = ops.rsqrt(variance + EPSILON), ops.rsqrt(layer_variance + EPSILON)
     instance_scale, layer_scale = rho * inverse, (1.0 - rho) * layer_inverse
+    scale = gamma * (instance_scale + layer_scale)
+    # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
+    shift = gamma * ((mean * instance_scale + layer_mean * layer_scale) * -1.0) + beta
 
-    scale_gradient, shift_gradient = _affine_gradients(upstream, x)
-    centred = scale_gradient - mean * shift_gradient  # sums of upstream * (x - mean), for both means
-    layer_centred = scale_gradient - layer_mean * shift_gradient
-    layer_inverse_gradient = ops.sum(gamma * (1.0 - rho) * layer_centred, axis=-1, keepdims=True)
-    layer_variance_gradient = layer_inverse_gradient * _rsqrt_slope(layer_inverse)
-    layer_mean_gradient = -ops.sum(gamma * layer_scale * shift_gradient, axis=-1, keepdims=True)
+    def gradients(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
+        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
+        centred = scale_gradient - mean * shift_gradient  # sums of upstream * (x - mean), for both means
+        layer_centred = scale_gradient - layer_mean * shift_gradient
+        layer_inverse_gradient = ops.sum(gamma * (1.0 - rho) * layer_centred, axis=-1, keepdims=True)
+        layer_variance_gradient = layer_inverse_gradient * _rsqrt_slope(layer_inverse)
+        layer_mean_gradient = -ops.sum(gamma * layer_scale * shift_gradient, axis=-1, keepdims=True)
 
-    channel = 1.0 / x.shape[-1]  # what each channel has of the layer's moments
-    mean_gradient = -gamma * instance_scale * shift_gradient + channel * (
-        layer_mean_gradient + 2.0 * layer_variance_gradient * (mean - layer_mean)
-    )
-    variance_gradient = gamma * rho * centred * _rsqrt_slope(inverse) + channel * layer_variance_gradient
-    through_scale = upstream * (gamma * (instance_scale + layer_scale))
-    x_gradient = through_scale + _through_moments(x, mean, mean_gradient, variance_gradient)
-    rho_gradient = gamma * (centred * inverse - layer_centred * layer_inverse)
-    gamma_gradient = centred * instance_scale + layer_centred * layer_scale
-    return (
-        x_gradient,
-        _sum_like(rho_gradient, rho),
-        _sum_like(gamma_gradient, gamma),
-        _sum_like(shift_gradient, gamma),
-    )
+        channel = 1.0 / x.shape[-1]  # what each channel has of the layer's moments
+        mean_gradient = -gamma * instance_scale * shift_gradient + channel * (
+            layer_mean_gradient + 2.0 * layer_variance_gradient * (mean - layer_mean)
+        )
+        variance_gradient = gamma * rho * centred * _rsqrt_slope(inverse) + channel * layer_variance_gradient
+        x_gradient = upstream * scale + _through_moments(x, mean, mean_gradient, variance_gradient)
+        rho_gradient = gamma * (centred * inverse - layer_centred * layer_inverse)
+        gamma_gradient = centred * instance_scale + layer_centred * layer_scale
+        return (
+            x_gradient,
+            _sum_like(rho_gradient, rho),
+            _sum_like(gamma_gradient, gamma),
+            _sum_like(shift_gradient, gamma),
+        )
 
-
-def _layer_moments(mean: KerasTensor, variance: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """The layer's moments, `[B, 1, 1, 1]`, from the channels', as every channel has the same number of pixels."""
-    layer_mean = ops.mean(mean, axis=-1, keepdims=True)
-    return layer_mean, ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
+    return x * scale + shift, gradients
 
 
 def _affine_gradients(upstream: KerasTensor, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:

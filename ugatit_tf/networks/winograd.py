@@ -31,6 +31,7 @@ _KERNEL = _evaluation(_TAPS).astype(np.float32)  # [6, 3]: what points take of t
 _INPUTS = np.linalg.inv(_evaluation(LINES + _TAPS - 1)).T.astype(np.float32)  # [6, 6]: of lines of inputs
 
 
+@shared
 @tf.custom_gradient
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Pads float32 `[B, H, W, C]` by reflecting one pixel, then convolves it by `[3, 3, C, filters]`.
@@ -40,7 +41,6 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     return _outputs(inputs, kernel), lambda upstream: _gradients(inputs, kernel, upstream)
 
 
-@shared
 def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     batch, height, width, _ = ops.shape(inputs)
     points = zip(_at_points(inputs), _kernels(kernel), strict=True)
@@ -49,7 +49,6 @@ def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.transpose(lines, [1, 2, 0, 3]), [batch, height, width, kernel.shape[-1]])
 
 
-@shared
 def _gradients(inputs: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradients by inputs and kernel: each step of `_outputs` transposed, in reverse."""
     batch, height, width, channels = ops.shape(inputs)
