@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.networks import product
-from ugatit_tf.networks.product import convolve, run_here
+from ugatit_tf.networks.product import convolve, convolve_transposed, run_here
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {
@@ -16,7 +16,10 @@ SHAPES = {
     "blocks do not fit": (7, 1, 2, 3, 12, 11),
     "many filters": (7, 1, 2, 5, 12, 10),
     "one pixel": (1, 1, 2, 3, 4, 5),
-    "strides": (3, 2, 2, 3, 9, 7),
+    "strides of 3x3": (3, 2, 5, 3, 9, 7),
+    "strides of 4x4": (4, 2, 5, 3, 8, 10),
+    "strides that leave a line": (3, 2, 5, 3, 8, 10),
+    "strides of few channels": (3, 2, 2, 3, 9, 7),
 }
 WINOGRAD = {"one tile": (4, 2), "square": (8, 8), "wide": (4, 7), "high": (12, 3)}  # height and width
 
@@ -56,6 +59,18 @@ def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape):
         np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
 
 
+@pytest.mark.parametrize("filters", [2, 5])
+def test_a_transposed_convolution_is_the_plain_one(filters):
+    inputs, kernel = normal(2, 3, 5, 6), normal(4, 4, filters, 6)
+    with run_here():
+        results = with_gradients(convolve_transposed, inputs, kernel)
+    shape = (2, 6, 10, filters)
+    plain = with_gradients(lambda x, k: tf.nn.conv2d_transpose(x, k, shape, 2, "SAME"), inputs, kernel)
+    for ours, theirs in zip(results, plain, strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
 def reflected(inputs, kernel):
     return tf.nn.conv2d(tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), kernel, 1, "VALID")
 
@@ -80,28 +95,29 @@ def test_winograds_form_rounds_hardly_more(monkeypatch):
     assert np.std(errors) < 1e-6 * np.std(exact)
 
 
-@pytest.mark.parametrize("name", ["taps of 3x3", "blocks"])
+@pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])
 def test_narrow_numbers_stay_narrow(name):
     for ours, plain in compared(SHAPES[name], "bfloat16"):
         np.testing.assert_allclose(ours, plain, atol=0.02 * np.abs(plain).max())
 
 
-def test_a_batch_and_sides_of_any_size():
-    side, _, channels, filters, height, width = SHAPES["taps of 3x3"]
+@pytest.mark.parametrize("name", ["taps of 3x3", "strides of 3x3", "strides that leave a line"])
+def test_a_batch_and_sides_of_any_size(name):
+    side, strides, channels, filters, height, width = SHAPES[name]
     kernel = normal(side, side, channels, filters)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
     def gradient(inputs):
         with run_here(), tf.GradientTape() as tape:
             tape.watch(kernel)
-            outputs = convolve(inputs, kernel, 1)
+            outputs = convolve(inputs, kernel, strides)
         return tape.gradient(outputs, kernel)
 
     for count in (1, 3):
         inputs = normal(count, height, width, channels)
         with tf.GradientTape() as tape:
             tape.watch(kernel)
-            outputs = tf.nn.conv2d(inputs, kernel, 1, "VALID")
+            outputs = tf.nn.conv2d(inputs, kernel, strides, "VALID")
         np.testing.assert_allclose(gradient(inputs), tape.gradient(outputs, kernel), rtol=1e-4, atol=1e-4)
 
 
@@ -128,16 +144,25 @@ def operations(name, *, here):
 
 
 def test_the_form_is_the_fast_one_where_it_pays():
-    for name in ("taps of 3x3", "taps of 4x4", "patches"):
+    for name in ("taps of 3x3", "taps of 4x4", "patches", "strides of 3x3", "strides of 4x4"):
         assert "MatMul" in operations(name, here=True)
         assert "Conv2DBackpropFilter" not in operations(name, here=True)
         assert "Conv2DBackpropFilter" in operations(name, here=False)  # nor is there anything else of ours
         assert "IdentityN" not in operations(name, here=False)
     assert "ExtractImagePatches" in operations("patches", here=True)
+    assert "Conv2D" not in operations("patches", here=True)
     assert "ExtractImagePatches" not in operations("taps of 4x4", here=True)
     assert "DepthToSpace" in operations("blocks", here=False)
-    for name in ("blocks do not fit", "many filters", "one pixel", "strides"):
+    for name in ("blocks do not fit", "many filters", "one pixel", "strides of few channels"):
         assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, here=True))
+
+
+@pytest.mark.parametrize(("filters", "here", "expected"), [(5, True, True), (5, False, False), (4, True, False)])
+def test_a_transposed_convolution_has_the_fast_form_where_it_pays(filters, here, expected):
+    function = tf.function(convolve_transposed)
+    with run_here() if here else contextlib.nullcontext():
+        graph = function.get_concrete_function(normal(1, 3, 5, 6), normal(4, 4, filters, 6)).graph
+    assert ("IdentityN" in {node.op for node in graph.as_graph_def().node}) == expected
 
 
 def has_winograds_form(inputs, kernel, *, here=True, padding=(1, 1)):

@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.precision import narrow, wide
-from ugatit_tf.networks.product import convolve
+from ugatit_tf.networks.product import convolve, convolve_transposed
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 _L2_NORM_EPSILON = 1e-12
@@ -158,7 +158,7 @@ class UpsampleConv2D(SpectralNormLayer):
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         kernel = _doubled(_doubled(ops.convert_to_tensor(self.kernel), axis=0), axis=1)
         x = ops.pad(narrow(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-        x = ops.conv_transpose(x, narrow(ops.swapaxes(kernel, 2, 3)), strides=2, padding="same")
+        x = convolve_transposed(x, narrow(ops.swapaxes(kernel, 2, 3)))
         batch, height, width, _ = ops.shape(inputs)
         # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
         inner = ops.slice(ops.add(x, narrow(self.bias)), (0, 2, 2, 0), (batch, 2 * height, 2 * width, self.filters))

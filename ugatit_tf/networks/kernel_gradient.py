@@ -1,5 +1,6 @@
-"""A convolution whose gradient by its kernel is made of matrix products: on a CPU, quicker than oneDNN's own."""
+"""Convolutions whose gradient by the kernel is made of matrix products: on a CPU, quicker than oneDNN's own."""
 
+import itertools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -8,44 +9,67 @@ from keras import ops
 from ugatit_tf.networks.shared_graph import shared
 
 
-@shared
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
+    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding."""
+
+    @tf.custom_gradient
+    def product(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            by_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), strides, "VALID")
+            return by_inputs, _by_kernel(inputs, upstream, kernel.shape[0], strides)
+
+        return tf.nn.conv2d(inputs, kernel, strides, "VALID"), gradient
+
+    return product(inputs, kernel)
+
+
 @tf.custom_gradient
-def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding and strides."""
+def convolve_transposed(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """The transpose of a convolution by `[4, 4, filters, C]` with strides 2 and a padding of 1, of `[B, H, W, C]`."""
+    batch, height, width, _ = ops.shape(inputs)
+    shape = (batch, 2 * height, 2 * width, kernel.shape[2])
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        by_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), strides=1, padding="VALID")
-        return by_inputs, _by_kernel(inputs, upstream, kernel.shape[0])
+        padded = tf.pad(upstream, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        return tf.nn.conv2d(padded, kernel, 2, "VALID"), _by_kernel(padded, inputs, kernel.shape[0], 2)
 
-    return tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID"), gradient
+    return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "SAME"), gradient
 
 
-def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
+@shared
+def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) -> tf.Tensor:
     """The gradient by the kernel: for each tap, the products of the inputs and the outputs' gradients that meet there.
 
     Args:
         inputs: `[B, H, W, C]`.
-        upstream: `[B, H - side + 1, W - side + 1, filters]`.
+        upstream: `[B, H', W', filters]`.
         side: of the kernel, in pixels.
+        strides: in pixels.
 
     Returns:
         `[side, side, C, filters]`.
     """
-    channels, filters = inputs.shape[-1], upstream.shape[-1]
-    pixels = upstream.shape[:-1].num_elements()
-    if pixels is not None and pixels < filters:  # the kernel is larger than all that it met
-        gradient = _from_patches(inputs, upstream, side)
-    else:
-        gradient = tf.stack(from_lines(inputs, upstream, side, side))
-    return tf.reshape(gradient, [side, side, channels, filters])
+    _, height, width, filters = ops.shape(upstream)
+    taps = {}
+    for (top, left), pixels in _interleaved(inputs, strides).items():
+        rows, columns = range(top, side, strides), range(left, side, strides)
+        met = pixels[:, : height + len(rows) - 1, : width + len(columns) - 1]
+        gradients = from_lines(met, upstream, len(rows), len(columns))
+        taps |= dict(zip(itertools.product(rows, columns), gradients, strict=True))
+    gradient = tf.stack([taps[place] for place in sorted(taps)])
+    return tf.reshape(gradient, [side, side, inputs.shape[-1], filters])
 
 
-def _from_patches(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
-    """All taps at once, of copies of what each pixel of the outputs was made of: `[side * side * C, filters]`."""
-    ones = [1, 1, 1, 1]
-    patches = tf.image.extract_patches(inputs, [1, side, side, 1], ones, ones, "VALID")
-    rows = (tf.reshape(x, [-1, x.shape[-1]]) for x in (patches, upstream))
-    return tf.matmul(*rows, transpose_a=True)
+def _interleaved(inputs: tf.Tensor, strides: int) -> dict[tuple[int, int], tf.Tensor]:
+    """By the place of their first pixel, the images that are made of every `strides`th line and column."""
+    if strides == 1:
+        return {(0, 0): inputs}
+    batch, height, width, channels = ops.shape(inputs)
+    padded = tf.pad(inputs, [[0, 0], [0, -height % strides], [0, -width % strides], [0, 0]])
+    rows, columns = -(-height // strides), -(-width // strides)
+    blocks = tf.reshape(padded, [batch, rows, strides, columns, strides, channels])
+    images = tf.reshape(tf.transpose(blocks, [2, 4, 0, 1, 3, 5]), [strides**2, batch, rows, columns, channels])
+    return dict(zip(itertools.product(range(strides), repeat=2), tf.unstack(images), strict=True))
 
 
 def from_lines(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:

@@ -10,9 +10,9 @@ from keras import KerasTensor, ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    from ugatit_tf.networks import kernel_gradient, winograd
+    from ugatit_tf.networks import kernel_gradient, patches, winograd
 
-_FEW = 4  # filters: a CPU computes 16 at once, be they there or not
+_FEW = 4  # channels: a CPU computes 16 at once, be they there or not
 _LARGE = 7  # side of a kernel, in pixels
 _MANY = 5e8  # multiplications for an image: from about here on, halving them takes less time than it costs
 _scopes = [False]
@@ -42,19 +42,43 @@ def convolve(
     Returns:
         `[B, H', W', filters]`.
     """
-    here = strides == 1 and keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
-    if here and _scopes[-1] and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
+    if _here() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
     if padding != (0, 0):
         inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
-    side, filters = kernel.shape[0], kernel.shape[-1]
-    if here:
+    side, channels, filters = kernel.shape[1:]
+    if _on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW:
         even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
-        if side >= _LARGE and filters <= _FEW and even:
+        if even:
             return _in_blocks(inputs, kernel)
-        if _scopes[-1] and 1 < side < _LARGE:
-            return kernel_gradient.convolve(inputs, kernel)
+    if _here() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
+        if strides == 1 and _has_few_pixels(inputs, kernel):
+            return patches.convolve(inputs, kernel)
+        return kernel_gradient.convolve(inputs, kernel, strides)
     return ops.conv(inputs, kernel, strides=strides, padding="valid")
+
+
+def convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
+    """The transpose of a convolution by a 4x4 kernel with strides of 2 and a padding of 1.
+
+    Args:
+        inputs: `[B, H, W, C]`.
+        kernel: `[4, 4, filters, C]`, of the same type.
+
+    Returns:
+        `[B, 2 * H, 2 * W, filters]`.
+    """
+    if _here() and kernel.shape[2] > _FEW:
+        return kernel_gradient.convolve_transposed(inputs, kernel)
+    return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
+
+
+def _on_cpu() -> bool:
+    return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
+
+
+def _here() -> bool:
+    return _scopes[-1] and _on_cpu()
 
 
 def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
@@ -62,6 +86,13 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     if kernel.shape[0] != 3 or None in (height, width) or keras.backend.standardize_dtype(inputs.dtype) != "float32":
         return False
     return height % winograd.LINES == 0 and math.prod(kernel.shape) * height * width >= _MANY
+
+
+def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor) -> bool:
+    """Whether the kernel is larger than all that it meets."""
+    batch, height, width, _ = inputs.shape
+    side, filters = kernel.shape[1], kernel.shape[-1]
+    return None not in (batch, height, width) and batch * (height - side + 1) * (width - side + 1) < filters
 
 
 def _in_blocks(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
