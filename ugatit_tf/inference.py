@@ -11,7 +11,7 @@ from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.networks.product import run_here
+from ugatit_tf.networks.here import run_here
 from ugatit_tf.training import checkpoint_files, checkpoints, ema
 from ugatit_tf.training.ugatit import build_generator
 

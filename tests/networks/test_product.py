@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.networks import product
-from ugatit_tf.networks.product import convolve, convolve_transposed, run_here
+from ugatit_tf.networks.here import run_here
+from ugatit_tf.networks.product import convolve, convolve_transposed
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {

@@ -1,31 +1,18 @@
 """Padding and product, the heart of a convolution, in the forms that a CPU is fastest at."""
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 import keras
 from keras import KerasTensor, ops
 
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
+from ugatit_tf.networks.here import on_cpu, on_this_cpu
 
+if keras.backend.backend() == "tensorflow":
     from ugatit_tf.networks import kernel_gradient, patches, winograd
 
 _FEW = 4  # channels: a CPU computes 16 at once, be they there or not
 _LARGE = 7  # side of a kernel, in pixels
 _MANY = 5e8  # multiplications for an image: from about here on, halving them takes less time than it costs
-_scopes = [False]
-
-
-@contextlib.contextmanager
-def run_here() -> Iterator[None]:
-    """Lets convolutions called inside the context take forms for this machine alone, as no export should have."""
-    _scopes.append(True)
-    try:
-        yield
-    finally:
-        _scopes.pop()
 
 
 def convolve(
@@ -42,16 +29,16 @@ def convolve(
     Returns:
         `[B, H', W', filters]`.
     """
-    if _here() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
+    if on_this_cpu() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
     if padding != (0, 0):
         inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
     side, channels, filters = kernel.shape[1:]
-    if _on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW:
+    if on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW:
         even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
         if even:
             return _in_blocks(inputs, kernel)
-    if _here() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
+    if on_this_cpu() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
         if strides == 1 and _has_few_pixels(inputs, kernel):
             return patches.convolve(inputs, kernel)
         return kernel_gradient.convolve(inputs, kernel, strides)
@@ -68,17 +55,9 @@ def convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor
     Returns:
         `[B, 2 * H, 2 * W, filters]`.
     """
-    if _here() and kernel.shape[2] > _FEW:
+    if on_this_cpu() and kernel.shape[2] > _FEW:
         return kernel_gradient.convolve_transposed(inputs, kernel)
     return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
-
-
-def _on_cpu() -> bool:
-    return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
-
-
-def _here() -> bool:
-    return _scopes[-1] and _on_cpu()
 
 
 def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.networks.product import run_here
+from ugatit_tf.networks.here import run_here
 from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
 from ugatit_tf.training.updates import Update
 
