@@ -119,7 +119,7 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
 
     from ugatit_tf import allocator
     from ugatit_tf.inference import Translator
-    from ugatit_tf.training import device
+    from ugatit_tf.training import device, memory
     from ugatit_tf.training.stepping import Stepper
     from ugatit_tf.training.ugatit import UGATIT, build_generator
 
@@ -141,6 +141,7 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
 
     result: dict[str, float] = {}
     if steps:
+        memory.keep_freed_if_ample(config)  # as the train phase does
         model = UGATIT(config)
         model.compile()
         stepper = Stepper(model, config)

@@ -156,3 +156,13 @@ def test_a_gpus_memory_is_found_by_its_name(monkeypatch):
 def test_without_its_tool_a_gpus_memory_is_not_known(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert memory._of_gpu("NVIDIA B") is None
+
+
+@pytest.mark.parametrize(("batch_size", "times", "kept"), [(2, 1.3, True), (2, 1.2, False), (1, 9.0, False)])
+def test_freed_memory_is_kept_for_batches_where_there_is_room(batch_size, times, kept, monkeypatch):
+    config = dataclasses.replace(LIGHT, batch_size=batch_size)
+    monkeypatch.setattr(memory, "available", lambda: times * memory.estimate(config).total)
+    calls = []
+    monkeypatch.setattr(memory.allocator, "keep_freed", lambda: calls.append("kept"))
+    memory.keep_freed_if_ample(config)
+    assert bool(calls) == kept

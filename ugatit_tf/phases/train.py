@@ -51,6 +51,7 @@ def _run(config: Config) -> None:
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
     print(memory.report(config))
+    memory.keep_freed_if_ample(config)
 
     counts = dict(zip(_SPLITS, map(len, image_sets), strict=True))
     keras.utils.set_random_seed(config.seed)

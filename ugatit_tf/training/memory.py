@@ -12,6 +12,7 @@ import keras
 import psutil
 import tensorflow as tf
 
+from ugatit_tf import allocator
 from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
 from ugatit_tf.errors import RunError
 from ugatit_tf.training import penalties
@@ -29,6 +30,7 @@ _KEPT_WITH_RECOMPUTE = 1.5
 _COPIES_OF_DISCRIMINATORS = 0.8  # of the kernels, beside their gradients
 _COPIES_FOR_PENALTY = 2.3  # likewise, where gradients have gradients
 _WORTHWHILE = 0.97  # of what is needed now
+_AMPLE = 1.25  # times what is needed: steps of batches take about a quarter less time with 20 % more memory
 
 
 class Estimate(NamedTuple):
@@ -60,7 +62,7 @@ def estimate(config: Config) -> Estimate:
     generators, discriminators = _weights(build_generator, config), _weights(build_discriminator, config)
     trained = generators + discriminators
     weights = trained + generators * (config.ema > 0)
-    # Those of the discriminators are gone before the generators' come, whose large kernels' come one by one.
+    # Those of the discriminators are gone before the generators' come; large kernels have one at a time, if any.
     gradients = max(discriminators, generators / 2)
     # Values in a generator's feature maps: two at full size, two at half, the rest at a quarter.
     features = config.img_size**2 * config.ch * (2 + 1 + (2 + 4 * config.n_res) / 4)
@@ -92,6 +94,12 @@ def report(config: Config) -> str:
     if fitting:
         return f"{text}\nWarning: that is too little memory. Would fit: {', or '.join(fitting)}."
     return f"{text}\nWarning: that is too little memory, and would be with any flag. {_less(config)}"
+
+
+def keep_freed_if_ample(config: Config) -> None:
+    """Lets the allocator keep what steps free, where they are of more than one image a domain and there is room."""
+    if config.batch_size > 1 and _AMPLE * estimate(config).total <= available():
+        allocator.keep_freed()
 
 
 @contextlib.contextmanager
