@@ -22,7 +22,7 @@ _FLOAT32 = 4  # bytes
 _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _V2_FILES = ("memory.max", "memory.current")
 
-# Fitted to peaks measured on a CPU: 64 to 512 px, ch 16 to 64, batch 1 to 4, light and full. These were 4 % less to
+# Fitted to peaks measured on a CPU: 64 to 512 px, ch 16 to 64, batch 1 to 4, light and full. These were 8 % less to
 # 24 % more, and 33 % more at batch 2: what is there at once hangs on the order in which TensorFlow runs operations.
 _GRAPH = 500_000_000  # bytes that the step's graph and TensorFlow's threads take
 _KEPT_OF_FEATURES = 1.9  # copies of each feature map that wait for the way back
