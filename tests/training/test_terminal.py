@@ -93,6 +93,7 @@ with terminal.outlived():
 
 def test_what_was_before_comes_back(start):
     program = """
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as it is not under nohup
 streams = sys.stdout, sys.stderr
 with terminal.outlived():
     print("unfinished, with \\udcff", end="")
