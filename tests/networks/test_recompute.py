@@ -7,8 +7,9 @@ from ugatit_tf.networks.generator import Generator, ResidualBlock
 from ugatit_tf.networks.recompute import recomputed
 
 
+@pytest.mark.parametrize("eager", [False, True])
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_outputs_and_gradients_are_the_same(adaptive):
+def test_outputs_and_gradients_are_the_same(adaptive, eager):
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     shapes = [(2, 8, 8, 4), *[(2, 1, 1, 4)] * (2 * adaptive)]
@@ -17,7 +18,6 @@ def test_outputs_and_gradients_are_the_same(adaptive):
     block.build(inputs[0].shape)
     sources = inputs + [variable.value for variable in block.trainable_variables]
 
-    @tf.function(autograph=False)
     def run(call):
         with tf.GradientTape() as tape:
             tape.watch(sources)
@@ -25,6 +25,7 @@ def test_outputs_and_gradients_are_the_same(adaptive):
             loss = tf.reduce_sum(outputs**3)
         return outputs, tape.gradient(loss, sources)
 
+    run = run if eager else tf.function(run, autograph=False)
     outputs, gradients = run(block)
     outputs_again, gradients_again = run(recomputed(block))
     np.testing.assert_array_equal(outputs_again, outputs)

@@ -49,4 +49,5 @@ def _remat(function: Function) -> Function:
 
         return function(*inputs), gradient
 
-    return forward
+    # Read out here: outside of a graph, a variable among the inputs would have to be differentiated by as such.
+    return lambda *inputs: forward(*map(tf.convert_to_tensor, inputs))
