@@ -37,9 +37,11 @@ def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     # This way round, as the larger matrix is not transposed then.
     by_patches = tf.matmul(tf.reshape(kernel, [-1, filters]), _rows(upstream), transpose_b=True)
     by_patches = tf.reshape(by_patches, [side, side, channels, *upstream.shape[:-1]])
-    places = [(y, x) for y in range(side) for x in range(side)]
-    borders = [[[0, 0], [0, 0], [y, side - 1 - y], [x, side - 1 - x]] for y, x in places]
-    by_taps = [tf.pad(by_patches[place], border) for place, border in zip(places, borders, strict=True)]
+    by_taps = [
+        tf.pad(by_patches[y, x], [[0, 0], [0, 0], [y, side - 1 - y], [x, side - 1 - x]])
+        for y in range(side)
+        for x in range(side)
+    ]
     return tf.transpose(tf.add_n(by_taps), [1, 2, 3, 0])
 
 

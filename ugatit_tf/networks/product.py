@@ -34,10 +34,9 @@ def convolve(
     if padding != (0, 0):
         inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
     side, channels, filters = kernel.shape[1:]
-    if on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW:
-        even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
-        if even:
-            return _in_blocks(inputs, kernel)
+    even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
+    if on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW and even:
+        return _in_blocks(inputs, kernel)
     if on_this_cpu() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
         if strides == 1 and _has_few_pixels(inputs, kernel):
             return patches.convolve(inputs, kernel)

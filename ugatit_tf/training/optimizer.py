@@ -63,18 +63,18 @@ class FusedAdam(keras.optimizers.Adam):
         variables = self._trainable_variables if trainable_variables is None else trainable_variables
         triples = list(zip(grads, variables, decays or [0.0] * len(variables), strict=True))
         triples.sort(key=lambda triple: isinstance(triple[0], FactoredGradient))
-        shared = self._shared_arguments()
+        slots, shared = self.slots, self._shared_arguments()
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
-            slots = [slot.value for slot in self.slots[self._get_variable_index(variable)]]
+            var, m, v = (slot.value for slot in slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    _update_by_factors(slots, gradient, tf.constant(decay), shared)
+                    _update_by_factors((var, m, v), gradient, tf.constant(decay), shared)
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
-                        gradient = gradient + decay * slots[0]  # noqa: PLW2901
-                handles = {name: slot.handle for name, slot in zip(("var", "m", "v"), slots, strict=True)}
+                        gradient = gradient + decay * var  # noqa: PLW2901
+                handles = {"var": var.handle, "m": m.handle, "v": v.handle}
                 updates.append(tf.raw_ops.ResourceApplyAdam(**handles, grad=gradient, **shared))
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
@@ -94,7 +94,7 @@ class FusedAdam(keras.optimizers.Adam):
 
 @tf.function(jit_compile=True, autograph=False)
 def _update_by_factors(
-    slots: list[tf.Variable], gradient: FactoredGradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
+    slots: tuple[tf.Variable, ...], gradient: FactoredGradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
 ) -> None:
     """What ResourceApplyAdam does, in loops that write in place and make the gradient's numbers where they use them."""
     var, m, v = slots
