@@ -6,9 +6,9 @@ import os
 import sys
 import warnings
 
-from ugatit_tf import allocator, flags
+from ugatit_tf import flags
 from ugatit_tf.errors import UserError
-from ugatit_tf.training import terminal
+from ugatit_tf.system import allocator, terminal
 
 # TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

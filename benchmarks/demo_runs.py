@@ -38,9 +38,9 @@ def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
         checkpoint_dir: of the run.
         averaged: whether it is the moving average of its generators that translates.
     """
+    from ugatit_tf.checkpoints import checkpoint_files, checkpoints
     from ugatit_tf.data import images
     from ugatit_tf.evaluation.paired import l1
-    from ugatit_tf.training import checkpoint_files, checkpoints
     from ugatit_tf.training.ugatit import build_generator
 
     config = checkpoints.config_in(checkpoint_dir)

@@ -117,10 +117,10 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
 
     import tensorflow as tf  # isort: skip
 
-    from ugatit_tf import allocator
     from ugatit_tf.inference import Translator
-    from ugatit_tf.training import device, memory
-    from ugatit_tf.training.stepping import Stepper
+    from ugatit_tf.runs import memory
+    from ugatit_tf.runs.stepping import Stepper
+    from ugatit_tf.system import allocator, device
     from ugatit_tf.training.ugatit import UGATIT, build_generator
 
     device.prepare()

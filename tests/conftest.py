@@ -23,7 +23,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session", autouse=True)
 def _graphs_start_fast():
-    from ugatit_tf.training import device
+    from ugatit_tf.system import device
 
     device.prepare()
 
@@ -63,7 +63,7 @@ def save_generators(scrambled_generator):
 
     Returns them by direction: those, or else the averages, that make the pictures.
     """
-    from ugatit_tf.training import checkpoints
+    from ugatit_tf.checkpoints import checkpoints
 
     def save(config, *, averages=None):
         checkpoints.save_config(config)

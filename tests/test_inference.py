@@ -12,7 +12,7 @@ import ugatit_tf
 from ugatit_tf import inference
 from ugatit_tf.data import demo, images
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import formats
+from ugatit_tf.export import formats
 
 ROOT = Path(__file__).parents[1]
 PICTURES = np.stack([demo.draw("testA", index, 40) for index in range(2)])

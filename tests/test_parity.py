@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf.checkpoints import tf1_checkpoint
 from ugatit_tf.config import Config
-from ugatit_tf.interop import tf1_checkpoint
-from ugatit_tf.networks import product
+from ugatit_tf.ops import convolution
 from ugatit_tf.training.ugatit import UGATIT
 
 TOLERANCE = 1e-4
@@ -158,7 +158,7 @@ def test_losses_at_the_starting_weights(recording):
 
 
 def test_training_steps(recording, monkeypatch):
-    monkeypatch.setattr(product, "_MANY", 0)  # the recorded networks are too small for Winograd's form otherwise
+    monkeypatch.setattr(convolution, "_MANY", 0)  # the recorded networks are too small for Winograd's form otherwise
     model, values = recording.model, recording.values
     model.compile(learning_rate=1e-4)
     model.step.assign(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.knobs import (
+from ugatit_tf.options import (
     NOT_EMPTY,
     POSITIVE,
     SHARE,

@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.checkpoints import checkpoint_files, checkpoints
 from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.networks.here import run_here
-from ugatit_tf.training import checkpoint_files, checkpoints, ema
+from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.training import ema
 from ugatit_tf.training.ugatit import build_generator
 
 DIRECTIONS = {"A2B": "B", "B2A": "A"}  # to the domain whose generator it takes

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ugatit_tf.data import demo, demo_drawing
+from ugatit_tf.data import demo
+from ugatit_tf.data.demo import drawing
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
 
@@ -66,7 +67,7 @@ def test_both_drawings_show_the_same_head():
     for index in range(4):
         face = demo.sample_face(np.random.default_rng(index))
         silhouettes = []
-        for draw in (demo_drawing.draw_photo, demo_drawing.draw_cartoon):
+        for draw in (drawing.draw_photo, drawing.draw_cartoon):
             bare, full = (draw(dataclasses.replace(face, **moved), 64).astype(float) for moved in ({"centre_x": 9}, {}))
             silhouettes.append(np.abs(full - bare).max(-1) > 24)
         both, either = np.logical_and(*silhouettes).sum(), np.logical_or(*silhouettes).sum()

@@ -14,11 +14,11 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from ugatit_tf import bundle
+from ugatit_tf.checkpoints import bundle, checkpoints
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import demo
 from ugatit_tf.phases import convert
-from ugatit_tf.training import checkpoints, lock
+from ugatit_tf.system import lock
 from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
@@ -343,7 +343,8 @@ import json, re, sys
 from pathlib import Path
 import main
 from ugatit_tf.config import Config
-from ugatit_tf.training import checkpoints, device
+from ugatit_tf.checkpoints import checkpoints
+from ugatit_tf.system import device
 from ugatit_tf.training.ugatit import UGATIT
 device.prepare()
 UGATIT(Config(light=True, ch=2, n_res=1, n_dis=4, img_size=32)).compile()  # TensorFlow's own share

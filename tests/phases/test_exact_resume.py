@@ -22,7 +22,8 @@ FLAGS += "--save_freq 2 --print_freq 2"
 PROGRAM = """
 import os, signal, sys
 import main
-from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.runs import loop
+from ugatit_tf.checkpoints import checkpoints
 
 how, at, *flags = sys.argv[1:]
 steps = 0

@@ -12,7 +12,7 @@ import main
 import ugatit_tf
 from ugatit_tf import flags
 from ugatit_tf.data import demo
-from ugatit_tf.interop import saved_model
+from ugatit_tf.export import saved_model
 
 TINY = ["--dataset", "secret_place/mine", "--ch", "2", "--n_res", "1", "--img_size", "32"]
 LIGHT = [*TINY, "--light", "True"]
@@ -113,7 +113,7 @@ def test_tflite_prints_its_table(trained, here, capsys):
 @pytest.fixture
 def written(monkeypatch):
     """Takes the time out of an export: writes one small file, and nothing is checked."""
-    from ugatit_tf.interop import verify
+    from ugatit_tf.export import verify
 
     def write(_generator, _size, folder):
         (folder / "1").mkdir()

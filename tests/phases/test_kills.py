@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import main
-from ugatit_tf.bundle import OBJECT_GRAPH, Bundle
+from ugatit_tf.checkpoints.bundle import OBJECT_GRAPH, Bundle
 from ugatit_tf.data import demo
 
 KILLS = 20

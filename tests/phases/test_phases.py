@@ -18,7 +18,8 @@ import main
 from ugatit_tf.data import demo, images, pipeline
 from ugatit_tf.flags import parse
 from ugatit_tf.phases import train
-from ugatit_tf.training import lock, status, watch
+from ugatit_tf.runs import health, status
+from ugatit_tf.system import lock
 from ugatit_tf.training.ugatit import UGATIT
 
 ROOT = Path(main.__file__).parent
@@ -54,7 +55,7 @@ def mine(here):
 
 def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     for name, value in {"_MANY_STEPS": 0, "_POINTS": 1, "_NEAR_CHANCE": 0, "_ALIKE": 1e9}.items():
-        monkeypatch.setattr(watch, name, value)  # warns at once of what takes thousands of steps
+        monkeypatch.setattr(health, name, value)  # warns at once of what takes thousands of steps
     flags = ["--dataset", mine, *TINY, "--save_freq", 2]
     assert command("--phase", "train", *flags, "--epoch", 1, "--iteration", 3) == 0
     output = capsys.readouterr().out
@@ -245,7 +246,7 @@ PREPARE = """
 import sys
 import tensorflow as tf
 import main
-from ugatit_tf.training import device
+from ugatit_tf.system import device
 
 class PreparedError(Exception):
     pass

@@ -12,7 +12,7 @@ from PIL import Image
 
 import main
 from ugatit_tf.data import crops, demo, images
-from ugatit_tf.data.survey import Surveyor
+from ugatit_tf.data.preparation.survey import Surveyor
 
 ROOT = Path(main.__file__).parent
 SMALL = ("--size", 24, "--min_size", 20, "--test_share", 0.25)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ugatit_tf import bundle
+from ugatit_tf.checkpoints import bundle, checkpoint_files, checkpoints
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
-from ugatit_tf.training import checkpoint_files, checkpoints, status
-from ugatit_tf.training.lock import LOCK_FILE
-from ugatit_tf.training.status import Status
-from ugatit_tf.training.watch import Alarm
+from ugatit_tf.runs import status
+from ugatit_tf.runs.health import Alarm
+from ugatit_tf.runs.status import Status
+from ugatit_tf.system.lock import LOCK_FILE
 
 ROOT = Path(__file__).parents[2]
 STATUS = Status(

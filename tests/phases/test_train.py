@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
 from ugatit_tf.phases import train
-from ugatit_tf.training.checkpoints import CheckpointWriter
 from ugatit_tf.training.ugatit import UGATIT
 
 

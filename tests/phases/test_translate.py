@@ -30,7 +30,7 @@ def translate(*flags, source="photos", output="out"):
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with a checkpoint of the run that FLAGS name."""
-    from ugatit_tf.training import checkpoints
+    from ugatit_tf.checkpoints import checkpoints
 
     folder = tmp_path_factory.mktemp("run")
     config = dataclasses.replace(CONFIG, checkpoint_dir=str(folder / "checkpoint"))

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from ugatit_tf.data.survey import Picture
+from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.survey import Picture
 from ugatit_tf.reports import comparison
-from ugatit_tf.reports.outcome import Domain, Dropped, Kept
 
 PICTURE = Picture("x.png", width=400, height=300, side=300, colour=(100.0, 50.0, 200.0))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ugatit_tf.data.survey import Picture
+from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.survey import Picture
 from ugatit_tf.reports import preparation
-from ugatit_tf.reports.outcome import Domain, Dropped, Kept
 
 SETTINGS = {"size": 8, "test_share": 0.05, "input_A": "<i>photos</i>", "crop_A": "center"}
 HOSTILE = "<script>alert(1)<b> & \"quotes\" 'n' 100%\n#1 셀카 \udce9.png"

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf.checkpoints import checkpoints
+from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import checkpoints, ema
-from ugatit_tf.training.checkpoints import CheckpointWriter
+from ugatit_tf.training import ema
 from ugatit_tf.training.ugatit import UGATIT
 
 

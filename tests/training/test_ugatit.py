@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from ugatit_tf.config import GAN_TYPES
 from ugatit_tf.errors import UsageError
-from ugatit_tf.networks import product
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.ops import convolution
 from ugatit_tf.training import diffaugment
 from ugatit_tf.training.ugatit import GENERATOR_METRICS, UGATIT
 
@@ -279,7 +279,7 @@ def test_recompute_trains_alike(tiny_config):
 
 
 def test_a_step_takes_the_forms_of_this_machine(tiny_config, monkeypatch):
-    monkeypatch.setattr(product, "_MANY", 0)
+    monkeypatch.setattr(convolution, "_MANY", 0)
     model = make_model(tiny_config)
     step = tf.function(model.train_step, autograph=False).get_concrete_function(make_batch(tiny_config))
     operations = {node.op for function in step.graph.as_graph_def().library.function for node in function.node_def}

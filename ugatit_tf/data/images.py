@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import shown, write_atomically
+from ugatit_tf.system.files import shown, write_atomically
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 KINDS = "JPEG, PNG, BMP, GIF, WebP or TIFF"  # the same, in words

@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.convolution import SpectralNormLayer, kernel_initializer
-from ugatit_tf.networks.precision import narrow, wide
+from ugatit_tf.ops.precision import narrow, wide
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")

@@ -3,8 +3,8 @@
 import keras
 from keras import KerasTensor, ops
 
-from ugatit_tf.networks.precision import narrow, wide
-from ugatit_tf.networks.product import convolve, convolve_transposed
+from ugatit_tf.ops.convolution import convolve, convolve_transposed
+from ugatit_tf.ops.precision import narrow, wide
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 _L2_NORM_EPSILON = 1e-12

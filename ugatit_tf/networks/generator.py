@@ -8,10 +8,10 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
-from ugatit_tf.networks.large_dense import LargeDense
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
-from ugatit_tf.networks.precision import products_in
-from ugatit_tf.networks.recompute import recomputed
+from ugatit_tf.ops.large_dense import LargeDense
+from ugatit_tf.ops.precision import products_in
+from ugatit_tf.ops.recompute import recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 

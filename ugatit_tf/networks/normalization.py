@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor, ops
 
-from ugatit_tf.networks.shared_graph import shared
+from ugatit_tf.ops.tracing import shared
 
 EPSILON = 1e-5
 

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import bundle, inference
-from ugatit_tf.bundle import Bundle
+from ugatit_tf import inference
+from ugatit_tf.checkpoints import bundle, checkpoints, tf1_architecture, tf1_checkpoint
+from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.checkpoints.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.interop import tf1_architecture, tf1_checkpoint
-from ugatit_tf.interop.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
-from ugatit_tf.training import checkpoints, device, lock
+from ugatit_tf.system import device, lock
 from ugatit_tf.training.ugatit import UGATIT
 
 _POWERS = (*GENERATOR_POWERS, *DISCRIMINATOR_POWERS)

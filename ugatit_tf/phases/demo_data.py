@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images, sources
-from ugatit_tf.files import make_folder
+from ugatit_tf.system.files import make_folder
 
 FOLDER = "demo_faces"  # not "demo", which stands for the built-in faces themselves
 

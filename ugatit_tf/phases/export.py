@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import inference
+from ugatit_tf.checkpoints import checkpoints
 from ugatit_tf.config import Config
 from ugatit_tf.data import sources
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.files import replace_folder
-from ugatit_tf.interop import formats, model_card, verify
-from ugatit_tf.training import checkpoints, device
+from ugatit_tf.export import formats, model_card, verify
+from ugatit_tf.system import device
+from ugatit_tf.system.files import replace_folder
 
 _CHECKED = 8
 _CALIBRATION = 32

@@ -7,13 +7,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, folder, images, parallel, selection
-from ugatit_tf.data.prepared import SPLITS, PreparedFolder
-from ugatit_tf.data.survey import UNREADABLE, Picture, Surveyor
+from ugatit_tf.data import crops, images, parallel
+from ugatit_tf.data.preparation import selection
+from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.prepared import SPLITS, PreparedFolder
+from ugatit_tf.data.preparation.survey import UNREADABLE, Picture, Surveyor
+from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.files import overlap, shown
 from ugatit_tf.reports import preparation
-from ugatit_tf.reports.outcome import Domain, Dropped, Kept
+from ugatit_tf.system.files import overlap, shown
 
 _SETTINGS = ("input_A", "input_B", "size", "min_size", "face_margin", "no_face", "test_share", "test_max", "seed")
 _SETTINGS += ("img_ch", "image_format")

@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ugatit_tf.checkpoints import names
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import checkpoint_names, status
-from ugatit_tf.training.lock import LOCK_FILE
-from ugatit_tf.training.status import NETWORKS, STATUS_FILE, Status
+from ugatit_tf.runs import status
+from ugatit_tf.runs.status import NETWORKS, STATUS_FILE, Status
+from ugatit_tf.system.lock import LOCK_FILE
 
 _SHOWN_RUNS = 10
 _LABEL = 12  # characters
@@ -64,7 +65,7 @@ def _tell_without(folder: Path) -> None:
         total = f"{Config.from_json((folder / CONFIG_FILE).read_text(encoding='utf-8')).total_steps:,}"
     except (OSError, ValueError, RunError):
         total = "an unknown number"
-    _say("Step", f"{checkpoint_names.step_in_name(prefix) if prefix else 0:,} of {total}, by the newest checkpoint")
+    _say("Step", f"{names.step_in_name(prefix) if prefix else 0:,} of {total}, by the newest checkpoint")
     _say(
         "Rate",
         f"not known, nor losses and warnings: no readable {STATUS_FILE}, which training writes from its first log on",
@@ -105,7 +106,7 @@ def _tell_checkpoint(folder: Path, now: float) -> None:
 def _check(prefix: Path) -> str:
     import tensorflow as tf  # only here, as loading it takes seconds
 
-    from ugatit_tf.training import checkpoint_files
+    from ugatit_tf.checkpoints import checkpoint_files
 
     tf.config.set_visible_devices([], "GPU")  # which a run may be on
     try:
@@ -130,7 +131,7 @@ def _others(root: Path) -> str:
 
 
 def _newest(folder: Path) -> Path | None:
-    return next(iter(checkpoint_names.listed(folder)), None)
+    return next(iter(names.listed(folder)), None)
 
 
 def _index(prefix: Path) -> Path:

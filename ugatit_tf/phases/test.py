@@ -15,10 +15,10 @@ from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.evaluation.paired import PairedScores
-from ugatit_tf.files import make_folder, write_atomically
 from ugatit_tf.inference import Translator
 from ugatit_tf.reports import gallery
-from ugatit_tf.training import device
+from ugatit_tf.system import device
+from ugatit_tf.system.files import make_folder, write_atomically
 
 _BATCH_SIZE = 8
 _SCORE_LABELS = {

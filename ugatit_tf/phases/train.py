@@ -8,17 +8,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ugatit_tf import files
+from ugatit_tf.checkpoints import checkpoint_files, checkpoints
+from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import pipeline, sources
 from ugatit_tf.data.cache import open_caches
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.training import checkpoint_files, checkpoints, device, lock, loop, memory
-from ugatit_tf.training.checkpoints import CheckpointWriter
-from ugatit_tf.training.summaries import Summaries
+from ugatit_tf.runs import loop, memory
+from ugatit_tf.runs.summaries import Summaries
+from ugatit_tf.system import device, files, lock
+from ugatit_tf.training.gradients import LossScale
 from ugatit_tf.training.ugatit import UGATIT
-from ugatit_tf.training.updates import LossScale
 
 _SAMPLES = 4
 # What a picture's turn hangs on: with another, those of the present tour would be skipped or seen twice.

@@ -10,15 +10,17 @@ from pathlib import Path, PurePath
 import numpy as np
 from tqdm import tqdm
 
-from ugatit_tf import allocator, inference
+from ugatit_tf import inference
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, folder, images, parallel, prepared
+from ugatit_tf.data import crops, images, parallel
 from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
+from ugatit_tf.data.preparation import prepared
+from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.files import make_folder, overlap, shown, stamp
 from ugatit_tf.inference import Translator
-from ugatit_tf.training import device
+from ugatit_tf.system import allocator, device
+from ugatit_tf.system.files import make_folder, overlap, shown, stamp
 
 _BATCH_SIZE = 8
 _MARK = "ugatit_tf translate "  # begins the comment in every result

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ugatit_tf.data.survey import NO_FACE
-from ugatit_tf.reports.outcome import Domain
+from ugatit_tf.data.preparation.outcome import Domain
+from ugatit_tf.data.preparation.survey import NO_FACE
 
 _FEW = 500
 _MANY = 0.2  # of a domain's pictures

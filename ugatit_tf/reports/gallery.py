@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from ugatit_tf.files import write_atomically
+from ugatit_tf.system.files import write_atomically
 
 _STYLE = """
 :root {

@@ -9,9 +9,9 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.networks.here import run_here
+from ugatit_tf.ops.cpu_kernels import run_here
 from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
-from ugatit_tf.training.updates import Update
+from ugatit_tf.training.gradients import Update
 
 Metrics = dict[str, tf.Tensor]
 

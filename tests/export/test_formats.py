@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from ugatit_tf.config import EXPORT_FORMATS
+from ugatit_tf.export import formats, model_card, tflite
+
+
+def test_the_table_has_what_the_flag_takes():
+    assert tuple(formats.FORMATS) == EXPORT_FORMATS
+    assert list(tflite.SIGNATURES) == list(tflite.VARIANTS)
+
+
+def test_an_unknown_format_lists_the_known_ones():
+    with pytest.raises(ValueError, match="'onnx'.*saved_model, tflite, keras"):
+        formats.get("onnx")
+
+
+def test_the_card_and_the_signature_tell_sizes_and_steps(tiny_config, tmp_path):
+    model_card.write(tmp_path, "B2A", 1234, tiny_config, EXPORT_FORMATS)
+    card = (tmp_path / "README.md").read_text()
+    for part in ("demo, B to A", "1234 steps", "32 x 32, RGB", "licence", "ch 2", "translate_uint8", "generator.keras"):
+        assert part in card
+    signature = json.loads((tmp_path / "signature.json").read_text())
+    assert signature["direction"] == "B2A"
+    heatmap = signature["formats"]["saved_model"]["translate"]["outputs"]["heatmap"]
+    assert heatmap.startswith("float32 [B, 8, 8]")
+    for text in (card, json.dumps(signature)):
+        assert "{size}" not in text
+        assert "{channels}" not in text
+        assert str(tmp_path) not in text
+
+
+def test_only_what_was_exported_is_described(tiny_config, tmp_path):
+    model_card.write(tmp_path, "A2B", 1, tiny_config, ("keras",))
+    assert "tflite" not in (tmp_path / "README.md").read_text()
+    assert list(json.loads((tmp_path / "signature.json").read_text())["formats"]) == ["keras"]

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from ugatit_tf.data import demo
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import formats, verify
+from ugatit_tf.export.verify import Measurement
+
+PICTURES = np.stack([demo.draw("testA", index, 32) for index in range(2)])
+
+
+@pytest.fixture
+def exported(tiny_config, scrambled_generator, tmp_path):
+    """Exports one direction; returns the folder and its live generator."""
+
+    def write(*names):
+        generator = scrambled_generator(tiny_config)
+        (tmp_path / "A2B").mkdir()
+        for name in names:
+            formats.get(name).write(formats.Source(generator, 32, PICTURES), tmp_path / "A2B")
+        return tmp_path, generator
+
+    return write
+
+
+def check(folder, generator, *names):
+    return verify.check(folder, names, {"A2B": generator}, {"A2B": PICTURES})
+
+
+def perturb(generator, name, by):
+    variable = next(variable for variable in generator.variables if name in variable.path)
+    variable.assign(variable + by)
+
+
+def test_a_faithful_export_passes_and_another_fails(exported):
+    folder, generator = exported("saved_model")
+    assert check(folder, generator, "saved_model") == []
+    perturb(generator, "G_logit/bias", 0.1)
+    with pytest.raises(RunError, match=r"check failed: A2B saved_model \w+ is off by .* levels at most, 1 allowed"):
+        check(folder, generator, "saved_model")
+
+
+@pytest.fixture
+def _no_process(monkeypatch):
+    monkeypatch.setattr(verify, "_run_in_a_fresh_process", lambda *_: {})
+
+
+def test_a_keras_file_is_checked_too(exported, _no_process):
+    folder, generator = exported("keras")
+    check(folder, generator, "keras")
+    other = type(generator).from_config(generator.get_config())
+    other.build((None, 32, 32, 3))
+    other.save(folder / "A2B" / "generator.keras")
+    with pytest.raises(RunError, match="A2B keras output is off by"):
+        check(folder, generator, "keras")
+    (folder / "A2B" / "generator.keras").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match=r"check failed: .*generator\.keras cannot be loaded"):
+        check(folder, generator, "keras")
+
+
+@pytest.mark.slow
+def test_tflite_files_are_measured_and_checked(exported):
+    folder, generator = exported("tflite")
+    rows = check(folder, generator, "tflite")
+    assert [row.name for row in rows] == ["float32", "float16", "dynamic", "int8"]
+    assert all(row.size == (folder / "A2B" / "tflite" / f"{row.name}.tflite").stat().st_size for row in rows)
+    assert all(row.milliseconds > 0 and row.mean <= row.largest for row in rows)
+    assert rows[0].largest <= 1
+    perturb(generator, "G_logit/bias", 0.1)
+    with pytest.raises(RunError, match="A2B tflite float(16|32) is off by"):
+        check(folder, generator, "tflite")
+
+
+def test_a_file_that_cannot_be_run_is_told_in_one_line(exported):
+    folder, generator = exported("saved_model")
+    (folder / "A2B" / "1" / "saved_model.pb").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match="check failed: its fresh process could not run") as error:
+        check(folder, generator, "saved_model")
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_missing_fails(exported, _no_process):
+    folder, generator = exported("keras")
+    with pytest.raises(RunError, match="A2B gave no tflite"):
+        check(folder, generator, "keras", "tflite")
+
+
+@pytest.mark.parametrize(
+    ("name", "off", "passes"),
+    [("output", 0.5e-4, True), ("output", 4e-4, False), ("output", np.nan, False), ("float32", 4e-4, False)]
+    + [("float16", 0.5 / 127.5, True), ("float16", 3 / 127.5, False), ("int8", 30, True), ("int8", 70, False)]
+    + [("translate_uint8", 1, True), ("serving_default", 2, False)],
+)
+def test_tolerances(name, off, passes):
+    floats = np.linspace(-1, 1, 101, dtype=np.float32)
+    pixels = np.full(101, 100, np.uint8) if name not in ("float16",) else verify.images.to_uint8(floats)
+    floating = name in ("output", "float32", "float16")
+    value = floats + np.float32(off) if floating else pixels + np.uint8(off)
+    arguments = ("it", value, *verify._RULES[name], {"output": floats, "translate_uint8": pixels})
+    if passes:
+        verify._compare(*arguments)
+    else:
+        with pytest.raises(RunError, match="it is off by"):
+            verify._compare(*arguments)
+
+
+def test_the_table_has_a_line_a_file():
+    rows = [Measurement("A2B", "int8", 1234567, 0.12345, 3, 4.56), Measurement("B2A", "float32", 9, 0, 0, 10)]
+    head, *lines = verify.table(rows).split("\n")
+    assert head.split() == ["direction", "TFLite", "bytes", "mean", "diff", "max", "diff", "ms/image"]
+    assert [line.split() for line in lines] == [
+        ["A2B", "int8", "1234567", "0.123", "3", "4.6"],
+        ["B2A", "float32", "9", "0.000", "0", "10.0"],
+    ]

@@ -1,0 +1,192 @@
+import contextlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.ops import convolution
+from ugatit_tf.ops.convolution import convolve, convolve_transposed
+from ugatit_tf.ops.cpu_kernels import run_here
+
+# side of the kernel, stride, channels, filters; height and width of the inputs
+SHAPES = {
+    "taps of 3x3": (3, 1, 2, 5, 7, 6),
+    "taps of 4x4": (4, 1, 3, 2, 9, 11),
+    "patches": (4, 1, 3, 13, 6, 5),
+    "blocks": (7, 1, 2, 3, 12, 10),
+    "blocks do not fit": (7, 1, 2, 3, 12, 11),
+    "many filters": (7, 1, 2, 5, 12, 10),
+    "one pixel": (1, 1, 2, 3, 4, 5),
+    "strides of 3x3": (3, 2, 5, 3, 9, 7),
+    "strides of 4x4": (4, 2, 5, 3, 8, 10),
+    "strides that leave a line": (3, 2, 5, 3, 8, 10),
+    "strides of few channels": (3, 2, 2, 3, 9, 7),
+}
+WINOGRAD = {"one tile": (4, 2), "square": (8, 8), "wide": (4, 7), "high": (12, 3)}  # height and width
+
+
+def normal(*shape, dtype="float32"):
+    return tf.cast(tf.random.stateless_normal(shape, seed=shape[:2]), dtype)
+
+
+def with_gradients(function, inputs, kernel):
+    """A function's outputs, and what it gives for weighted outputs by inputs, kernel, and how steep it is by inputs."""
+    with tf.GradientTape() as outer:
+        outer.watch(kernel)
+        with tf.GradientTape(persistent=True) as inner:
+            inner.watch((inputs, kernel))
+            outputs = function(inputs, kernel)
+            weighted = tf.reduce_sum(outputs * normal(*outputs.shape, dtype=outputs.dtype))
+        slopes = inner.gradient(weighted, inputs)
+        steepness = tf.reduce_sum(slopes**2)
+    return outputs, slopes, inner.gradient(weighted, kernel), outer.gradient(steepness, kernel)
+
+
+def compared(shape, dtype="float32"):
+    """Pairs of our results and TensorFlow's own, as arrays of float32."""
+    side, strides, channels, filters, height, width = shape
+    inputs = normal(2, height, width, channels, dtype=dtype)
+    kernel = normal(side, side, channels, filters, dtype=dtype)
+    with run_here():
+        ours = with_gradients(lambda x, k: convolve(x, k, strides), inputs, kernel)
+    plain = with_gradients(lambda x, k: tf.nn.conv2d(x, k, strides, "VALID"), inputs, kernel)
+    return [(tf.cast(a, "float32").numpy(), tf.cast(b, "float32").numpy()) for a, b in zip(ours, plain, strict=True)]
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape):
+    for ours, plain in compared(shape):
+        assert ours.shape == plain.shape
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("filters", [2, 5])
+def test_a_transposed_convolution_is_the_plain_one(filters):
+    inputs, kernel = normal(2, 3, 5, 6), normal(4, 4, filters, 6)
+    with run_here():
+        results = with_gradients(convolve_transposed, inputs, kernel)
+    shape = (2, 6, 10, filters)
+    plain = with_gradients(lambda x, k: tf.nn.conv2d_transpose(x, k, shape, 2, "SAME"), inputs, kernel)
+    for ours, theirs in zip(results, plain, strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+def reflected(inputs, kernel):
+    return tf.nn.conv2d(tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), kernel, 1, "VALID")
+
+
+@pytest.mark.parametrize("sides", WINOGRAD.values(), ids=WINOGRAD)
+def test_winograds_form_gives_the_same(sides, monkeypatch):
+    monkeypatch.setattr(convolution, "_MANY", 0)
+    inputs, kernel = normal(3, *sides, 2), normal(3, 3, 2, 5)
+    with run_here():
+        results = with_gradients(lambda x, k: convolve(x, k, padding=(1, 1)), inputs, kernel)
+    for ours, plain in zip(results, with_gradients(reflected, inputs, kernel), strict=True):
+        assert ours.shape == plain.shape
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-5 * np.abs(plain).max())
+
+
+def test_winograds_form_rounds_hardly_more(monkeypatch):
+    inputs, kernel = tf.nn.relu(normal(1, 8, 8, 256)), normal(3, 3, 256, 32)
+    exact = reflected(tf.cast(inputs, "float64"), tf.cast(kernel, "float64"))
+    monkeypatch.setattr(convolution, "_MANY", 0)
+    with run_here():
+        errors = tf.cast(convolve(inputs, kernel, padding=(1, 1)), "float64") - exact
+    assert np.std(errors) < 1e-6 * np.std(exact)
+
+
+@pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])
+def test_narrow_numbers_stay_narrow(name):
+    for ours, plain in compared(SHAPES[name], "bfloat16"):
+        np.testing.assert_allclose(ours, plain, atol=0.02 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("name", ["taps of 3x3", "strides of 3x3", "strides that leave a line"])
+def test_a_batch_and_sides_of_any_size(name):
+    side, strides, channels, filters, height, width = SHAPES[name]
+    kernel = normal(side, side, channels, filters)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
+    def gradient(inputs):
+        with run_here(), tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = convolve(inputs, kernel, strides)
+        return tape.gradient(outputs, kernel)
+
+    for count in (1, 3):
+        inputs = normal(count, height, width, channels)
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = tf.nn.conv2d(inputs, kernel, strides, "VALID")
+        np.testing.assert_allclose(gradient(inputs), tape.gradient(outputs, kernel), rtol=1e-4, atol=1e-4)
+
+
+def nodes_of_functions(graph):
+    return [node for function in graph.as_graph_def().library.function for node in function.node_def]
+
+
+def operations(name, *, here):
+    """The types of the operations of a convolution's outputs and of its gradient by the kernel."""
+    side, strides, channels, filters, height, width = SHAPES[name]
+
+    @tf.function
+    def gradient(inputs, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            outputs = convolve(inputs, kernel, strides)
+        return tape.gradient(outputs, kernel)
+
+    with run_here() if here else contextlib.nullcontext():
+        graph = gradient.get_concrete_function(
+            normal(1, height, width, channels), normal(side, side, channels, filters)
+        ).graph
+    return {node.op for node in [*graph.as_graph_def().node, *nodes_of_functions(graph)]}
+
+
+def test_the_form_is_the_fast_one_where_it_pays():
+    for name in ("taps of 3x3", "taps of 4x4", "patches", "strides of 3x3", "strides of 4x4"):
+        assert "MatMul" in operations(name, here=True)
+        assert "Conv2DBackpropFilter" not in operations(name, here=True)
+        assert "Conv2DBackpropFilter" in operations(name, here=False)  # nor is there anything else of ours
+        assert "IdentityN" not in operations(name, here=False)
+    assert "ExtractImagePatches" in operations("patches", here=True)
+    assert "Conv2D" not in operations("patches", here=True)
+    assert "ExtractImagePatches" not in operations("taps of 4x4", here=True)
+    assert "DepthToSpace" in operations("blocks", here=False)
+    for name in ("blocks do not fit", "many filters", "one pixel", "strides of few channels"):
+        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, here=True))
+
+
+@pytest.mark.parametrize(("filters", "here", "expected"), [(5, True, True), (5, False, False), (4, True, False)])
+def test_a_transposed_convolution_has_the_fast_form_where_it_pays(filters, here, expected):
+    function = tf.function(convolve_transposed)
+    with run_here() if here else contextlib.nullcontext():
+        graph = function.get_concrete_function(normal(1, 3, 5, 6), normal(4, 4, filters, 6)).graph
+    assert ("IdentityN" in {node.op for node in graph.as_graph_def().node}) == expected
+
+
+def has_winograds_form(inputs, kernel, *, here=True, padding=(1, 1)):
+    function = tf.function(lambda x, k: convolve(x, k, padding=padding))
+    with run_here() if here else contextlib.nullcontext():
+        graph = function.get_concrete_function(inputs, tf.TensorSpec(kernel, inputs.dtype)).graph
+    return "GatherV2" in {node.op for node in nodes_of_functions(graph)}
+
+
+def test_winograds_form_is_taken_where_it_pays():
+    features, kernel = tf.TensorSpec((None, 64, 64, 256)), (3, 3, 256, 256)
+    assert has_winograds_form(features, kernel)
+    assert not has_winograds_form(features, kernel, here=False)  # as in an export
+    assert not has_winograds_form(features, kernel, padding=(0, 0))
+    assert not has_winograds_form(features, (3, 3, 256, 8))
+    assert not has_winograds_form(features, (4, 4, 256, 256))
+    for shape in ((1, 62, 64, 256), (1, 16, 16, 256), (1, None, None, 256)):
+        assert not has_winograds_form(tf.TensorSpec(shape), kernel)
+    assert not has_winograds_form(tf.TensorSpec(features.shape, "bfloat16"), kernel)
+
+
+def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    for name in SHAPES:
+        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, here=True))
+    assert not has_winograds_form(tf.TensorSpec((1, 64, 64, 256)), (3, 3, 256, 256))

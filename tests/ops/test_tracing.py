@@ -1,0 +1,35 @@
+import contextlib
+
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.ops.tracing import shared
+
+
+def doubled():
+    shapes = []
+
+    @shared
+    def function(x):
+        shapes.append(x.shape)
+        return 2.0 * x
+
+    return function, shapes
+
+
+def test_calls_with_the_same_shape_share_a_graph():
+    function, shapes = doubled()
+    step = tf.function(lambda x, y: function(x) + function(x + 1.0) + tf.reduce_sum(function(y)))
+    assert step(tf.ones(3), tf.ones(2)).numpy().tolist() == [10.0] * 3
+    assert shapes == [(3,), (2,)]
+
+
+@pytest.mark.parametrize(("here", "devices", "apart"), [(True, [], True), (False, [], False), (True, ["a GPU"], False)])
+def test_a_graph_stays_apart_on_this_cpu_alone(here, devices, apart, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
+    function, _ = doubled()
+    with run_here() if here else contextlib.nullcontext():
+        graph = tf.function(function).get_concrete_function(tf.ones(3)).graph
+    (definition,) = graph.as_graph_def().library.function
+    assert ("_noinline" in definition.attr) == apart

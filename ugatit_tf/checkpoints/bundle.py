@@ -1,0 +1,239 @@
+"""TensorFlow's checkpoint files, of any version and program: found, read a variable at a time, and written whole."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from ugatit_tf.errors import RunError
+from ugatit_tf.system.files import reason, staged
+
+Table = Mapping[str, keras.Variable]
+
+_PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
+
+
+class DamagedError(RunError):
+    """A checkpoint whose files are not what was written, or cannot be read."""
+
+
+class Bundle:
+    """A checkpoint: an index, and one or more files of data, in which its variables lie one after the other.
+
+    Args:
+        prefix: the checkpoint's path without `.index`.
+
+    Attributes:
+        prefix: as given.
+        shapes: of every variable, by its name.
+        dtypes: likewise.
+
+    Raises:
+        DamagedError: where it is damaged, or no checkpoint; if data is missing, with the bytes there and those asked
+            for.
+    """
+
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = prefix
+        index = Path(f"{prefix}.index")
+        try:
+            with index.open("rb") as file:
+                size = file.seek(0, 2)
+            reader = tf.train.load_checkpoint(str(prefix))
+        except OSError as error:
+            raise DamagedError(f"cannot read {index}: {error.strerror}") from error
+        # The last two: an index that points beyond its end, or to more bytes than there is memory.
+        except (tf.errors.OpError, ValueError, IndexError, MemoryError) as error:
+            raise DamagedError(
+                f"{index} is damaged, or not of a checkpoint: no index can be read from its {size} bytes."
+            ) from error
+        self.shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+        self.dtypes = reader.get_variable_to_dtype_map()
+        if self._held() < self._asked():
+            raise self._damaged()
+
+    @property
+    def step_in_name(self) -> int | None:
+        """The number at the end of its name."""
+        return step_in_name(self.prefix)
+
+    @property
+    def object_based(self) -> bool:
+        """Whether it is of TensorFlow 2's kind, as this program's own are; the reference's are name-based."""
+        return OBJECT_GRAPH in self.shapes
+
+    def shape(self, name: str, rank: int) -> tuple[int, ...]:
+        """The shape of a variable.
+
+        Raises:
+            RunError: where there is no such variable, or it is not of this rank.
+        """
+        if name not in self.shapes:
+            raise self._misfit(f"no variable {name}")
+        if len(self.shapes[name]) != rank:
+            raise self._misfit(f"{name} with shape {list(self.shapes[name])}; {rank} axes are needed")
+        return self.shapes[name]
+
+    def size(self, name: str) -> int:
+        """Bytes of a variable's values; 0 for strings, whose length only the data tells."""
+        return math.prod(self.shapes[name]) * self.dtypes[name].size if self.dtypes[name] != tf.string else 0
+
+    def read(self, name: str) -> tf.Tensor:
+        """The values of a variable.
+
+        Raises:
+            DamagedError: where they cannot be read, or do not match their checksum.
+            RunError: where there is not enough memory for them.
+        """
+        try:
+            # No reader's get_tensor: that makes a second copy.
+            (tensor,) = tf.raw_ops.RestoreV2(
+                prefix=str(self.prefix), tensor_names=[name], shape_and_slices=[""], dtypes=[self.dtypes[name]]
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise RunError(f"Not enough memory for {name}, {self.size(name)} bytes.") from error
+        except (tf.errors.OpError, IndexError) as error:
+            raise self._damaged(name) from error
+        return tensor
+
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Reads variables, one at a time, and keeps none; a progress bar shows on a terminal.
+
+        Args:
+            names: of the variables; None: all of them.
+
+        Raises:
+            DamagedError: where one of them cannot be read, or does not match its checksum.
+            RunError: where there is not enough memory for the largest of them.
+        """
+        for _ in self._read_all(self.shapes if names is None else names, "Checking"):
+            pass
+
+    def matched(self, table: Table, others: Iterable[str] | None = None) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
+        """Goes through variables of ours one at a time, with a progress bar on a terminal.
+
+        Args:
+            table: our variables by their names in the checkpoint.
+            others: what else the checkpoint may hold; None: anything.
+
+        Yields:
+            Each variable, and its values in the checkpoint.
+
+        Raises:
+            RunError: before the first one, where a variable is missing in the checkpoint, is there but not in the
+                table, or has another shape or type, naming it; later, where the file is damaged.
+        """
+        self._check(table, others)
+        yield from zip(table.values(), self._read_all(table, "Reading"), strict=True)
+
+    def _check(self, table: Table, others: Iterable[str] | None) -> None:
+        for name, variable in table.items():
+            shape = self.shape(name, rank=len(variable.shape))
+            if shape != tuple(variable.shape):
+                raise self._misfit(f"{name} with shape {list(shape)}; this network's is {list(variable.shape)}")
+            if self.dtypes[name] != variable.dtype:
+                raise self._misfit(f"{name} as {self.dtypes[name].name}; this network's is {variable.dtype}")
+        unknown = sorted(set(self.shapes) - set(table) - set(others)) if others is not None else []
+        if unknown:
+            raise self._misfit(f"{len(unknown)} variables that this network lacks; one is {unknown[0]}")
+
+    def _read_all(self, names: Iterable[str], what: str) -> Iterator[tf.Tensor]:
+        names = list(names)
+        total = sum(map(self.size, names))
+        with tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for name in names:
+                yield self.read(name)
+                bar.update(self.size(name))
+
+    def _misfit(self, what: str) -> RunError:
+        return RunError(f"{self.prefix} does not fit this network: it has {what}.")
+
+    def _held(self) -> int:
+        folder, name = self.prefix.parent, self.prefix.name
+        return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith(f"{name}.data-"))
+
+    def _asked(self) -> int:
+        return sum(map(self.size, self.shapes))
+
+    def _damaged(self, name: str = "") -> DamagedError:
+        if name:
+            return DamagedError(f"{self.prefix} is damaged ({name} is not what was written).")
+        return DamagedError(
+            f"{self.prefix} is damaged: its data has {self._held()} bytes, its index asks for {self._asked()}."
+        )
+
+
+def find(path: Path) -> Path:
+    """The prefix of the checkpoint that a path stands for.
+
+    Args:
+        path: a prefix, one of a checkpoint's files, or a folder. In a folder it is the checkpoint that the state file
+            `checkpoint` names, of which only the base name counts, as folders get moved; else that of the highest step.
+
+    Raises:
+        RunError: where there is none.
+    """
+    if path.is_dir():
+        prefixes = [index.with_suffix("") for index in path.glob("*.index")]
+        if not prefixes:
+            raise RunError(f"{path} holds no checkpoint (no *.index file).")
+        named = _named_by_state_file(path / "checkpoint")
+        newest = max(prefixes, key=lambda prefix: (step_in_name(prefix) or 0, prefix.name))
+        return next((prefix for prefix in prefixes if prefix.name == named), newest)
+    prefix = path.with_name(_PARTS.sub("", path.name))
+    if Path(f"{prefix}.index").exists():
+        return prefix
+    if path.exists() or list(path.parent.glob(f"{prefix.name}.data-*")):
+        raise RunError(f"{path} is no checkpoint: there is no {prefix.name}.index beside it.")
+    raise RunError(f"There is no checkpoint {path}.")
+
+
+def _named_by_state_file(path: Path) -> str | None:
+    """The base name of what a state file names, or None; a strange file is no reason to stop, or for a warning."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    match = re.search(r'^model_checkpoint_path: *"(?:.*[/\\])?(.+)"', text, re.MULTILINE)
+    return match and match[1]
+
+
+def step_in_name(prefix: Path) -> int | None:
+    """The number at the end of a checkpoint's name, or None."""
+    match = re.search(r"-(\d+)$", prefix.name)
+    return int(match[1]) if match else None
+
+
+def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
+    """Writes a name-based checkpoint whole or not at all, and makes the folder's state file name it.
+
+    Args:
+        prefix: where to.
+        tensors: by their names.
+
+    Raises:
+        RunError: where it cannot be written.
+    """
+    folder = prefix.parent
+    others = {index.with_suffix("") for index in folder.glob("*.index")} - {prefix}
+    names = [path.name for path in (*sorted(others, key=lambda path: step_in_name(path) or 0), prefix)]
+    with staged(folder, last="*.index") as staging:
+        (staging / "checkpoint").write_text(state_text(names), encoding="utf-8")
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(staging / prefix.name),
+                tensor_names=list(tensors),
+                shape_and_slices=[""] * len(tensors),
+                tensors=list(tensors.values()),
+            )
+        except tf.errors.OpError as error:
+            raise RunError(f"cannot write {prefix}: {reason(error)}") from error
+
+
+def state_text(names: Sequence[str]) -> str:
+    """The text of the state file `checkpoint` of a folder with checkpoints of these names, the newest last."""
+    lines = (f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names))
+    return "".join(f"{line}\n" for line in lines)

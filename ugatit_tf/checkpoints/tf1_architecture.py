@@ -1,0 +1,108 @@
+"""What a checkpoint of the reference tells of its run: by its variables' names and shapes, and by its folder's name."""
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.config import GAN_TYPES, Config
+from ugatit_tf.errors import RunError
+
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_FOLDER = re.compile(
+    r"UGATIT(?:_light)?_(?P<dataset>.+)_(?P<gan_type>" + "|".join(GAN_TYPES) + r")_\d+resblock_(?P<n_dis>\d+)dis"
+    rf"_(?P<n_critic>\d+)_(?P<adv_weight>{_NUMBER})_(?P<cycle_weight>{_NUMBER})"
+    rf"_(?P<identity_weight>{_NUMBER})_(?P<cam_weight>{_NUMBER})(?P<sn>_sn)?(?P<smoothing>_smoothing)?"
+)
+
+
+def is_whole(bundle: Bundle) -> bool:
+    """Whether a checkpoint holds discriminators too, and not generators alone."""
+    return any(name.startswith("discriminator_") for name in bundle.shapes)
+
+
+def read(bundle: Bundle, flags: Config) -> tuple[Config, str]:
+    """The configuration of a reference's run, as far as its checkpoint tells.
+
+    Args:
+        bundle: the checkpoint.
+        flags: for what it does not tell.
+
+    Returns:
+        The configuration, for training, and where it is from: one line.
+
+    Raises:
+        RunError: where the checkpoint is not of the reference, or flags other than the defaults contradict it.
+        UsageError: where the values do not go together, such as a light network's depth and `--img_size`.
+    """
+    network = _of_variables(bundle)
+    _check_flags(bundle, flags, network)
+    run = _of_folder(bundle.prefix.resolve().parent.name)
+    config = dataclasses.replace(flags, phase="train", from_checkpoint="", to_checkpoint="", **(run | network))
+    config.validate()
+    names = [field.name for field in dataclasses.fields(Config) if field.name in run and field.name not in network]
+    source = "from the variables: " + _listing(config, network)
+    return config, source + (f"; from the folder's name: {_listing(config, names)}" if names else "")
+
+
+def _of_variables(bundle: Bundle) -> dict[str, Any]:
+    first = "generator_B/conv/conv2d/kernel"
+    if bundle.object_based:
+        raise RunError(
+            f"{bundle.prefix} is not of the reference but of TensorFlow 2, as this program's own are; those need no "
+            "--from_checkpoint."
+        )
+    if first not in bundle.shapes:
+        raise RunError(f"{bundle.prefix} is another program's: a checkpoint of the reference has a variable {first}.")
+    _, _, img_ch, ch = bundle.shape(first, rank=4)
+    found = {"ch": ch, "img_ch": img_ch, "n_res": _count(bundle, r"generator_B/resblock_(\d+)/")}
+    found |= _of_mlp(bundle, ch)
+    if is_whole(bundle):
+        found["n_dis"] = _count(bundle, r"discriminator_A/global/conv_(\d+)/") + 1
+        found["sn"] = any(name.startswith("discriminator_") and name.endswith("/u") for name in bundle.shapes)
+    return found
+
+
+def _of_mlp(bundle: Bundle, ch: int) -> dict[str, Any]:
+    """The light generator's first Dense layer sees 4 ch pooled features, the full one's those of every place."""
+    name = "generator_B/MLP/linear_0/dense/kernel"
+    features, _ = bundle.shape(name, rank=2)
+    side = math.isqrt(features // (4 * ch))
+    if side < 1 or features != side**2 * 4 * ch:
+        raise RunError(
+            f"{bundle.prefix} has {name} with {features} inputs: a network of ch {ch} has {4 * ch} (light), or that "
+            "times a square (full)."
+        )
+    return {"light": True} if side == 1 else {"light": False, "img_size": 4 * side}
+
+
+def _of_folder(name: str) -> dict[str, Any]:
+    match = _FOLDER.fullmatch(name)
+    if not match:
+        return {}
+    texts = match.groupdict()
+    return {
+        field.name: texts[field.name] is not None if field.type is bool else field.type(texts[field.name])
+        for field in dataclasses.fields(Config)
+        if field.name in texts
+    }
+
+
+def _count(bundle: Bundle, pattern: str) -> int:
+    return len({match[1] for match in map(re.compile(pattern).match, bundle.shapes) if match})
+
+
+def _check_flags(bundle: Bundle, flags: Config, network: dict[str, Any]) -> None:
+    """Refuses flags that contradict the network; a default counts as not given, and `n_dis` is lowered by itself."""
+    contradictions = [
+        f"--{name} is {given} but the checkpoint's network has {network[name]}"
+        for name, (given, _) in flags.differences(Config()).items()
+        if name in network and name != "n_dis" and given != network[name]
+    ]
+    if contradictions:
+        raise RunError(f"{bundle.prefix}: {'; '.join(contradictions)}. Leave the flag away.")
+
+
+def _listing(config: Config, names: Any) -> str:
+    return ", ".join(f"{name} {getattr(config, name)}" for name in names)

@@ -1,0 +1,141 @@
+"""The folder of a dataset that is made of other files: what is in it, what was found out, what is left to do."""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ugatit_tf.config import Config
+from ugatit_tf.data.preparation.survey import Picture, Recipe
+from ugatit_tf.data.sources import folder
+from ugatit_tf.errors import RunError
+from ugatit_tf.system.files import make_folder, shown, stamp, write_atomically
+
+SPLITS = ("trainA", "trainB", "testA", "testB")
+REPORT = "report.json"
+
+_HIDDEN = ".prepare"
+_VERSION = 1
+_SECONDS_BETWEEN_SAVES = 30.0
+
+
+class PreparedFolder:
+    """`<dataset_dir>/<dataset>/`, with a hidden folder in it that remembers the work done.
+
+    Squares are made in the hidden folder and moved into the splits at the end. Until then the splits stay as they are.
+
+    Args:
+        root: the folder; it need not be there.
+
+    Attributes:
+        making: where squares are made.
+
+    Raises:
+        RunError: where its splits hold pictures that no earlier run has put there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.making = root / _HIDDEN / "making"
+        self._state = root / _HIDDEN / "state.json"
+        self._known: dict[str, tuple[list[int], str, Picture]] = {}
+        self._files: set[str] = set()
+        self._load()
+        self._check_others()
+        self._saved = time.monotonic()
+
+    def make_folders(self) -> None:
+        """Makes the folder and those in it that are missing; a RunError where that fails."""
+        for place in (self.making, *(self._root / split for split in SPLITS)):
+            make_folder(place)
+
+    def known(self, path: str, recipe: Recipe) -> Picture | None:
+        """What an earlier run found out about a file by this recipe; None where it did not, or the file has changed."""
+        then, identity, picture = self._known.get(path, (None, "", None))
+        return picture if identity == recipe.identity and then == stamp(path) else None
+
+    def remember(self, picture: Picture, recipe: Recipe) -> None:
+        """Keeps what was found out for the next run; on disk now and then, and with `save`."""
+        self._known[picture.path] = stamp(picture.path), recipe.identity, picture
+        if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Writes to disk what is to be remembered.
+
+        Raises:
+            RunError: where that fails.
+        """
+        known = {path: (*rest, dataclasses.asdict(picture)) for path, (*rest, picture) in self._known.items()}
+        state = {"version": _VERSION, "files": sorted(self._files), "known": known}
+        write_atomically(self._state, json.dumps(state).encode())
+        self._saved = time.monotonic()
+
+    def squares(self) -> dict[str, Path]:
+        """The squares that are there, made or placed: from their keys to their files."""
+        placed = (self._root / name for name in self._files)
+        files = [*self.making.iterdir(), *(path for path in placed if path.exists())]
+        return {path.stem.rpartition("-")[2]: path for path in files}
+
+    def place(self, plan: Mapping[str, str], paths: Collection[str]) -> None:
+        """Gives the splits the pictures that they are to have, and no others that earlier runs gave them.
+
+        Args:
+            plan: from files such as "trainA/NAME-KEY.png" to keys of `squares`.
+            paths: the files that are worth remembering.
+
+        Raises:
+            RunError: where files cannot be moved or removed; running again puts that right.
+        """
+        squares = self.squares()
+        before, self._files = self._files, self._files | set(plan)
+        self._known = {path: known for path, known in self._known.items() if path in paths}
+        self.save()  # before any is moved, so that whatever happens, the next run knows them for its own
+        try:
+            for name, key in plan.items():
+                if squares[key] != self._root / name:
+                    squares[key].replace(self._root / name)
+            for name in before - set(plan):
+                (self._root / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot put the pictures into {self._root}: {error}") from error
+        self._files = set(plan)
+        self.save()
+        shutil.rmtree(self.making, ignore_errors=True)
+
+    def _load(self) -> None:
+        try:
+            state = json.loads(self._state.read_bytes())
+            self._files = set(state["files"])
+            if state["version"] == _VERSION:
+                self._known = {path: (*rest, _picture(facts)) for path, (*rest, facts) in state["known"].items()}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RunError(f"{self._state} is damaged; delete {self._root} to begin anew ({error!r})") from error
+
+    def _check_others(self) -> None:
+        for split in SPLITS:
+            found, _ = folder.list_images(self._root / split)
+            others = [path for path in found if f"{split}/{path}" not in self._files]
+            if others:
+                raise RunError(
+                    f"{self._root / split} holds {len(others)} pictures that --phase prepare did not make, such as "
+                    f"{shown(others[0])}: move them away, or give another --dataset."
+                )
+
+
+def _picture(facts: Mapping[str, Any]) -> Picture:
+    return Picture(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
+
+
+def settings(config: Config) -> dict[str, Any] | None:
+    """The flags that the dataset was prepared with, by name; None where it was not, or its report cannot be read."""
+    try:
+        found = json.loads((config.dataset_root / REPORT).read_bytes())["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,94 @@
+"""Datasets that are folders of image files."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ugatit_tf.config import Config
+from ugatit_tf.data import images
+from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.system.files import shown
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_NAME = 240  # bytes: what is written under the name has an ending too, and 255 are the limit
+
+
+def open_split(config: Config, split: str) -> ImageSet:
+    """The images of `<dataset_dir>/<dataset>/<split>`, in subfolders too."""
+    folder = Path(config.dataset_dir) / config.dataset / split
+    paths, skipped = list_images(folder)
+
+    def read(index: int, side: int | None) -> np.ndarray:
+        return images.load(f"{folder}/{paths[index]}", side, config.img_ch)
+
+    lack = "no images" if _identity(folder) else "no such folder"
+    return ImageSet(str(folder), unique_names(paths), read, skipped, lack)
+
+
+def list_images(folder: Path) -> tuple[list[str], int]:
+    """Image files at any depth, relative to a folder, in a fixed order; and the number of other files.
+
+    Links to folders are followed, but none is gone through twice. A folder left out is named in the log.
+    """
+    paths: list[str] = []  # not Path: of a hundred thousand, those take seconds
+    skipped = 0
+    top = folder.absolute()
+    known = {_identity(place) for place in (top, *top.resolve().parents)}
+    for parent, folders, names in os.walk(folder, onerror=_tell, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(Path(parent, name), known)]
+        inside = parent[len(str(folder)) + 1 :]
+        for name in sorted(names):
+            _, dot, ending = name.rpartition(".")
+            if name[0] == "." or f"{dot}{ending}".lower() not in images.EXTENSIONS:
+                skipped += 1
+            else:
+                paths.append(f"{inside}/{name}" if inside else name)
+    return paths, skipped
+
+
+def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names for files: their stems; where several share one, also their folder and ending.
+
+    Lines are added should even that clash. A name that is too long for a file system is cut and gets a number.
+    """
+    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
+    counts = Counter(stems)
+    taken: set[str] = set()
+    names = []
+    for number, (path, stem) in enumerate(zip(paths, stems, strict=True)):
+        name = stem if counts[stem] == 1 else "_".join(path.replace("/", "_").rsplit(".", 1))
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            name = f"{os.fsencode(name)[: _LONGEST_NAME - 10].decode(errors='ignore')}_{number}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _tell(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        _log.warning("Skipping a folder: %s: %s", shown(error.filename), error.strerror)
+
+
+def _is_new(folder: Path, known: set[tuple[int, int] | None]) -> bool:
+    """Whether a folder was not met before, neither inside nor above: a link may lead anywhere."""
+    identity = _identity(folder)
+    if identity and identity in known:
+        _log.warning("Skipping a folder: %s: the same as another, by way of a link", shown(folder))
+        return False
+    known.add(identity)
+    return True
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

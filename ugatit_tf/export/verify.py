@@ -1,0 +1,165 @@
+"""The check that ends an export: what was written is run in a fresh process and held against the live network."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ugatit_tf.data import images
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import fresh_process, tflite
+from ugatit_tf.export.formats import KERAS_FILE
+from ugatit_tf.networks.generator import Generator
+
+_FLOAT_TOLERANCE = 1e-4  # of the largest value
+_PIXEL_TOLERANCE = 1
+_TABLE = "{:<9} {:<9} {:>10} {:>10} {:>9} {:>9}"
+
+
+class Measurement(NamedTuple):
+    """A TFLite file against the live network: bytes, uint8 levels off, and milliseconds an image here."""
+
+    direction: str
+    name: str
+    size: int
+    mean: float
+    largest: float
+    milliseconds: float
+
+
+def check(
+    export: Path, formats: Sequence[str], generators: Mapping[str, Generator], pictures: Mapping[str, np.ndarray]
+) -> list[Measurement]:
+    """Runs exported networks on images and compares their outputs with the live generators'.
+
+    Args:
+        export: the folder that holds a folder for each direction.
+        formats: what has been written there.
+        generators: by direction.
+        pictures: by direction, uint8 `[N, size, size, C]`.
+
+    Returns:
+        How good and fast the TFLite files are.
+
+    Raises:
+        RunError: where an output is too far off, saying which and by how much, or the fresh process fails.
+    """
+    results = _run_in_a_fresh_process(export, pictures)
+    measurements = []
+    for direction, generator in generators.items():
+        expected = _run(generator, pictures[direction])
+        outputs = {tuple(key.split("/")[1:]): value for key, value in results.items() if key.startswith(direction)}
+        if "keras" in formats:
+            # In this process: that file needs this project's layers anyway.
+            loaded = _load_keras(export / direction / KERAS_FILE)
+            outputs |= {("keras", name): value for name, value in _run(loaded, pictures[direction]).items()}
+        missing = set(formats) - {kind for kind, _ in outputs}
+        if missing:
+            raise RunError(f"The export's check failed: {direction} gave no {', '.join(missing)}.")
+        for (kind, name), value in outputs.items():
+            if kind != "milliseconds":
+                _compare(f"{direction} {kind} {name}", value, *_RULES[name], expected)
+            if kind == "tflite":
+                levels = _levels_off(value, expected["translate_uint8"])
+                size = (export / direction / tflite.FOLDER / f"{name}.tflite").stat().st_size
+                milliseconds = float(outputs["milliseconds", name])
+                measurements.append(Measurement(direction, name, size, levels.mean(), levels.max(), milliseconds))
+    return sorted(measurements, key=lambda m: (m.direction, list(tflite.VARIANTS).index(m.name)))
+
+
+def table(measurements: Sequence[Measurement]) -> str:
+    """Measurements as text, a line each."""
+    lines = [_TABLE.format("direction", "TFLite", "bytes", "mean diff", "max diff", "ms/image")]
+    lines += [
+        _TABLE.format(m.direction, m.name, m.size, f"{m.mean:.3f}", f"{m.largest:.0f}", f"{m.milliseconds:.1f}")
+        for m in measurements
+    ]
+    return "\n".join(lines)
+
+
+def _run_in_a_fresh_process(export: Path, pictures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        inputs, results = Path(elsewhere, "images.npz"), Path(elsewhere, "results.npz")
+        np.savez(inputs, **pictures)
+        # -I: neither the working folder nor PYTHONPATH leads to this project. No GPU: this process may hold its memory.
+        done = subprocess.run(
+            [sys.executable, "-I", fresh_process.__file__, str(export.resolve()), str(inputs), str(results)],
+            cwd=elsewhere,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode or not results.exists():
+            reason = done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
+            raise RunError(f"The export's check failed: its fresh process could not run what was written: {reason}")
+        with np.load(results) as arrays:
+            return dict(arrays)
+
+
+def _load_keras(path: Path) -> Generator:
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
+        raise RunError(f"The export's check failed: {path} cannot be loaded: {' '.join(str(error).split())}") from error
+
+
+def _run(generator: Generator, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    with tf.device("CPU"):  # as the fresh process does: a GPU's TF32 is further off than the tolerance
+        image, cam_logits, heatmap = (value.numpy() for value in generator(images.to_float(pictures)))
+    return {
+        "output": image,
+        "cam_logits": cam_logits,
+        "heatmap": heatmap,
+        "translate_uint8": images.to_uint8(image),
+    }
+
+
+def _compare(what: str, value: np.ndarray, reference: str, rule: Callable, expected: Mapping[str, np.ndarray]) -> None:
+    error, allowed, unit = rule(value, expected[reference])
+    if not error <= allowed:  # and not `error > allowed`, which NaN is not
+        raise RunError(f"The export's check failed: {what} is off by {error:.3g} {unit}, {allowed:.3g} allowed.")
+
+
+def _levels_off(value: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Differences in uint8 levels, of pixels or of floats in [-1, 1]."""
+    levels = value if value.dtype == np.uint8 else images.to_uint8(value)
+    return np.abs(levels.astype(int) - expected)
+
+
+def _close(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+    return np.abs(value - expected).max(), _FLOAT_TOLERANCE * np.abs(expected).max(), "at most"
+
+
+def _same_pixels(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+    return _levels_off(value, expected).max(), _PIXEL_TOLERANCE, "levels at most"
+
+
+def _similar(allowed: float) -> Callable:
+    def rule(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+        return _levels_off(value, expected).mean(), allowed, "levels on average"
+
+    return rule
+
+
+# The name of an output: (what it is held against, how)
+_RULES = {
+    "serving_default": ("translate_uint8", _same_pixels),
+    "translate_uint8": ("translate_uint8", _same_pixels),
+    "output": ("output", _close),
+    "cam_logits": ("cam_logits", _close),
+    "heatmap": ("heatmap", _close),
+    # Other kernels than TensorFlow's: at full size, what they round differently grows through the norms.
+    "float32": ("translate_uint8", _same_pixels),
+    "float16": ("translate_uint8", _similar(1.0)),
+    # 8 bits have no exact answer to be held to: this tells a broken file from a coarse one.
+    "dynamic": ("translate_uint8", _similar(64.0)),
+    "int8": ("translate_uint8", _similar(64.0)),
+}

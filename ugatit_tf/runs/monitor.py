@@ -1,0 +1,95 @@
+"""Keeps an eye on a run: raises the alarms of `watch` and writes `status.json`."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import SupportsFloat
+
+import numpy as np
+
+from ugatit_tf.config import Config
+from ugatit_tf.errors import RunError
+from ugatit_tf.runs import status
+from ugatit_tf.runs.health import Alarm, Watch, sample_statistics
+from ugatit_tf.runs.status import Status
+
+_SECONDS_BETWEEN_WRITES = 5.0
+_POINTS = 100  # that the rate is taken over, at most
+
+
+class Monitor:
+    """Sees a run from its first step here to its last.
+
+    Args:
+        config: of the run.
+        first_step: steps done before.
+        say: prints a line.
+        write_text: of a step, a name and a text, to TensorBoard.
+        clock: seconds, from anywhere, that never jump.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        first_step: int,
+        say: Callable[[str], None],
+        write_text: Callable[[int, str, str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._say = say
+        self._write_text = write_text
+        self._clock = clock
+        earlier = status.read(config.run_checkpoint_dir) if first_step else None  # else of a run that came to nothing
+        # Later ones are of steps that an earlier checkpoint undoes, as it does their points in TensorBoard.
+        warnings = [alarm for alarm in earlier.warnings if alarm.step <= first_step] if earlier else ()
+        self._watch = Watch(config, warnings, earlier and earlier.memory)
+        self._points: deque[tuple[int, float]] = deque(maxlen=_POINTS)  # (step, time)
+        self._written = -math.inf
+        self._failed = False
+
+    def observe(self, step: int, metrics: Mapping[str, SupportsFloat], *, write: bool) -> None:
+        """Takes in a step's numbers.
+
+        Args:
+            step: steps done.
+            metrics: of `UGATIT.train_step`; reading them waits for the device.
+            write: whether `status.json` is due now, as after a save, and not only every few seconds.
+        """
+        now = self._clock()
+        numbers = {name: float(value) for name, value in metrics.items()}
+        self._points.append((step, now))
+        self._tell(self._watch.observe(step, numbers, now))
+        if write or now - self._written >= _SECONDS_BETWEEN_WRITES:
+            self._written = now
+            self._write(step, numbers)
+
+    def observe_samples(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
+        """Takes in the sample images, as `Summaries.write_samples` returns them."""
+        self._tell(self._watch.observe_samples(step, sample_statistics(grids)))
+
+    def _tell(self, alarms: list[Alarm]) -> None:
+        for alarm in alarms:
+            self._say(f"Warning: {alarm.text}")
+            self._write_text(alarm.step, f"warnings/{alarm.name}", alarm.text)
+
+    def _write(self, step: int, numbers: dict[str, float]) -> None:
+        (first, then), (last, now) = self._points[0], self._points[-1]
+        current = Status(
+            step,
+            self._config.total_steps,
+            self._config.iteration,
+            steps_per_second=(last - first) / (now - then) if now > then else None,
+            metrics={name: number if math.isfinite(number) else None for name, number in numbers.items()},
+            warnings=tuple(self._watch.alarms),
+            memory=self._watch.memory,
+            written=time.time(),
+        )
+        try:
+            status.write(self._config.run_checkpoint_dir, current)
+            self._failed = False
+        except RunError as error:  # no reason to stop
+            if not self._failed:
+                self._say(f"Warning: {error}. --phase status knows nothing newer; the training goes on.")
+            self._failed = True

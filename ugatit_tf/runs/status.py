@@ -1,0 +1,56 @@
+"""A run's `status.json`: where it stands, for whoever asks while it goes on. Takes no TensorFlow to read."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from ugatit_tf.runs.health import Alarm
+from ugatit_tf.system.files import write_atomically
+
+STATUS_FILE = "status.json"
+NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # begin a metric's name; as in a step
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        total_steps: of the whole training.
+        iteration: steps in an epoch.
+        steps_per_second: of late, saves and samples included; None where it is not known yet.
+        metrics: of a step shortly before, or of this one; None for what was no finite number.
+        warnings: all that the run has raised.
+        memory: what its `Watch` remembers.
+        written: when, in seconds since 1970.
+    """
+
+    step: int
+    total_steps: int
+    iteration: int
+    steps_per_second: float | None
+    metrics: dict[str, float | None]
+    warnings: tuple[Alarm, ...]
+    memory: dict[str, Any]
+    written: float
+
+
+def write(folder: Path, status: Status) -> None:
+    """Writes a run's `status.json`.
+
+    Raises:
+        RunError: where it cannot be written.
+    """
+    values = dataclasses.asdict(status) | {"warnings": [alarm._asdict() for alarm in status.warnings]}
+    write_atomically(folder / STATUS_FILE, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read(folder: Path) -> Status | None:
+    """A run's status; None where there is none, as in a converted folder, or none that this version wrote."""
+    try:
+        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        return Status(**values | {"warnings": tuple(Alarm(**alarm) for alarm in values["warnings"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
