@@ -6,8 +6,9 @@ import os
 import sys
 import warnings
 
-from ugatit_tf import flags
+from ugatit_tf import flags, phases
 from ugatit_tf.errors import UserError
+from ugatit_tf.phases import train
 from ugatit_tf.system import allocator, terminal
 
 # TensorFlow's start-up chatter (CPU features, missing CUDA) is no news to the user; errors still show.
@@ -25,13 +26,12 @@ def main(argv: list[str]) -> int:
     """Runs the phase that the flags ask for; returns the exit code."""
     with contextlib.ExitStack() as stack:
         try:
-            config = flags.parse(argv)
-            if config.phase == "train":
+            command = flags.parse(argv, phases.table())
+            if command.phase is train:
                 stack.enter_context(terminal.outlived())  # it takes days
-            # Imported here because TensorFlow takes seconds to load: a mistyped flag is told at once.
-            from ugatit_tf import phases
-
-            phases.run(config)
+            if command.note:
+                print(command.note)
+            command.phase.run(command.config, command.options)
         except UserError as error:
             print(f"{argv[0]}: {error}", file=sys.stderr)
             return error.exit_code

@@ -1,5 +1,6 @@
-"""Trainings of the demo preset, and how far their test faces are from the true answers: for other benchmarks."""
+"""Trainings of the demo preset, and how far their test faces are from the ground truth: for other benchmarks."""
 
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -32,24 +33,24 @@ def train(folder: Path, **flags: object) -> Path:
 
 
 def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
-    """The mean L1 of a run's test faces to their true answers, from 0 to 1, by direction.
+    """The mean L1 of a run's test faces to their ground truth, from 0 to 1, by direction.
 
     Args:
         checkpoint_dir: of the run.
         averaged: whether it is the moving average of its generators that translates.
     """
-    from ugatit_tf.checkpoints import checkpoint_files, checkpoints
+    from ugatit_tf.checkpoints.checkpoint import open_folder
     from ugatit_tf.data import images
     from ugatit_tf.evaluation.paired import l1
-    from ugatit_tf.training.ugatit import build_generator
 
-    config = checkpoints.config_in(checkpoint_dir)
-    prefix = checkpoint_files.newest_sound(checkpoint_dir, config.model_name).prefix
+    checkpoint = open_folder(checkpoint_dir)
+    config = checkpoint.config
+    if not averaged:
+        checkpoint.config = dataclasses.replace(config, ema=0.0)
     faces = {domain: _faces(f"test{domain}", config.img_size) for domain in "AB"}
     found = {}
     for source, target in ("AB", "BA"):
-        generator = build_generator(config, target, average=averaged)
-        checkpoints.restore(generator.variables, prefix, whole=False)
+        generator = checkpoint.generator(f"{source}2{target}")
         pairs = zip(faces[source], faces[target], strict=True)
         errors = [l1(images.to_uint8(generator(images.to_float(face)).image.numpy()), truth) for face, truth in pairs]
         found[f"{source}2{target}"] = statistics.mean(errors)
@@ -65,7 +66,7 @@ def report(name: str, scores: Mapping[str, Sequence[Mapping[str, float]]], *, im
         images: training pictures of each domain; None: the demo's own.
     """
     few = "" if images is None else f", {images} training pictures of each domain"
-    print(f"Mean L1 to the true answers (its range over the seeds){few}")
+    print(f"Mean L1 to the ground truth (its range over the seeds){few}")
     print("| | A to B | B to A |\n| --- | ---: | ---: |")
     for row, runs in scores.items():
         print(f"| {row} | {spread([run['A2B'] for run in runs])} | {spread([run['B2A'] for run in runs])} |")

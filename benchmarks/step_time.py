@@ -121,7 +121,8 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
     from ugatit_tf.runs import memory
     from ugatit_tf.runs.stepping import Stepper
     from ugatit_tf.system import allocator, device
-    from ugatit_tf.training.ugatit import UGATIT, build_generator
+    from ugatit_tf.training.networks import build_generator
+    from ugatit_tf.training.ugatit import UGATIT
 
     device.prepare()
     config = Config(**changes)

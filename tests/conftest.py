@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ugatit_tf.checkpoints import writer
+from ugatit_tf.checkpoints.folder import RunFolder
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
@@ -34,8 +37,7 @@ def tiny_config(tmp_path):
     from ugatit_tf.config import Config
 
     folders = {
-        f"{name}_dir": str(tmp_path / name)
-        for name in ("dataset", "checkpoint", "sample", "log", "result", "cache", "export")
+        f"{name}_dir": str(tmp_path / name) for name in ("dataset", "checkpoint", "sample", "log", "result", "cache")
     }
     return Config(
         dataset="demo", light=True, ch=2, n_res=1, n_dis=4, img_size=32, epoch=2, iteration=4, decay_epoch=1, **folders
@@ -45,7 +47,7 @@ def tiny_config(tmp_path):
 @pytest.fixture
 def scrambled_generator():
     """Builds a generator with weights under which every part of it shows in the output."""
-    from ugatit_tf.training.ugatit import build_generator
+    from ugatit_tf.training.networks import build_generator
 
     def build(config, domain="B", *, average=False):
         generator = build_generator(config, domain, average=average)
@@ -63,10 +65,9 @@ def save_generators(scrambled_generator):
 
     Returns them by direction: those, or else the averages, that make the pictures.
     """
-    from ugatit_tf.checkpoints import checkpoints
 
     def save(config, *, averages=None):
-        checkpoints.save_config(config)
+        RunFolder(config.run_checkpoint_dir).save_config(config)
         kinds = (False, True) if (config.ema if averages is None else averages) else (False,)
         generators = {
             (direction, average): scrambled_generator(config, direction[-1], average=average)
@@ -74,7 +75,7 @@ def save_generators(scrambled_generator):
             for average in kinds
         }
         variables = [variable for generator in generators.values() for variable in generator.variables]
-        checkpoints.CheckpointWriter(variables, config).save(7)
+        writer.CheckpointWriter(variables, config).save(7)
         made_with = bool(config.ema) and True in kinds
         return {direction: generators[direction, made_with] for direction in ("A2B", "B2A")}
 

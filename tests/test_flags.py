@@ -2,13 +2,14 @@ import dataclasses
 
 import pytest
 
-from ugatit_tf import flags
-from ugatit_tf.config import PRESETS, Config
+from ugatit_tf import flags, phases
+from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
+from ugatit_tf.flags import PRESETS
+from ugatit_tf.phases import prepare, test, train, translate
 
-# The reference's, all of them.
+# The reference's, all of them but the phase.
 DEFAULTS = {
-    "phase": "train",
     "light": False,
     "dataset": "selfie2anime",
     "epoch": 100,
@@ -41,8 +42,12 @@ DEFAULTS = {
 }
 
 
+def command(*arguments):
+    return flags.parse(["main.py", *arguments], phases.table())
+
+
 def parse(*arguments):
-    return flags.parse(["main.py", *arguments])
+    return command(*arguments).config
 
 
 def test_defaults_are_the_references():
@@ -52,7 +57,6 @@ def test_defaults_are_the_references():
 
 # Another valid value than the default for every flag of the reference.
 OTHER = {
-    "phase": "test",
     "dataset": "horse2zebra",
     "lr": 0.0002,
     "GP_ld": 5.5,
@@ -65,7 +69,7 @@ OTHER = {
 
 @pytest.mark.parametrize("spelling", ["--{}={}", "--{} {}"])
 @pytest.mark.parametrize("name", [name for name, default in DEFAULTS.items() if not isinstance(default, bool)])
-def test_every_flag_sets_its_knob(name, spelling):
+def test_every_flag_sets_its_option(name, spelling):
     value = OTHER.get(name, 7)
     assert value != DEFAULTS[name]
     assert parse(*spelling.format(name, value).split()) == dataclasses.replace(Config(), **{name: value})
@@ -98,7 +102,9 @@ def test_spellings_of_booleans(name, spelling, value):
 
 def test_the_references_example_commands():
     assert parse("--dataset", "selfie2anime", "--light", "True") == Config(light=True)
-    assert parse("--light", "True", "--sn", "False", "--phase", "test") == Config(light=True, sn=False, phase="test")
+    found = command("--light", "True", "--sn", "False", "--phase", "test")
+    assert (found.phase, found.config) == (test, Config(light=True, sn=False))
+    assert command("--light", "True").phase is train
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_a_preset_sets_its_flags(preset):
 
 @pytest.mark.parametrize("spelling", ["--preset demo {}", "{} --preset=demo"])
 @pytest.mark.parametrize(
-    ("flag", "knob"),
+    ("flag", "option"),
     [
         ("--ch 8", {"ch": 8}),
         # Given explicitly, though the default.
@@ -149,8 +155,8 @@ def test_a_preset_sets_its_flags(preset):
         ("--dataset mine", {"dataset": "mine"}),
     ],
 )
-def test_an_explicit_flag_wins_over_a_preset(spelling, flag, knob):
-    assert parse(*spelling.format(flag).split()) == Config(**(PRESETS["demo"] | knob))
+def test_an_explicit_flag_wins_over_a_preset(spelling, flag, option):
+    assert parse(*spelling.format(flag).split()) == Config(**(PRESETS["demo"] | option))
 
 
 @pytest.mark.parametrize(
@@ -183,12 +189,96 @@ def test_every_command_line_stands_alone():
     assert parse() == Config()
 
 
-def test_help_exits_with_0_and_names_every_flag(capsys):
+TRANSLATE = ["--phase", "translate", "--input", "a", "--output", "b"]
+
+
+def test_a_phase_gets_its_own_options():
+    found = command(*TRANSLATE, "--paste_back", "--ch", "8")
+    assert found.phase is translate
+    assert found.options == translate.Options(input="a", output="b", paste_back=True)
+    assert found.config == Config(ch=8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "128"], "--size is no flag of --phase train, but of --phase prepare."),
+        (["--paste_back"], "--paste_back is no flag of --phase train, but of --phase translate."),
+        (
+            ["--phase", "test", "--overwrite"],
+            "--overwrite is no flag of --phase test, but of --phase export, translate.",
+        ),
+        ([*TRANSLATE, "--input_A", "c"], "--input_A is no flag of --phase translate, but of --phase prepare."),
+        (
+            ["--phase", "prepare", "--input_A", "a", "--input_B", "b", "--nolight"],
+            "--light is no flag of --phase prepare",
+        ),
+    ],
+)
+def test_a_flag_of_another_phase_is_refused_with_the_phase_that_takes_it(arguments, message):
+    with pytest.raises(UsageError) as error:
+        command(*arguments)
+    assert message in str(error.value)
+
+
+def help_of(capsys, *arguments):
     with pytest.raises(SystemExit) as leave:
-        parse("--help")
+        parse(*arguments, "--help")
     assert leave.value.code == 0
-    printed = capsys.readouterr().out
-    for field in dataclasses.fields(Config):
+    return capsys.readouterr().out
+
+
+def test_help_names_every_flag_of_every_phase(capsys):
+    printed = help_of(capsys)
+    everything = [field for phase in phases.table().values() for field in dataclasses.fields(phase.Options)]
+    for field in [*dataclasses.fields(Config), *everything]:
         assert f"--{field.name} {field.default}: {field.metadata['help']}" in printed
+    for name, phase in phases.table().items():
+        assert f"--phase {name}" in printed
+        assert flags.summary(phase) in printed
     assert "--preset" in printed
     assert all(preset in printed for preset in PRESETS)
+
+
+def test_help_groups_the_flags(capsys):
+    paragraphs = help_of(capsys).split("\n\n")
+    (network,) = [text for text in paragraphs if text.startswith("The network:")]
+    assert [line.split()[0] for line in network.splitlines()[1:]] == [
+        f"--{name}" for name in ("light", "ch", "n_res", "n_dis", "img_size", "img_ch", "smoothing", "sn")
+    ]
+
+
+def test_help_behind_a_phase_shows_what_it_takes(capsys):
+    printed = help_of(capsys, "--phase", "prepare")
+    assert "--input_A" in printed
+    assert "--face_margin" in printed
+    assert not any(f"--{name}" in printed for name in ("light ", "lr ", "export_format", "paste_back"))
+    assert set(flags.taken_by(prepare.Options)) >= {"input_A", "crop_A", "seed"}
+
+
+PHASE = '''
+"""`--phase greet`: says something."""
+import dataclasses
+from ugatit_tf.options import PhaseOptions, at_least, option
+
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseOptions):
+    whom: str = option("world", "who is greeted")
+    times: int = option(1, "how often", at_least(1))
+
+def run(config, options):
+    print(options.times * f"Hello {options.whom}, {config.dataset}! ")
+'''
+
+
+def test_a_new_phase_is_one_new_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "greet.py").write_text(PHASE)
+    monkeypatch.setattr(phases, "__path__", [*phases.__path__, str(tmp_path)])
+    found = command("--phase", "greet", "--times", "2", "--dataset", "mine")
+    found.phase.run(found.config, found.options)
+    assert capsys.readouterr().out == "Hello world, mine! Hello world, mine! \n"
+    with pytest.raises(UsageError, match="--times 0: must be at least 1"):
+        command("--phase", "greet", "--times", "0")
+    with pytest.raises(UsageError, match="--whom is no flag of --phase test, but of --phase greet"):
+        command("--phase", "test", "--whom", "you")
+    assert "--phase greet: says something." in help_of(capsys)

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "ugatit_tf"
 LEVELS = [
-    {"errors", "options", "ops"},
+    {"errors"},
+    {"options", "ops"},
     {"system", "config", "networks"},
     {"data"},
     {"training", "reports"},

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import ugatit_tf
-from ugatit_tf import inference
+from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.data import demo, images
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import formats
@@ -40,13 +40,12 @@ def test_a_checkpoint_folder_may_have_moved(tiny_config, save_generators, tmp_pa
 def test_averages_are_taken_where_they_are_and_the_run_has_them(tiny_config, save_generators, ema, averages):
     config = dataclasses.replace(tiny_config, ema=ema)
     generators = save_generators(config, averages=averages)
-    prefix, trained = inference.find_checkpoint(dataclasses.replace(config, ema=0.0))  # as nobody gives it for testing
-    assert trained.ema == ema
-    assert inference.note(tiny_config, prefix) == (" (moving average)" if ema and averages else "")
+    checkpoint = open_run(dataclasses.replace(config, ema=0.0))  # as nobody gives it for testing
+    assert checkpoint.config.ema == ema
+    assert checkpoint.label == "UGATIT_light.model-7" + (" (moving average)" if ema and averages else "")
     for direction, generator in generators.items():
         within_one_level(ugatit_tf.load_generator(config.run_checkpoint_dir, direction)(PICTURES), expected(generator))
-        restored = inference.restored_generator(tiny_config, prefix, direction)
-        for variable, original in zip(restored.variables, generator.variables, strict=True):
+        for variable, original in zip(checkpoint.generator(direction).variables, generator.variables, strict=True):
             np.testing.assert_array_equal(variable, original)
 
 
@@ -110,8 +109,8 @@ def one_line(path):
 
 
 def test_what_cannot_be_loaded_is_told_in_one_line(tiny_config, tmp_path):
-    assert "no checkpoint folder" in one_line(tmp_path / "nowhere")
-    assert "no checkpoint folder" in one_line(tmp_path)
+    assert "no folder of checkpoints" in one_line(tmp_path / "nowhere")
+    assert "no folder of checkpoints" in one_line(tmp_path)
     (tmp_path / "config.json").write_text(tiny_config.to_json())
     assert "has no checkpoint" in one_line(tmp_path)
     (tmp_path / "x.keras").write_bytes(b"no zip")

@@ -1,8 +1,8 @@
-"""Every knob of a run, with its default, its constraint and what it is for; and the names that follow from them."""
+"""What a run is: every option that is saved with it, and the names that follow from them."""
 
 import dataclasses
+import functools
 import json
-import math
 import os
 import re
 import zlib
@@ -15,10 +15,11 @@ from ugatit_tf.options import (
     POSITIVE,
     SHARE,
     Constraint,
+    OptionSet,
     at_least,
-    knob,
+    between,
     one_of,
-    some_of,
+    option,
     split_commas,
     unset_or_one_of,
     unset_or_some_of,
@@ -26,177 +27,120 @@ from ugatit_tf.options import (
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
-PHASES = ("prepare", "train", "test", "translate", "export", "convert", "demo_data", "status")
 PRECISIONS = ("float32", "bfloat16", "float16")
-EXPORT_FORMATS = ("saved_model", "tflite", "keras")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
 SMALLEST_N_DIS = 4
 CONFIG_FILE = "config.json"
 
+_NETWORK = "The network"
+_data, _network, _losses, _training, _saving, _places = (
+    functools.partial(option, group=group)
+    for group in ("The data", _NETWORK, "The losses", "The training", "What is saved when", "Where files go")
+)
+
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(OptionSet):
     """The configuration of a run. Names and defaults are the reference's where the reference has them."""
 
-    phase: str = knob("train", "what to do", one_of(PHASES))
-    dataset: str = knob(
+    dataset: str = _data(
         "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY
     )
-
-    light: bool = knob(False, "the light generator: 26 times smaller, any image size", architecture=True)
-    ch: int = knob(64, "channels of the first layers", at_least(1), architecture=True)
-    n_res: int = knob(4, "residual blocks in the encoder, and as many in the decoder", at_least(1), architecture=True)
-    n_dis: int = knob(
-        6,
-        "depth of the discriminators; lowered by itself for small images",
-        Constraint(f"from {SMALLEST_N_DIS} to 16", lambda value: SMALLEST_N_DIS <= value <= 16),
-        architecture=True,
-    )
-    img_size: int = knob(
-        256,
-        "side of the square images, in pixels; a multiple of 4",
-        Constraint("a multiple of 4, at least 4", lambda value: value >= 4 and value % 4 == 0),
-        architecture=True,
-    )
-    img_ch: int = knob(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS), architecture=True)
-    smoothing: bool = knob(True, "AdaLIN smoothing", architecture=True)
-    sn: bool = knob(True, "spectral norm in the discriminators", architecture=True)
-
-    gan_type: str = knob("lsgan", "adversarial loss", one_of(GAN_TYPES))
-    GP_ld: float = knob(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))
-    adv_weight: float = knob(1.0, "weight of the adversarial loss", at_least(0))
-    cycle_weight: float = knob(10.0, "weight of the cycle loss", at_least(0))
-    identity_weight: float = knob(10.0, "weight of the identity loss", at_least(0))
-    cam_weight: float = knob(1000.0, "weight of the CAM loss", at_least(0))
-
-    epoch: int = knob(100, "epochs to train", at_least(1))
-    iteration: int = knob(10000, "steps in an epoch", at_least(1))
-    batch_size: int = knob(1, "images of each domain in a step", at_least(1))
-    lr: float = knob(0.0001, "learning rate", POSITIVE)
-    decay_flag: bool = knob(True, "let the learning rate fall linearly after decay_epoch")
-    decay_epoch: int = knob(50, "epochs at the full learning rate", at_least(0))
-    n_critic: int = knob(1, "discriminator updates for one generator update", at_least(1))
-    augment_flag: bool = knob(True, "random crop and flip; without it images are only resized")
-    precision: str = knob(
-        "float32",
-        "in which convolutions multiply: bfloat16 is faster where the processor has it, float16 on most GPUs",
-        one_of(PRECISIONS),
-    )
-    recompute: bool = knob(False, "less memory, more time: compute residual blocks again for their gradients")
-    diffaugment: str = knob(
-        "",
-        "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
-        unset_or_some_of(DIFFAUGMENT_POLICIES),
-    )
-    ema: float = knob(
-        0.0,
-        "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
-        SHARE,
-    )
-    jit: bool = knob(False, "compile the training step with XLA: for GPUs; starts more slowly")
-    steps_per_call: int = knob(
-        1, "training steps in one call of the runtime, up to where something is logged or saved", at_least(1)
-    )
-    seed: int = knob(
-        0,
-        "of initial weights, data order and augmentation",
-        Constraint("from 0 to 2147483647", lambda value: 0 <= value < 2**31),
-    )
-    deterministic: bool = knob(False, "the same numbers, bit by bit, every time; may be slower")
-    skip_nonfinite: int = knob(
-        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", at_least(0)
-    )
-
-    print_freq: int = knob(1000, "steps between sample images", at_least(1))
-    save_freq: int = knob(1000, "steps between checkpoints", at_least(1))
-    log_freq: int = knob(10, "steps between points of the TensorBoard curves", at_least(1))
-    max_to_keep: int = knob(5, "checkpoints kept; older ones are deleted", at_least(1))
-
-    dataset_dir: str = knob("dataset", "where datasets lie", NOT_EMPTY)
-    data_dir: str = knob("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
-    checkpoint_dir: str = knob("checkpoint", "where checkpoints go", NOT_EMPTY)
-    sample_dir: str = knob("samples", "where sample images go", NOT_EMPTY)
-    log_dir: str = knob("logs", "where TensorBoard logs go", NOT_EMPTY)
-    result_dir: str = knob("results", "where translated test images go", NOT_EMPTY)
-    cache_dir: str = knob("cache", "where decoded images go that do not fit into memory", NOT_EMPTY)
-
-    input_A: str = knob("", "prepare: a folder of pictures of A, at any depth; it is only read")
-    input_B: str = knob("", "prepare: a folder of pictures of B")
-    size: int = knob(286, "prepare: side of the pictures it makes, in pixels", at_least(1))
-    min_size: int = knob(128, "prepare: pictures, or squares around faces, below this side are dropped", at_least(1))
-    test_share: float = knob(
-        0.05,
-        "prepare: share of each domain that is set apart for testing",
-        SHARE,
-    )
-    test_max: int = knob(100, "prepare: but no more than this", at_least(1))
-    crop: str = knob(
+    augment_flag: bool = _data(True, "random crop and flip; without it images are only resized")
+    crop: str = _data(
         "",
         "how pictures become square; unset: prepare center, translate as prepared, else squeeze",
         unset_or_one_of(CROPS),
     )
-    crop_A: str = knob("", "as crop, for A alone", unset_or_one_of(CROPS))
-    crop_B: str = knob("", "as crop, for B alone", unset_or_one_of(CROPS))
-    face_margin: float = knob(0.5, "crop face: room on each side of the face, in faces", at_least(0))
-    no_face: str = knob("skip", "crop face: what to do without a face, skip or center", one_of(("skip", "center")))
-    image_format: str = knob("png", "prepare, translate: png or (high-quality) jpeg", one_of(("png", "jpeg")))
-    input: str = knob("", "translate: a picture, or a folder of them, at any depth")
-    output: str = knob("", "translate: the folder whose A2B or B2A gets the results")
-    direction: str = knob(
-        "",
-        "translate: which way; unset, what an export is for, else A2B",
-        unset_or_one_of(("A2B", "B2A")),
+    crop_A: str = _data("", "as crop, for A alone", unset_or_one_of(CROPS))
+    crop_B: str = _data("", "as crop, for B alone", unset_or_one_of(CROPS))
+    face_margin: float = _data(0.5, "crop face: room on each side of the face, in faces", at_least(0))
+    no_face: str = _data("skip", "crop face: what to do without a face", one_of(("skip", "center")))
+
+    light: bool = _network(False, "the light generator: 26 times smaller, any image size")
+    ch: int = _network(64, "channels of the first layers", between(1, 4096))
+    n_res: int = _network(4, "residual blocks in the encoder, and as many in the decoder", between(1, 256))
+    n_dis: int = _network(
+        6, "depth of the discriminators; lowered by itself for small images", between(SMALLEST_N_DIS, 16)
     )
-    model: str = knob("", "translate: an exported .keras file or SavedModel, or any checkpoint's folder")
-    original_size: bool = knob(False, "translate: scale results back to the size they had in the picture")
-    paste_back: bool = knob(False, "translate: put results back into their pictures")
+    img_size: int = _network(
+        256,
+        "side of the square images, in pixels",
+        Constraint("a multiple of 4, at least 4", lambda value: value >= 4 and value % 4 == 0),
+    )
+    img_ch: int = _network(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS))
+    smoothing: bool = _network(True, "AdaLIN smoothing")
+    sn: bool = _network(True, "spectral norm in the discriminators")
 
-    export_dir: str = knob("export", "where exported networks go", NOT_EMPTY)
-    export_format: str = knob("saved_model", "what to export, comma-separated", some_of(EXPORT_FORMATS))
-    overwrite: bool = knob(False, "replace an export, or a picture, that is there already")
-    from_checkpoint: str = knob("", "convert: a checkpoint of the reference, or its folder, to bring in")
-    to_checkpoint: str = knob("", "convert: a folder to write the newest checkpoint to, for the reference")
+    gan_type: str = _losses("lsgan", "adversarial loss", one_of(GAN_TYPES))
+    GP_ld: float = _losses(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))
+    adv_weight: float = _losses(1.0, "weight of the adversarial loss", at_least(0))
+    cycle_weight: float = _losses(10.0, "weight of the cycle loss", at_least(0))
+    identity_weight: float = _losses(10.0, "weight of the identity loss", at_least(0))
+    cam_weight: float = _losses(1000.0, "weight of the CAM loss", at_least(0))
 
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if field.type is float and type(getattr(self, field.name)) is int:
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+    epoch: int = _training(100, "epochs to train", at_least(1))
+    iteration: int = _training(10000, "steps in an epoch", at_least(1))
+    batch_size: int = _training(1, "images of each domain in a step", at_least(1))
+    lr: float = _training(0.0001, "learning rate", POSITIVE)
+    decay_flag: bool = _training(True, "let the learning rate fall linearly after decay_epoch")
+    decay_epoch: int = _training(50, "epochs at the full learning rate", at_least(0))
+    n_critic: int = _training(1, "discriminator updates for one generator update", at_least(1))
+    precision: str = _training(
+        "float32",
+        "in which convolutions multiply: bfloat16 is faster where the processor has it, float16 on most GPUs",
+        one_of(PRECISIONS),
+    )
+    recompute: bool = _training(False, "less memory, more time: compute residual blocks again for their gradients")
+    diffaugment: str = _training(
+        "",
+        "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
+        unset_or_some_of(DIFFAUGMENT_POLICIES),
+    )
+    ema: float = _training(
+        0.0,
+        "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
+        SHARE,
+    )
+    jit: bool = _training(False, "compile the training step with XLA: for GPUs; starts more slowly")
+    steps_per_call: int = _training(
+        1, "training steps in one call of the runtime, up to where something is logged or saved", at_least(1)
+    )
+    seed: int = _training(0, "of initial weights, data order and augmentation", between(0, 2**31 - 1))
+    deterministic: bool = _training(False, "the same numbers, bit by bit, every time; may be slower")
+    skip_nonfinite: int = _training(
+        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", at_least(0)
+    )
+
+    print_freq: int = _saving(1000, "steps between sample images", at_least(1))
+    save_freq: int = _saving(1000, "steps between checkpoints", at_least(1))
+    log_freq: int = _saving(10, "steps between points of the TensorBoard curves", at_least(1))
+    max_to_keep: int = _saving(5, "checkpoints kept; older ones are deleted", at_least(1))
+
+    dataset_dir: str = _places("dataset", "where datasets lie", NOT_EMPTY)
+    data_dir: str = _places("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
+    checkpoint_dir: str = _places("checkpoint", "where checkpoints go", NOT_EMPTY)
+    sample_dir: str = _places("samples", "where sample images go", NOT_EMPTY)
+    log_dir: str = _places("logs", "where TensorBoard logs go", NOT_EMPTY)
+    result_dir: str = _places("results", "where translated test images go", NOT_EMPTY)
+    cache_dir: str = _places("cache", "where decoded images go that do not fit into memory", NOT_EMPTY)
+    run: str = _places(
+        "", "the run's folder, or its name under checkpoint_dir: its config.json gives what no flag does"
+    )
 
     def validate(self) -> None:
         """Checks every value, and the values against each other.
 
         Raises:
-            UsageError: naming the knob, its value and what it must be.
+            UsageError: naming the option, its value and what it must be.
         """
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            constraint: Constraint = field.metadata["constraint"]
-            if type(value) is not field.type:
-                raise UsageError(f"--{field.name} {value!r}: must be of type {field.type.__name__}.")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UsageError(f"--{field.name} {value}: must be a finite number.")
-            if not constraint.holds(value):
-                raise UsageError(f"--{field.name} {value}: must be {constraint.text}.")
-        self._check_places()
+        self.validate_values()
         if self.n_dis > deepest_n_dis(self.img_size):
             raise UsageError(
                 f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "
                 f"conv_last would see {self.img_size >> (self.n_dis - 1)} px a side and needs 3. {_way_out(self)}"
             )
-
-    def _check_places(self) -> None:
-        """Checks that the phase gets the places that it works on, and no other phase's."""
-        given = [self.from_checkpoint != "", self.to_checkpoint != ""].count(True)
-        if given != (self.phase == "convert"):
-            raise UsageError("--phase convert, and no other, takes either --from_checkpoint or --to_checkpoint.")
-        for phase, names in (("prepare", ("input_A", "input_B")), ("translate", ("input", "output"))):
-            if any((getattr(self, name) != "") != (self.phase == phase) for name in names):
-                raise UsageError(f"--phase {phase}, and no other, takes --{names[0]} and --{names[1]}.")
-        if self.phase == "prepare" and (self.dataset == "demo" or ":" in self.dataset):
-            raise UsageError(f"--dataset {self.dataset}: must be a folder's name for --phase prepare.")
-        if self.image_format == "jpeg" and self.img_ch == 4:
-            raise UsageError("--image_format jpeg: cannot hold the transparency of --img_ch 4.")
 
     @property
     def model_name(self) -> str:
@@ -205,7 +149,9 @@ class Config:
 
     @property
     def model_dir(self) -> str:
-        """The reference's folder name of a run, under checkpoint_dir, sample_dir, log_dir and result_dir."""
+        """The folder name of a run, under checkpoint_dir, sample_dir and so on: the reference's, or that of `run`."""
+        if self.run:
+            return self.run
         weights = (self.adv_weight, self.cycle_weight, self.identity_weight, self.cam_weight)
         return (
             f"{self.model_name}_{_in_a_name(self.dataset)}_{self.gan_type}_{self.n_res}resblock_{self.n_dis}dis_{self.n_critic}_"
@@ -225,11 +171,6 @@ class Config:
         return Path(self.dataset_dir) / self.dataset
 
     @property
-    def export_formats(self) -> tuple[str, ...]:
-        """`export_format` taken apart: each of EXPORT_FORMATS that it names, once."""
-        return tuple(name for name in EXPORT_FORMATS if name in split_commas(self.export_format))
-
-    @property
     def diffaugment_policies(self) -> tuple[str, ...]:
         """`diffaugment` taken apart: each of DIFFAUGMENT_POLICIES that it names, once."""
         return tuple(name for name in DIFFAUGMENT_POLICIES if name in split_commas(self.diffaugment))
@@ -247,7 +188,7 @@ class Config:
         return self.img_size + (30 if self.img_size == 256 else 15)
 
     def to_json(self) -> str:
-        """All knobs as a JSON object, one a line."""
+        """All options as a JSON object, one a line."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
@@ -255,18 +196,18 @@ class Config:
         """The inverse of `to_json`; `name` stands for the text in error messages.
 
         Raises:
-            RunError: where the text is not a JSON object of known knobs with values of their types.
+            RunError: where the text is not a JSON object of known options with values of their types.
         """
         try:
             values = json.loads(text)
-            config = cls(**values)
+            config = cls(**{name: value for name, value in values.items() if name not in _OF_PHASES})
             config.validate()
-        except (ValueError, TypeError, OverflowError, RecursionError, UsageError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, UsageError) as error:
             raise RunError(f"{name} is not a configuration of this version: {error}") from error
         return config
 
     def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
-        """The knobs whose values differ: name to (value here, value in `other`)."""
+        """The options whose values differ: name to (value here, value in `other`)."""
         pairs = {
             field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
         }
@@ -282,7 +223,17 @@ def _in_a_name(dataset: str) -> str:
     return f"{name[:80]}_{zlib.crc32(os.fsencode(dataset)):08x}"
 
 
-ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["architecture"])
+# With another value of one of these, it is another network.
+ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["group"] == _NETWORK)
+# What makes up `model_dir`, and with that a run.
+_NAMED = ("dataset", "gan_type", "n_critic", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
+IDENTITY = ARCHITECTURE | frozenset(_NAMED)
+# What earlier versions wrote to `config.json` too: options of single phases, which say nothing of a run.
+_OF_PHASES = frozenset(
+    ("phase", "input_A", "input_B", "size", "min_size", "test_share", "test_max", "image_format", "input", "output")
+    + ("direction", "model", "original_size", "paste_back", "export_dir", "export_format", "overwrite")
+    + ("from_checkpoint", "to_checkpoint")
+)
 
 
 def deepest_n_dis(img_size: int) -> int:
@@ -296,27 +247,3 @@ def _way_out(config: Config) -> str:
     if deepest < SMALLEST_N_DIS:
         return f"Use --img_size {smallest} or more."
     return f"Use --n_dis {deepest} or less, or --img_size {smallest} or more."
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {
-        "dataset": "demo",
-        "light": True,
-        "img_size": 64,
-        "ch": 16,
-        "n_res": 2,
-        "n_dis": 5,
-        "augment_flag": False,  # the faces vary enough, and test images look as training ones do
-        "cycle_weight": 20.0,
-        "identity_weight": 20.0,
-        "cam_weight": 10.0,  # in so short a run, 1000 would leave time for nothing but the classifier
-        "epoch": 8,
-        "iteration": 250,
-        "decay_epoch": 4,
-        "lr": 0.0005,
-        "print_freq": 250,
-        "save_freq": 500,
-    },
-    "light": {"light": True},
-    "full": {"light": False},
-}

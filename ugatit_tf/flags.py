@@ -1,96 +1,194 @@
-"""The command line: absl flags to Config. Names, defaults and spellings are the reference's."""
+"""The command line: absl flags to a phase, its options and the run's configuration.
+
+Names, defaults and spellings are the reference's.
+"""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from absl import flags
 
-from ugatit_tf import config as config_lib
-from ugatit_tf.config import Config
+from ugatit_tf.checkpoints import choice
+from ugatit_tf.config import SMALLEST_N_DIS, Config, deepest_n_dis
 from ugatit_tf.errors import UsageError
+from ugatit_tf.options import PhaseOptions, one_of
 
+Fields = dict[str, dataclasses.Field]
+
+DEFAULT_PHASE = "train"
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {
+        "dataset": "demo",
+        "light": True,
+        "img_size": 64,
+        "ch": 16,
+        "n_res": 2,
+        "n_dis": 5,
+        "augment_flag": False,  # the faces vary enough, and test images look as training ones do
+        "cycle_weight": 20.0,
+        "identity_weight": 20.0,
+        "cam_weight": 10.0,  # in so short a run, 1000 would leave time for nothing but the classifier
+        "epoch": 8,
+        "iteration": 250,
+        "decay_epoch": 4,
+        "lr": 0.0005,
+        "print_freq": 250,
+        "save_freq": 500,
+    },
+    "light": {"light": True},
+    "full": {"light": False},
+}
 
-def _define(flag_values: flags.FlagValues) -> None:
-    """Defines `--help`, `--preset` and a flag for every knob of Config."""
-    flags.DEFINE_boolean("help", False, "print this and leave", short_name="h", flag_values=flag_values)
-    flags.DEFINE_enum(
-        "preset",
-        None,
-        list(config_lib.PRESETS),
-        "sets many flags at once; a flag given explicitly wins",
-        flag_values=flag_values,
-    )
-    for field in dataclasses.fields(Config):
-        _DEFINE[field.type](field.name, field.default, field.metadata["help"], flag_values=flag_values)
+
+class Command(NamedTuple):
+    """What a command line asks for.
+
+    Attributes:
+        phase: a phase's module.
+        config: the run that it is about.
+        options: the phase's own: its `Options`.
+        note: how the run was found, for the user; empty where the flags name it.
+    """
+
+    phase: ModuleType
+    config: Config
+    options: PhaseOptions
+    note: str
 
 
-def parse(argv: Sequence[str]) -> Config:
-    """Turns a command line into a valid Config.
+def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:
+    """Turns a command line into a phase with valid options.
 
     Booleans may be spelt `--light`, `--light=true`, `--light True` or `--nolight`. Where `--n_dis` is not given and
     its default is too deep for `--img_size`, the deepest that fits is taken.
 
     Args:
         argv: the program's name and its arguments.
+        phases: by name, the modules of the phases; each has a dataclass `Options`.
 
     Raises:
-        UsageError: for an unknown flag, a value of the wrong type, or one that Config refuses.
+        UsageError: for an unknown flag, one of another phase, a value of the wrong type, or one that is refused.
+        RunError: where the flags mean no run, or more than one.
         SystemExit: with code 0, after printing the flags, for `--help`.
     """
-    # Not absl's global flags: there, its own logging claims --log_dir.
-    flag_values = flags.FlagValues()
-    _define(flag_values)
+    fields = _CONFIG | {name: field for phase in phases.values() for name, field in _fields(phase.Options).items()}
+    flag_values = _flag_values(fields)
     try:
-        rest = flag_values(_join_boolean_values(argv))
+        rest = flag_values(_join_boolean_values(argv, fields))
     except (flags.Error, ValueError) as error:  # absl raises the latter for --nolight=true
-        raise UsageError(f"{_reason(error)} (--help lists all flags)") from error
+        raise UsageError(f"{_reason(error, fields)} (--help lists all flags)") from error
+    name = flag_values.phase
+    if name not in phases:
+        raise UsageError(f"--phase {name}: must be {one_of(tuple(phases)).text}.")
     if flag_values.help:
-        print(_help(argv[0]))
+        shown = {name: phases[name]} if flag_values["phase"].present else phases
+        print(_help(argv[0], shown))
         raise SystemExit(0)
     if rest[1:]:
         raise UsageError(f"{rest[1]!r} is not a flag; flags start with --.")
 
-    explicit = {
-        field.name: getattr(flag_values, field.name)
-        for field in dataclasses.fields(Config)
-        if flag_values[field.name].present
-    }
-    values = config_lib.PRESETS.get(flag_values.preset, {}) | explicit
-    config = Config(**values)
+    given = {field: getattr(flag_values, field) for field in fields if flag_values[field].present}
+    for flag in given:
+        if flag not in taken_by(phases[name].Options):
+            owners = [other for other, phase in phases.items() if flag in taken_by(phase.Options)]
+            raise UsageError(f"--{flag} is no flag of --phase {name}, but of --phase {', '.join(owners)}.")
+    own = _fields(phases[name].Options)
+    options = phases[name].Options(**{flag: value for flag, value in given.items() if flag in own})
+    options.validate_values()
+    explicit = {flag: value for flag, value in given.items() if flag in _CONFIG}
+    config, note = _configure(PRESETS.get(flag_values.preset, {}), explicit, options)
+    options.validate(config)
+    return Command(phases[name], config, options, note)
+
+
+def taken_by(options: type[PhaseOptions]) -> Fields:
+    """What a phase takes, its own options first."""
+    names = _CONFIG if options.of_config is None else options.of_config
+    return _fields(options) | {name: field for name, field in _CONFIG.items() if name in names}
+
+
+def _fields(options: type) -> Fields:
+    return {field.name: field for field in dataclasses.fields(options)}
+
+
+_CONFIG = _fields(Config)
+
+
+def _configure(preset: dict[str, Any], explicit: dict[str, Any], options: PhaseOptions) -> tuple[Config, str]:
+    """The run, and how it was found."""
+    given = preset | explicit
+    config = Config(**given)
     if "n_dis" not in explicit:
-        fitting = max(config_lib.deepest_n_dis(config.img_size), config_lib.SMALLEST_N_DIS)
+        fitting = max(deepest_n_dis(config.img_size), SMALLEST_N_DIS)
         config = dataclasses.replace(config, n_dis=min(config.n_dis, fitting))
+        given = {name: getattr(config, name) for name in given}
     config.validate()
-    return config
+    if config.run:
+        return choice.named(given), ""
+    return choice.fitting(given, config) if options.needs_run else (config, "")
 
 
-def _reason(error: Exception) -> str:
+def _flag_values(fields: Fields) -> flags.FlagValues:
+    """`--help`, `--preset`, `--phase` and a flag for every option."""
+    values = flags.FlagValues()  # not absl's global flags: there, its own logging claims --log_dir
+    flags.DEFINE_boolean("help", False, "", short_name="h", flag_values=values)
+    flags.DEFINE_enum("preset", None, list(PRESETS), "", flag_values=values)
+    flags.DEFINE_string("phase", DEFAULT_PHASE, "", flag_values=values)
+    for field in fields.values():
+        _DEFINE[field.type](field.name, field.default, field.metadata["help"], flag_values=values)
+    return values
+
+
+def _reason(error: Exception, fields: Fields) -> str:
     """The message of absl as one line; of a value of the wrong type, in words instead of Python's."""
     text = " ".join(str(error).split())
-    field = next((field for field in dataclasses.fields(Config) if text.startswith(f"flag --{field.name}=")), None)
+    field = next((field for name, field in fields.items() if text.startswith(f"flag --{name}=")), None)
     if field is None:
         return text
     value = text.removeprefix(f"flag --{field.name}=").partition(": ")[0]
     return f"--{field.name} {value}: must be {_TYPES[field.type]}"
 
 
-def _help(program: str) -> str:
-    lines = [f"usage: python {program} [--flag value ...]", ""]
-    lines.append(f"  --preset {'|'.join(config_lib.PRESETS)}: sets many flags at once; a flag given explicitly wins")
-    for field in dataclasses.fields(Config):
-        constraint = field.metadata["constraint"].text
-        lines.append(f"  --{field.name} {field.default}: {field.metadata['help']} ({constraint})")
-    return "\n".join(lines)
+def _help(program: str, phases: Mapping[str, ModuleType]) -> str:
+    lines = [f"usage: {program} [--flag value ...]", "", "Phases, with the flags that they take"]
+    lines[-1] += " beside those below:" if len(phases) > 1 else ":"
+    shared: Fields = {}
+    for name, phase in phases.items():
+        default = " (the default)" if name == DEFAULT_PHASE else ""
+        lines.append(f"  --phase {name}{default}: {summary(phase)}")
+        lines += [f"  {_help_of(field)}" for field in _fields(phase.Options).values()]
+        shared |= taken_by(phase.Options)
+    for heading, group in grouped(shared).items():
+        lines += ["", f"{heading}:", *map(_help_of, group)]
+    presets = f"  --preset {'|'.join(PRESETS)}: sets many flags at once; a flag given explicitly wins"
+    return "\n".join([*lines, "", "Also:", presets, "  --help: prints this; behind --phase NAME, what that one takes"])
 
 
-def _join_boolean_values(argv: Sequence[str]) -> list[str]:
+def _help_of(field: dataclasses.Field) -> str:
+    return f"  --{field.name} {field.default}: {field.metadata['help']} ({field.metadata['constraint'].text})"
+
+
+def summary(phase: ModuleType) -> str:
+    """What a phase does: the first line of its module's docstring, behind the flag."""
+    return phase.__doc__.partition("\n")[0].partition(": ")[2]
+
+
+def grouped(fields: Fields) -> dict[str, list[dataclasses.Field]]:
+    """The fields of `Config` among these, under their headings."""
+    groups: dict[str, list[dataclasses.Field]] = {}
+    for name in (name for name in _CONFIG if name in fields):
+        groups.setdefault(_CONFIG[name].metadata["group"], []).append(_CONFIG[name])
+    return groups
+
+
+def _join_boolean_values(argv: Sequence[str], fields: Fields) -> list[str]:
     """Joins `--light True`, which absl would read as `--light` and a stray argument, into `--light=True`."""
-    booleans = {
-        f"{dashes}{field.name}" for field in dataclasses.fields(Config) if field.type is bool for dashes in ("-", "--")
-    }
+    booleans = {f"{dashes}{name}" for name, field in fields.items() if field.type is bool for dashes in ("-", "--")}
     joined: list[str] = []
     for argument in argv:
         if joined and joined[-1] in booleans and not argument.startswith("-"):

@@ -1,8 +1,11 @@
-"""How a knob of a configuration is declared: its default, what it is for, and what its values have to satisfy."""
+"""How an option is declared: its default, what it is for, and what its values have to satisfy."""
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
+
+from ugatit_tf.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Constraint:
 def at_least(minimum: float) -> Constraint:
     """A number with a lower bound."""
     return Constraint(f"at least {minimum}", lambda value: value >= minimum)
+
+
+def between(minimum: int, maximum: int) -> Constraint:
+    """A number with a lower and an upper bound, both allowed."""
+    return Constraint(f"from {minimum} to {maximum}", lambda value: minimum <= value <= maximum)
 
 
 def one_of(choices: tuple) -> Constraint:
@@ -54,15 +62,74 @@ _BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
 _TEXT = Constraint("any text", lambda _: True)
 
 
-def knob(default: Any, doc: str, constraint: Constraint | None = None, *, architecture: bool = False) -> Any:
-    """A dataclass's field for a knob.
+def option(default: Any, doc: str, constraint: Constraint | None = None, *, group: str = "") -> Any:
+    """A dataclass's field for an option.
 
     Args:
         default: its value where none is given.
         doc: what it is for, as the help says it.
         constraint: None: any text or boolean.
-        architecture: whether another value makes another network.
+        group: the heading that the help lists it under.
     """
     constraint = constraint or (_BOOLEAN if isinstance(default, bool) else _TEXT)
-    metadata = {"help": doc, "constraint": constraint, "architecture": architecture}
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata={"help": doc, "constraint": constraint, "group": group})
+
+
+class OptionSet:
+    """A base of frozen dataclasses whose fields are made by `option`."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if field.type is float and type(getattr(self, field.name)) is int:
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+
+    def validate_values(self) -> None:
+        """Checks every value on its own.
+
+        Raises:
+            UsageError: naming the option, its value and what it must be.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            constraint: Constraint = field.metadata["constraint"]
+            if type(value) is not field.type:
+                raise UsageError(f"--{field.name} {value!r}: must be of type {field.type.__name__}.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"--{field.name} {value}: must be a finite number.")
+            if not constraint.holds(value):
+                raise UsageError(f"--{field.name} {value}: must be {constraint.text}.")
+
+
+class PhaseOptions(OptionSet):
+    """A base of each phase's `Options`: what that phase takes beside the options of the run.
+
+    Attributes:
+        of_config: the fields of `Config` that the phase reads; None: all of them, as it is about a run.
+        needs_run: whether that run has to be there already.
+    """
+
+    of_config: ClassVar[frozenset[str] | None] = None
+    needs_run: ClassVar[bool] = False
+
+    def validate(self, config: Any) -> None:
+        """Checks every value, and the values against each other and the run's.
+
+        Args:
+            config: the run's `Config`.
+
+        Raises:
+            UsageError: naming the option, its value and what it must be.
+        """
+        del config
+        self.validate_values()
+
+
+def image_format() -> Any:
+    """The field of phases that write pictures."""
+    return option("png", "format of the pictures: png, or jpeg of high quality", one_of(("png", "jpeg")))
+
+
+def check_image_format(image_format: str, channels: int) -> None:
+    """Raises a UsageError where pictures of so many channels cannot be written in a format."""
+    if image_format == "jpeg" and channels == 4:
+        raise UsageError("--image_format jpeg: cannot hold the transparency of --img_ch 4.")

@@ -32,7 +32,7 @@ def test_a_report_is_a_row_for_each_kind_of_run(tmp_path, monkeypatch, capsys):
     scores = {"with": [{"A2B": 0.25, "B2A": 0.5}], "without": [{"A2B": 0.125, "B2A": 1.0}]}
     demo_runs.report("some", scores, images=7)
     assert capsys.readouterr().out.splitlines() == [
-        "Mean L1 to the true answers (its range over the seeds), 7 training pictures of each domain",
+        "Mean L1 to the ground truth (its range over the seeds), 7 training pictures of each domain",
         "| | A to B | B to A |",
         "| --- | ---: | ---: |",
         "| with | 0.2500 (0.2500 to 0.2500) | 0.5000 (0.5000 to 0.5000) |",

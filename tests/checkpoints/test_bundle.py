@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ugatit_tf.checkpoints import bundle
 from ugatit_tf.checkpoints.bundle import Bundle, DamagedError
+from ugatit_tf.checkpoints.folder import find_prefix, step_in_name
 from ugatit_tf.errors import RunError
 
 VALUES = {"a/b": np.float32([[1, 2], [3, 4]]), "count": np.int64(7)}
@@ -25,7 +26,7 @@ def part(prefix, suffix):
 def test_round_trip(prefix):
     written = Bundle(prefix)
     assert written.shapes == {"a/b": (2, 2), "count": ()}
-    assert written.step_in_name == 3
+    assert step_in_name(written.prefix) == 3
     assert not written.object_based
     for name, value in VALUES.items():
         np.testing.assert_array_equal(written.read(name), value)
@@ -45,7 +46,7 @@ def test_the_state_file_names_the_newest_and_lists_all(prefix):
 
 @pytest.mark.parametrize("path", ["", "net.model-3", "net.model-3" + INDEX, "net.model-3" + DATA])
 def test_a_folder_a_prefix_or_a_file_of_it_will_do(prefix, path):
-    assert bundle.find(prefix.parent / path) == prefix
+    assert find_prefix(prefix.parent / path) == prefix
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_folder_a_prefix_or_a_file_of_it_will_do(prefix, path):
 def test_of_a_state_file_only_the_base_name_counts_and_without_it_the_highest_step(prefix, state, found):
     bundle.write(prefix.with_name("net.model-10"), VALUES)
     (prefix.parent / "checkpoint").write_bytes(state.encode(errors="surrogateescape"))
-    assert bundle.find(prefix.parent) == prefix.with_name(f"net.model-{found}")
+    assert find_prefix(prefix.parent) == prefix.with_name(f"net.model-{found}")
 
 
 def test_no_checkpoint_is_one_line(tmp_path):
@@ -68,7 +69,7 @@ def test_no_checkpoint_is_one_line(tmp_path):
     (tmp_path / "notes.txt").write_text("no checkpoint")
     for path, message in (("empty", "holds no checkpoint"), ("notes.txt", "is no checkpoint"), ("x/y", "There is no")):
         with pytest.raises(RunError, match=message):
-            bundle.find(tmp_path / path)
+            find_prefix(tmp_path / path)
 
 
 @pytest.mark.parametrize("length", [0, HELD - 1])

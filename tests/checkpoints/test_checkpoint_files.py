@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import checkpoint_files, checkpoints
-from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
+from ugatit_tf.checkpoints import writer
+from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.checkpoints.checkpoint import find_newest, open_run
+from ugatit_tf.checkpoints.folder import RunFolder, step_in_name
+from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.errors import RunError
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
@@ -36,7 +39,7 @@ class Run:
         return prefix
 
     def steps(self):
-        return [checkpoints.step_in_name(prefix) for prefix in checkpoints.listed(self.config)]
+        return [step_in_name(prefix) for prefix in RunFolder(self.config.run_checkpoint_dir).checkpoints()]
 
 
 def part(prefix, suffix):
@@ -59,18 +62,18 @@ def contents(folder):
 def found_step(config):
     """The step that is in the checkpoint found, not the one in its name."""
     restored = Run(config)
-    checkpoints.restore([restored.step, restored.kernel], checkpoints.require(config), whole=True)
+    open_run(config, directions=None).restore([restored.step, restored.kernel], whole=True)
     assert restored.kernel.numpy().tolist() == [int(restored.step)] * 8
     return int(restored.step)
 
 
 def test_the_newest_is_by_step_and_survives_a_move(tiny_config, tmp_path):
-    assert checkpoints.find(tiny_config) == (None, ())
+    assert find_newest(tiny_config) == (None, ())
     (run := Run(tiny_config)).save(9, 10)  # "10" sorts before "9" as text
     assert run.steps() == [10, 9]
     moved = dataclasses.replace(tiny_config, checkpoint_dir=str(tmp_path / "moved"))
     shutil.move(tiny_config.checkpoint_dir, moved.checkpoint_dir)
-    assert checkpoints.find(moved) == (moved.run_checkpoint_dir / "UGATIT_light.model-10", ())
+    assert open_run(moved, directions=None).prefix == moved.run_checkpoint_dir / "UGATIT_light.model-10"
     assert found_step(moved) == 10
 
 
@@ -114,38 +117,38 @@ def test_a_damaged_newest_is_named_and_the_one_before_it_used(tiny_config, caplo
     else:
         path.write_bytes(path.read_bytes()[:length])
     before = contents(run.folder)
-    assert checkpoints.find(tiny_config) == (run.folder / "UGATIT_light.model-2", (newest,))
+    found = find_newest(tiny_config)
+    assert (found.checkpoint.prefix, found.damaged) == (run.folder / "UGATIT_light.model-2", (newest,))
     assert re.search(rf"^Skipping a checkpoint: .*{newest.name}.*damaged.*before it\.$", caplog.messages[0])
     assert found_step(tiny_config) == 2
     assert contents(run.folder) == before
 
 
-def test_only_the_networks_that_are_needed_have_to_be_sound(tiny_config):
+def test_only_the_networks_that_are_needed_have_to_be_intact(tiny_config):
     damage(Run(tiny_config).save(1, 2), number=2)
-    for networks, step in ((None, 1), (["generator_A", "generator_B"], 1), (["generator_B"], 2)):
-        found = checkpoints.find(tiny_config, networks).prefix
-        assert checkpoints.step_in_name(found) == step, networks
+    for directions, step in ((None, 1), (["A2B", "B2A"], 1), (["A2B"], 2)):
+        assert find_newest(tiny_config, directions).checkpoint.step == step, directions
 
 
 def test_all_damaged_is_refused_in_one_line_and_nothing_changed(tiny_config, caplog):
     run = Run(tiny_config)
     run.save(1, 2)
-    for prefix in checkpoints.listed(tiny_config):
+    for prefix in RunFolder(tiny_config.run_checkpoint_dir).checkpoints():
         damage(prefix)
     before = contents(run.folder)
-    with pytest.raises(RunError, match=r"no sound checkpoint: .*model-2 is damaged .*model-1 is damaged") as error:
-        checkpoints.find(tiny_config)
+    with pytest.raises(RunError, match=r"no intact checkpoint: .*model-2 is damaged .*model-1 is damaged") as error:
+        find_newest(tiny_config)
     assert "\n" not in str(error.value)
     assert not caplog.messages
     assert contents(run.folder) == before
 
 
-def test_a_run_goes_on_over_a_damaged_checkpoint_and_keeps_the_sound_ones(tiny_config):
+def test_a_run_goes_on_over_a_damaged_checkpoint_and_keeps_the_intact_ones(tiny_config):
     config = dataclasses.replace(tiny_config, max_to_keep=2)
     Run(config).save(1, 2)
     (run := Run(dataclasses.replace(config, max_to_keep=3))).save(4)
     damage(run.folder / "UGATIT_light.model-4")
-    found = checkpoints.find(config)
+    found = find_newest(config)
     resumed = Run(config, found.damaged)
     resumed.save(3)
     assert run.steps() == [4, 3, 2]  # the damaged one does not count, and stays until the run has passed it
@@ -158,7 +161,7 @@ def test_a_run_goes_on_over_a_damaged_checkpoint_and_keeps_the_sound_ones(tiny_c
 def test_the_same_step_saved_again_replaces_a_damaged_checkpoint(tiny_config):
     config = dataclasses.replace(tiny_config, max_to_keep=2)
     newest = damage(Run(config).save(1, 2))
-    run = Run(config, checkpoints.find(config).damaged)
+    run = Run(config, find_newest(config).damaged)
     assert run.save(2) == newest
     assert run.steps() == [2, 1]
     assert found_step(config) == 2
@@ -198,9 +201,9 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_checkpoint(tiny_config, t
         killed = dataclasses.replace(config, checkpoint_dir=str(tmp_path / f"killed{index}"))
         shutil.copytree(tmp_path / "snapshots" / str(index), killed.run_checkpoint_dir)
         seen.add(found_step(killed))
-        for prefix in checkpoints.listed(killed):
-            checkpoint_files.verify(prefix)
-        checkpoint_files.clear_leftovers(killed.run_checkpoint_dir)
+        for prefix in RunFolder(killed.run_checkpoint_dir).checkpoints():
+            Bundle(prefix).verify()
+        writer.clear_leftovers(killed.run_checkpoint_dir)
         resumed = Run(killed)
         resumed.save(4)
         assert len(resumed.steps()) == keep
@@ -209,7 +212,7 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_checkpoint(tiny_config, t
 
 
 def test_leftovers_of_a_killed_save_are_cleared_and_nothing_else(tiny_config, tmp_path):
-    checkpoint_files.clear_leftovers(tmp_path / "no folder")
+    writer.clear_leftovers(tmp_path / "no folder")
     run = Run(tiny_config)
     run.save(1)
     (run.folder / "config.json").write_text("{}")
@@ -221,7 +224,7 @@ def test_leftovers_of_a_killed_save_are_cleared_and_nothing_else(tiny_config, tm
     (run.folder / ".fedcba98765432100123456789abcdef.tmp").write_bytes(b"half")
     (run.folder / "checkpoint.tmpd3adbeef").write_bytes(b"half")
     (run.folder / "UGATIT_light.model-2.index.tempstate123").write_bytes(b"half")
-    checkpoint_files.clear_leftovers(run.folder)
+    writer.clear_leftovers(run.folder)
     assert contents(run.folder) == before
 
 
@@ -230,7 +233,7 @@ def test_a_full_disk_is_tried_again_and_then_told_in_one_line(tiny_config, full_
     run.save(1)
     before = contents(run.folder)
     slept = []
-    monkeypatch.setattr(checkpoints.time, "sleep", slept.append)
+    monkeypatch.setattr(writer.time, "sleep", slept.append)
     with full_disk(after=50), pytest.raises(RunError) as error:
         run.save(2)
     assert str(error.value) == f"Cannot save to {run.folder}: File too large."
@@ -245,7 +248,7 @@ def test_a_disk_that_was_full_for_a_while_stops_nothing(tiny_config, full_disk, 
     run.save(1)
     limit = full_disk(after=50)
     limit.__enter__()
-    monkeypatch.setattr(checkpoints.time, "sleep", lambda _: limit.__exit__(None, None, None))
+    monkeypatch.setattr(writer.time, "sleep", lambda _: limit.__exit__(None, None, None))
     run.save(2)
     assert found_step(tiny_config) == 2
 
@@ -270,7 +273,7 @@ def test_a_checkpoint_that_cannot_be_deleted_stops_nothing(tiny_config, monkeypa
     def refuse(path, missing_ok=False):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(checkpoint_files.Path, "unlink", refuse)
+    monkeypatch.setattr(writer.Path, "unlink", refuse)
     run.save(2)
     assert "Cannot delete" in caplog.text
     assert "model-1.index: Permission denied" in caplog.text

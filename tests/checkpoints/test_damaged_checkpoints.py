@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from ugatit_tf.checkpoints import tf1_checkpoint
-from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
+from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
-from ugatit_tf.training.ugatit import build_discriminator, build_generator
+from ugatit_tf.training.networks import build_discriminator, build_generator
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "light_lsgan_sn" / "checkpoint"
 REFERENCE = next(GOLDEN.glob("*/UGATIT_light.model-1.index")).with_suffix("")
@@ -21,9 +21,8 @@ import numpy as np
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.checkpoints import tf1_checkpoint
-from ugatit_tf.checkpoints import checkpoint_files
-from ugatit_tf.checkpoints import checkpoints
-from ugatit_tf.training.ugatit import build_discriminator, build_generator
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.training.networks import build_discriminator, build_generator
 
 whole, kind = pathlib.Path(sys.argv[2]), sys.argv[3]
 config = Config(light=True, ch=2, img_size=32, n_dis=4)
@@ -34,8 +33,9 @@ def load(prefix):
     if kind == "reference":
         tf1_checkpoint.load_weights(variables, prefix)
     else:
-        checkpoint_files.verify(prefix)
-        checkpoints.restore(variables, prefix, whole=True)
+        checkpoint = Checkpoint(prefix, config)
+        checkpoint.verify()
+        checkpoint.restore(variables, whole=True)
 
 load(whole)
 expected = [variable.numpy() for variable in variables]

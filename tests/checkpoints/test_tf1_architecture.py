@@ -7,6 +7,7 @@ import pytest
 
 from ugatit_tf.checkpoints import bundle, tf1_architecture
 from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.checkpoints.folder import find_prefix
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError, UsageError
 
@@ -33,7 +34,7 @@ def test_every_recording_tells_what_it_was_recorded_with(folder):
     expected = recorded(folder)
     (run,) = (folder / "checkpoint").iterdir()
     # A light network has any size, so that only flags tell.
-    found, _ = tf1_architecture.read(Bundle(bundle.find(run)), Config(img_size=32) if expected.light else Config())
+    found, _ = tf1_architecture.read(Bundle(find_prefix(run)), Config(img_size=32) if expected.light else Config())
     for name in (*ARCHITECTURE, *OFF_THE_NAME):
         assert getattr(found, name) == getattr(expected, name), name
     assert found.model_dir == run.name

@@ -9,7 +9,7 @@ from ugatit_tf.checkpoints import bundle, tf1_checkpoint
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.training.ugatit import build_discriminator, build_generator
+from ugatit_tf.training.networks import build_discriminator, build_generator
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "light_lsgan_sn"
 CONFIG = Config(dataset="golden", light=True, ch=2, img_size=32, n_dis=4)

@@ -14,10 +14,12 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from ugatit_tf.checkpoints import bundle, checkpoints
+from ugatit_tf.checkpoints import bundle, conversion, variables, writer
+from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.data import demo
-from ugatit_tf.phases import convert
 from ugatit_tf.system import lock
 from ugatit_tf.training.ugatit import UGATIT
 
@@ -26,7 +28,7 @@ GOLDEN = ROOT / "tests" / "golden"
 RUNS = sorted(GOLDEN.glob("*/checkpoint/*"))
 LSGAN, LSGAN_SN = (next((GOLDEN / name / "checkpoint").iterdir()) for name in ("light_lsgan", "light_lsgan_sn"))
 SMALL = ["--img_size", "32"]
-SKELETON = convert._skeleton
+SKELETON = conversion._skeleton
 OURS = f"checkpoint/{LSGAN.name}/UGATIT_light.model-3"
 
 
@@ -63,7 +65,7 @@ def _skeletons_are_built_once(monkeypatch):
         architecture = {name: getattr(config, name) for name in ARCHITECTURE}
         return skeleton_of(Config(**architecture), whole)
 
-    monkeypatch.setattr(convert, "_skeleton", cached)
+    monkeypatch.setattr(conversion, "_skeleton", cached)
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +138,7 @@ def test_a_continued_run_is_the_references(monkeypatch):
     config = Config.from_json((Path(OURS).parent / "config.json").read_text())
     model = UGATIT(config)
     model.compile()
-    checkpoints.restore(model.state, Path(OURS), whole=True)
+    Checkpoint(Path(OURS), Config()).restore(model.state, whole=True)
     assert int(model.step) == 3
 
     recorded = contents(LSGAN / "UGATIT_light.model-4")
@@ -170,16 +172,16 @@ def test_a_continued_run_is_the_references(monkeypatch):
 
 def test_a_moving_average_is_left_out(capsys):
     assert bring_in(LSGAN, *SMALL, "--ema", 0.9) == 0  # only training starts one
-    assert not checkpoints.averages(checkpoints.names_in(Path(OURS)))
-    config = checkpoints.config_in(Path(OURS).parent)
+    assert not variables.averages(Bundle(Path(OURS)).shapes)
+    config = RunFolder(Path(OURS).parent).config()
     assert config.ema == 0.9
-    ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in checkpoints.BOOKKEEPING}
+    ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in variables.BOOKKEEPING}
     paths = {name.split("/")[1].replace(".S", "/").replace("..", "."): value for name, value in ours.items()}
     averages = {
         f"ema_{path}": tf.Variable(2 * value) for path, value in paths.items() if re.match("generator_[AB]/", path)
     }
-    averaged = checkpoints.add(paths | averages, config, 9)
-    assert len(checkpoints.averages(checkpoints.names_in(averaged))) == len(averages) > 100
+    averaged = writer.add(paths | averages, config, 9)
+    assert len(variables.averages(Bundle(averaged).shapes)) == len(averages) > 100
 
     capsys.readouterr()
     assert command("--phase", "convert", "--to_checkpoint", "out", *network_flags(LSGAN.name)) == 0
@@ -323,18 +325,20 @@ def test_a_full_disk_leaves_nothing(here, the_error, full_disk):
     assert not list(here.glob("checkpoint/*"))
 
 
-def test_training_on_the_references_own_file_tells_how_to_bring_it_in(here, the_error, capsys):
+def test_the_references_own_file_is_tested_as_it_is_and_trained_on_only_once_brought_in(here, the_error, capsys):
     shutil.copytree(LSGAN, here / OURS.rpartition("/")[0])
     flags = ["--light", "True", "--dataset", "golden", "--ch", "2", "--n_dis", "4", "--sn", "False", "--img_size", "32"]
-    make_images("testA", "testB")
-    error = the_error(command("--phase", "test", *flags))
+    make_images("trainA", "trainB", "testA", "testB")
+    assert command("--phase", "test", *flags) == 0
+    assert "UGATIT_light.model-4\n" in capsys.readouterr().out
+    error = the_error(command("--phase", "train", *flags))
     assert "model-4 is of the reference: bring it in with --phase convert --from_checkpoint" in error
 
 
 @pytest.mark.parametrize("flags", [[], ["--from_checkpoint", "a", "--to_checkpoint", "b"]])
 def test_convert_takes_one_of_two_flags(flags, capsys):
     assert command("--phase", "convert", *flags) == 2
-    assert "--phase convert, and no other, takes either" in capsys.readouterr().err
+    assert "--phase convert takes either --from_checkpoint or --to_checkpoint" in capsys.readouterr().err
     assert command("--from_checkpoint", "a") == 2
 
 
@@ -343,7 +347,6 @@ import json, re, sys
 from pathlib import Path
 import main
 from ugatit_tf.config import Config
-from ugatit_tf.checkpoints import checkpoints
 from ugatit_tf.system import device
 from ugatit_tf.training.ugatit import UGATIT
 device.prepare()
@@ -363,8 +366,8 @@ def test_memory_stays_near_the_checkpoints_size(here):
     config = Config(dataset="big", ch=32, img_size=128)
     model = UGATIT(config)
     model.compile()
-    checkpoints.save_config(config)
-    checkpoints.CheckpointWriter(model.state, config).save(3)
+    RunFolder(config.run_checkpoint_dir).save_config(config)
+    writer.CheckpointWriter(model.state, config).save(3)
 
     def peak(*arguments):
         script = [sys.executable, "-c", MEASURE, "--phase", "convert", *map(str, arguments)]

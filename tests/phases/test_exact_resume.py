@@ -23,7 +23,7 @@ PROGRAM = """
 import os, signal, sys
 import main
 from ugatit_tf.runs import loop
-from ugatit_tf.checkpoints import checkpoints
+from ugatit_tf.checkpoints.writer import CheckpointWriter
 
 how, at, *flags = sys.argv[1:]
 steps = 0
@@ -43,7 +43,7 @@ class Stop:
             os.kill(os.getpid(), signal.SIGKILL)
         return (how, steps) == ("leave", int(at))
 
-class Writer(checkpoints.CheckpointWriter):
+class Writer(CheckpointWriter):
     def save(self, step):
         prefix = super().save(step)
         if (how, step) == ("die after saving", int(at)):

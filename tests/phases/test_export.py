@@ -10,7 +10,7 @@ from PIL import Image
 
 import main
 import ugatit_tf
-from ugatit_tf import flags
+from ugatit_tf import flags, phases
 from ugatit_tf.data import demo
 from ugatit_tf.export import saved_model
 
@@ -34,7 +34,7 @@ def trained(here, save_generators):
     """A run's dataset and checkpoint for some flags; returns its configuration."""
 
     def make(arguments):
-        config = flags.parse(["main.py", *arguments])
+        config = flags.parse(["main.py", *arguments], phases.table()).config
         for split in ("trainA", "trainB", "testA", "testB"):
             folder = here / "dataset" / "secret_place" / "mine" / split
             folder.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ugatit_tf.checkpoints import bundle, checkpoint_files, checkpoints
+from ugatit_tf.checkpoints import bundle
+from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
-from ugatit_tf.runs import status
+from ugatit_tf.runs import status, status_report
 from ugatit_tf.runs.health import Alarm
 from ugatit_tf.runs.status import Status
 from ugatit_tf.system.lock import LOCK_FILE
@@ -40,7 +41,7 @@ def write_run(tiny_config):
     """Writes a run's folder with a checkpoint for each of these steps; returns the folder."""
 
     def write(*steps, current=STATUS):
-        checkpoints.save_config(tiny_config)
+        RunFolder(tiny_config.run_checkpoint_dir).save_config(tiny_config)
         for step in steps:
             bundle.write(tiny_config.run_checkpoint_dir / f"UGATIT_light.model-{step}", {"a": [1.0], "b": [2, 3]})
         if current:
@@ -57,7 +58,7 @@ def lines(capsys):
 def test_a_run_that_has_a_status(write_run, tiny_config, capsys):
     folder = write_run(9000, 12000)
     before = {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     printed = lines(capsys)
     assert printed[:4] == [
         f"Run         {folder}",
@@ -76,13 +77,13 @@ def test_a_run_that_has_a_status(write_run, tiny_config, capsys):
     ]
     assert printed[10].startswith("Checkpoint  UGATIT_light.model-12000, saved ")
     assert printed[11].startswith("Check       reading ")
-    assert printed[12] == "            whole: everything matches its checksum"
+    assert printed[12] == "            intact: everything matches its checksum"
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]} == before
 
 
 def test_a_young_run(write_run, tiny_config, capsys):
     write_run(current=dataclasses.replace(STATUS, step=1, steps_per_second=None, warnings=()))
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     printed = lines(capsys)
     assert printed[2:4] == ["Step        1 of 1,000,000 (0.0%), epoch 1 of 100", "Rate        not known yet"]
     assert printed[-2:] == ["Warnings    none", "Checkpoint  none yet"]
@@ -90,7 +91,7 @@ def test_a_young_run(write_run, tiny_config, capsys):
 
 def test_a_run_that_is_complete(write_run, tiny_config, capsys):
     write_run(current=dataclasses.replace(STATUS, step=STATUS.total_steps))
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[2:4] == [
         "Step        1,000,000 of 1,000,000 (100.0%), epoch 100 of 100",
         "Rate        2.5 steps/s, complete",
@@ -99,27 +100,27 @@ def test_a_run_that_is_complete(write_run, tiny_config, capsys):
 
 def test_a_folder_without_a_status_tells_what_it_can(write_run, tiny_config, capsys):
     folder = write_run(7, current=None)
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     printed = lines(capsys)
     assert printed[2] == "Step        7 of 8, by the newest checkpoint"
     assert "no readable status.json" in printed[3]
-    assert printed[-1].endswith("whole: everything matches its checksum")
+    assert printed[-1].endswith("intact: everything matches its checksum")
     (folder / "config.json").write_text("{")
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[2] == "Step        7 of an unknown number, by the newest checkpoint"
 
 
 def test_whether_it_is_running_is_in_its_lock(write_run, tiny_config, capsys):
     folder = write_run()
     lock = folder / LOCK_FILE
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[1] == "Now         not running"
     lock.write_text("process 7 on here since 2026-01-01 00:00\n")
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[1] == "Now         not running"  # it crashed
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        phase.run(tiny_config)
+        phase.run(tiny_config, phase.Options())
     assert lines(capsys)[1] == "Now         running: process 7 on here since 2026-01-01 00:00"
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go of
@@ -130,19 +131,19 @@ def test_a_damaged_checkpoint_is_told(write_run, tiny_config, capsys):
     values = bytearray(data.read_bytes())
     values[0] ^= 1
     data.write_bytes(values)
-    phase.run(tiny_config)
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[-1].startswith("            DAMAGED: ")
 
 
 def test_a_checkpoint_that_the_run_deletes_meanwhile_is_no_damage(write_run, tiny_config, capsys, monkeypatch):
     folder = write_run(7)
 
-    def vanish(prefix):
+    def vanish(_):
         (folder / "UGATIT_light.model-7.index").unlink()
         raise RunError("no such file")
 
-    monkeypatch.setattr(checkpoint_files, "verify", vanish)
-    phase.run(tiny_config)
+    monkeypatch.setattr(bundle.Bundle, "verify", vanish)
+    phase.run(tiny_config, phase.Options())
     assert "replaced meanwhile" in lines(capsys)[-1]
 
 
@@ -151,8 +152,8 @@ def test_a_checkpoint_that_goes_before_it_is_looked_at_gives_way_to_the_next(
 ):
     write_run(7)
     found = iter([tiny_config.run_checkpoint_dir / f"UGATIT_light.model-{step}" for step in (6, 7)])
-    monkeypatch.setattr(phase, "_newest", lambda folder: next(found))
-    phase.run(tiny_config)
+    monkeypatch.setattr(status_report, "_newest", lambda folder: next(found))
+    phase.run(tiny_config, phase.Options())
     assert lines(capsys)[-3].startswith("Checkpoint  UGATIT_light.model-7, saved ")
 
 
@@ -161,14 +162,14 @@ def test_no_such_run_names_those_there_are(write_run, tiny_config):
     other = dataclasses.replace(tiny_config, gan_type="hinge")
     (Path(tiny_config.checkpoint_dir) / "notes").mkdir()
     with pytest.raises(RunError, match=f"There is no run in .*_hinge_.* There are {there}\\.$"):
-        phase.run(other)
+        phase.run(other, phase.Options())
     for index in range(12):
         shutil.copytree(tiny_config.run_checkpoint_dir, Path(tiny_config.checkpoint_dir) / f"A{index:02}")
     with pytest.raises(RunError, match=r"There are A00, .*, A09, and 3 more\.$"):
-        phase.run(other)
+        phase.run(other, phase.Options())
     for nowhere in (tiny_config.sample_dir, __file__):
-        with pytest.raises(RunError, match="nor any other in"):
-            phase.run(dataclasses.replace(tiny_config, checkpoint_dir=str(nowhere)))
+        with pytest.raises(RunError, match="There is none in"):
+            phase.run(dataclasses.replace(tiny_config, checkpoint_dir=str(nowhere)), phase.Options())
 
 
 def test_from_the_command_line_and_without_tensorflow(write_run, tiny_config):

@@ -11,11 +11,13 @@ import pytest
 from PIL import Image
 
 import main
+from ugatit_tf.checkpoints import writer
+from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
 from ugatit_tf.data import crops, demo, images
 from ugatit_tf.data.faces import Face
 from ugatit_tf.inference import Translator
-from ugatit_tf.training.ugatit import build_generator
+from ugatit_tf.training.networks import build_generator
 
 CONFIG = Config(dataset="mine", light=True, ch=2, n_res=1, n_dis=4, img_size=32)
 FLAGS = ("--dataset", "mine", "--light", "True", "--ch", 2, "--n_res", 1, "--img_size", 32)
@@ -30,7 +32,6 @@ def translate(*flags, source="photos", output="out"):
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with a checkpoint of the run that FLAGS name."""
-    from ugatit_tf.checkpoints import checkpoints
 
     folder = tmp_path_factory.mktemp("run")
     config = dataclasses.replace(CONFIG, checkpoint_dir=str(folder / "checkpoint"))
@@ -39,8 +40,8 @@ def home(tmp_path_factory):
         rng = np.random.default_rng(seed)
         for variable in generator.variables:
             variable.assign(rng.normal(scale=0.3, size=variable.shape))
-    checkpoints.save_config(config)
-    checkpoints.CheckpointWriter([v for generator in generators for v in generator.variables], config).save(7)
+    RunFolder(config.run_checkpoint_dir).save_config(config)
+    writer.CheckpointWriter([v for generator in generators for v in generator.variables], config).save(7)
     generators[1].save(folder / "generator.keras")
     return folder
 
@@ -312,7 +313,7 @@ def test_what_is_missing_is_told_in_one_line(here, capsys):
     assert "--input empty has no JPEG" in capsys.readouterr().err
     draw(here / "photos" / "a.png")
     assert translate("--model", "nowhere") == 1
-    assert "nowhere is no checkpoint folder" in capsys.readouterr().err
+    assert "nowhere is no folder of checkpoints" in capsys.readouterr().err
     assert translate("--n_res", 2) == 1
     assert "No checkpoint" in capsys.readouterr().err
     assert not (here / "out").exists()

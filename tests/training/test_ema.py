@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import checkpoints
-from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
+from ugatit_tf.checkpoints import variables
+from ugatit_tf.checkpoints.bundle import Bundle
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.checkpoints.writer import CheckpointWriter
+from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.training import ema
 from ugatit_tf.training.ugatit import UGATIT
@@ -122,7 +125,7 @@ def test_averages_come_back_from_a_checkpoint(tiny_config, models):
     saved = values(model.state)
     for variable in model.state:
         variable.assign(tf.zeros_like(variable.value))
-    checkpoints.restore(model.state, prefix, whole=True)
+    Checkpoint(prefix, Config()).restore(model.state, whole=True)
     np.testing.assert_equal(values(model.state), saved)
 
 
@@ -130,13 +133,13 @@ def test_averages_count_as_the_rest_of_a_checkpoint(tiny_config, models):
     model, plain = models
     prefix = CheckpointWriter(model.state, tiny_config).save(1)
     with pytest.raises(RunError, match=r"100 variables that this network lacks; one is variables/ema_generator_A"):
-        checkpoints.restore(plain.state, prefix, whole=True)
-    averages = checkpoints.averages(checkpoints.names_in(prefix))
-    assert averages == {checkpoints.key(variable.path) for variable in model.average_variables}
-    checkpoints.restore(plain.state, prefix, whole=True, others=averages)
+        Checkpoint(prefix, Config()).restore(plain.state, whole=True)
+    averages = variables.averages(Bundle(prefix).shapes)
+    assert averages == {variables.key(variable.path) for variable in model.average_variables}
+    Checkpoint(prefix, Config()).restore(plain.state, whole=True, others=averages)
     np.testing.assert_equal(values(plain.generator_variables), values(model.generator_variables))
 
     prefix = CheckpointWriter(plain.state, tiny_config).save(2)
-    assert checkpoints.averages(checkpoints.names_in(prefix)) == set()
+    assert variables.averages(Bundle(prefix).shapes) == set()
     with pytest.raises(RunError, match="does not fit this network"):
-        checkpoints.restore(model.state, prefix, whole=True)
+        Checkpoint(prefix, Config()).restore(model.state, whole=True)

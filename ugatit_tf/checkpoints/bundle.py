@@ -1,8 +1,7 @@
-"""TensorFlow's checkpoint files, of any version and program: found, read a variable at a time, and written whole."""
+"""TensorFlow's checkpoint files, of any version and program: read a variable at a time, and written whole."""
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -10,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from ugatit_tf.checkpoints.folder import STATE_FILE, state_text, step_in_name
 from ugatit_tf.errors import RunError
 from ugatit_tf.system.files import reason, staged
 
 Table = Mapping[str, keras.Variable]
 
-_PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
 
 
@@ -57,11 +56,6 @@ class Bundle:
         self.dtypes = reader.get_variable_to_dtype_map()
         if self._held() < self._asked():
             raise self._damaged()
-
-    @property
-    def step_in_name(self) -> int | None:
-        """The number at the end of its name."""
-        return step_in_name(self.prefix)
 
     @property
     def object_based(self) -> bool:
@@ -169,44 +163,6 @@ class Bundle:
         )
 
 
-def find(path: Path) -> Path:
-    """The prefix of the checkpoint that a path stands for.
-
-    Args:
-        path: a prefix, one of a checkpoint's files, or a folder. In a folder it is the checkpoint that the state file
-            `checkpoint` names, of which only the base name counts, as folders get moved; else that of the highest step.
-
-    Raises:
-        RunError: where there is none.
-    """
-    if path.is_dir():
-        prefixes = [index.with_suffix("") for index in path.glob("*.index")]
-        if not prefixes:
-            raise RunError(f"{path} holds no checkpoint (no *.index file).")
-        named = _named_by_state_file(path / "checkpoint")
-        newest = max(prefixes, key=lambda prefix: (step_in_name(prefix) or 0, prefix.name))
-        return next((prefix for prefix in prefixes if prefix.name == named), newest)
-    prefix = path.with_name(_PARTS.sub("", path.name))
-    if Path(f"{prefix}.index").exists():
-        return prefix
-    if path.exists() or list(path.parent.glob(f"{prefix.name}.data-*")):
-        raise RunError(f"{path} is no checkpoint: there is no {prefix.name}.index beside it.")
-    raise RunError(f"There is no checkpoint {path}.")
-
-
-def _named_by_state_file(path: Path) -> str | None:
-    """The base name of what a state file names, or None; a strange file is no reason to stop, or for a warning."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    match = re.search(r'^model_checkpoint_path: *"(?:.*[/\\])?(.+)"', text, re.MULTILINE)
-    return match and match[1]
-
-
-def step_in_name(prefix: Path) -> int | None:
-    """The number at the end of a checkpoint's name, or None."""
-    match = re.search(r"-(\d+)$", prefix.name)
-    return int(match[1]) if match else None
-
-
 def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
     """Writes a name-based checkpoint whole or not at all, and makes the folder's state file name it.
 
@@ -221,7 +177,7 @@ def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
     others = {index.with_suffix("") for index in folder.glob("*.index")} - {prefix}
     names = [path.name for path in (*sorted(others, key=lambda path: step_in_name(path) or 0), prefix)]
     with staged(folder, last="*.index") as staging:
-        (staging / "checkpoint").write_text(state_text(names), encoding="utf-8")
+        (staging / STATE_FILE).write_text(state_text(names), encoding="utf-8")
         try:
             tf.raw_ops.SaveV2(
                 prefix=str(staging / prefix.name),
@@ -231,9 +187,3 @@ def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
             )
         except tf.errors.OpError as error:
             raise RunError(f"cannot write {prefix}: {reason(error)}") from error
-
-
-def state_text(names: Sequence[str]) -> str:
-    """The text of the state file `checkpoint` of a folder with checkpoints of these names, the newest last."""
-    lines = (f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names))
-    return "".join(f"{line}\n" for line in lines)

@@ -39,7 +39,7 @@ def read(bundle: Bundle, flags: Config) -> tuple[Config, str]:
     network = _of_variables(bundle)
     _check_flags(bundle, flags, network)
     run = _of_folder(bundle.prefix.resolve().parent.name)
-    config = dataclasses.replace(flags, phase="train", from_checkpoint="", to_checkpoint="", **(run | network))
+    config = dataclasses.replace(flags, **(run | network))
     config.validate()
     names = [field.name for field in dataclasses.fields(Config) if field.name in run and field.name not in network]
     source = "from the variables: " + _listing(config, network)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ugatit_tf.checkpoints.bundle import Bundle, Table
+from ugatit_tf.checkpoints.folder import step_in_name
 from ugatit_tf.errors import RunError
 
 GENERATOR_POWERS = ("beta1_power", "beta2_power")
@@ -98,7 +99,7 @@ def updates(bundle: Bundle, n_critic: int) -> Updates:
     steps = _updates_in(bundle, DISCRIMINATOR_POWERS[0])
     source = f"from {DISCRIMINATOR_POWERS[0]}"
     if steps is None:
-        number = bundle.step_in_name
+        number = step_in_name(bundle.prefix)
         if number is None:
             raise RunError(f"{bundle.prefix} does not tell its step: its name must end in -<step>.")
         reason = "has underflowed" if DISCRIMINATOR_POWERS[0] in bundle.shapes else "is missing"

@@ -2,161 +2,43 @@
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from ugatit_tf import inference
-from ugatit_tf.checkpoints import bundle, checkpoints, tf1_architecture, tf1_checkpoint
-from ugatit_tf.checkpoints.bundle import Bundle
-from ugatit_tf.checkpoints.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
 from ugatit_tf.config import Config
-from ugatit_tf.errors import RunError
-from ugatit_tf.system import device, lock
-from ugatit_tf.training.ugatit import UGATIT
-
-_POWERS = (*GENERATOR_POWERS, *DISCRIMINATOR_POWERS)
+from ugatit_tf.errors import UsageError
+from ugatit_tf.options import PhaseOptions, option
 
 
-def run(config: Config) -> None:
-    """Converts `from_checkpoint` into the run's folder, or the run's newest checkpoint into `to_checkpoint`.
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseOptions):
+    """Which way to convert; exactly one of the two is given."""
+
+    from_checkpoint: str = option("", "a checkpoint of the reference, or its folder, to bring in")
+    to_checkpoint: str = option("", "a folder to write the newest checkpoint to, for the reference")
+
+    @property
+    def needs_run(self) -> bool:
+        return bool(self.to_checkpoint)
+
+    def validate(self, config: Config) -> None:
+        super().validate(config)
+        if bool(self.from_checkpoint) == bool(self.to_checkpoint):
+            raise UsageError("--phase convert takes either --from_checkpoint or --to_checkpoint.")
+
+
+def run(config: Config, options: Options) -> None:
+    """Converts `from_checkpoint` into a run's folder, or the run's newest checkpoint into `to_checkpoint`.
 
     Raises:
         RunError: where the checkpoint, the flags or the target do not allow it; nothing is written then.
     """
+    import tensorflow as tf
+
+    from ugatit_tf.checkpoints import conversion
+    from ugatit_tf.system import device
+
     device.prepare()
     with tf.device("CPU:0"):  # nothing is computed
-        if config.from_checkpoint:
-            _bring_in(config)
+        if options.from_checkpoint:
+            conversion.bring_in(Path(options.from_checkpoint), config)
         else:
-            _write_out(config)
-
-
-class _Skeleton(NamedTuple):
-    """A model's variables, which have names and shapes but no values.
-
-    Attributes:
-        weights: the reference's names of the networks' variables.
-        slots: the reference's names of Adam's moments; empty where there are generators alone.
-        step: the path of the count of steps; so for the rest.
-        state: every variable that a checkpoint of ours holds.
-    """
-
-    weights: dict[str, keras.Variable]
-    slots: dict[str, keras.Variable]
-    state: list[keras.Variable]
-    step: str
-    generator_updates: str
-    discriminator_updates: str
-
-
-def _skeleton(config: Config, *, whole: bool) -> _Skeleton:
-    with tf.Graph().as_default():  # here nothing is computed either: eight gigabytes of variables cost nothing
-        model = UGATIT(dataclasses.replace(config, ema=0.0))  # the reference has no averages
-        model.compile()
-    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
-    networks = (model.generator_A, model.generator_B)
-    if whole:
-        networks += (model.discriminator_A, model.discriminator_B)
-    variables = [variable for network in networks for variable in network.variables]
-    weights = tf1_checkpoint.reference_names(variables)
-    slots = (slot for optimizer in optimizers for slot in optimizer.slots) if whole else ()
-    return _Skeleton(
-        weights,
-        tf1_checkpoint.slot_names(weights, slots),
-        model.state if whole else variables,
-        model.step.path,
-        *(optimizer.iterations.path for optimizer in optimizers),
-    )
-
-
-def _bring_in(asked: Config) -> None:
-    source = Bundle(bundle.find(Path(asked.from_checkpoint)))
-    config, found = tf1_architecture.read(source, asked)
-    with lock.hold(config.run_checkpoint_dir):
-        _add(source, config, found)
-
-
-def _add(source: Bundle, config: Config, found: str) -> None:
-    updates = tf1_checkpoint.updates(source, config.n_critic)
-    step = updates.discriminators
-    _check_target(config.run_checkpoint_dir, f"{config.model_name}.model-{step}", "--checkpoint_dir", ours=True)
-    if checkpoints.listed(config):
-        checkpoints.check_architecture(config, checkpoints.require_saved_config(config))
-    print(f"Converting {source.prefix}")
-    print(f"Found {found}")
-    print(f"Step {step}: {updates.source}")
-
-    whole = tf1_architecture.is_whole(source)
-    skeleton = _skeleton(config, whole=whole)
-    values = _read_reference(source, skeleton)
-    counts = {skeleton.step: step}
-    if not whole:
-        print("It holds generators alone: they can be tested, not trained.")
-    elif any(variable.path in values for variable in skeleton.slots.values()):
-        counts |= {skeleton.generator_updates: updates.generators, skeleton.discriminator_updates: step}
-    else:
-        print("It holds no slots of Adam's: they are zeros, and training goes on with a new Adam.")
-    for variable in skeleton.state:
-        if variable.path not in values:
-            values[variable.path] = tf.Variable(np.full(variable.shape, counts.get(variable.path, 0), variable.dtype))
-    prefix = checkpoints.add(values, config, step)
-    print(f"Wrote {prefix}")
-    flags = [f"--{name} {value}" for name, (value, _) in config.differences(Config()).items()]
-    print(f"Its flags, for training and testing: {' '.join(flags)}")
-
-
-def _read_reference(source: Bundle, skeleton: _Skeleton) -> dict[str, tf.Variable]:
-    """What a checkpoint of the reference holds, by our paths: all the slots or none of them."""
-    table = skeleton.weights
-    if any(name in source.shapes for name in skeleton.slots):
-        table = table | skeleton.slots
-        for name in _POWERS:
-            source.shape(name, rank=0)
-    others = _POWERS
-    if not skeleton.slots:
-        others += tuple(f"{name}/{moment}" for name in table for moment in ("Adam", "Adam_1"))
-    return {variable.path: tf.Variable(values) for variable, values in source.matched(table, others)}
-
-
-def _write_out(config: Config) -> None:
-    source = Bundle(inference.find_checkpoint(config, whole=True)[0])
-    if not source.object_based:
-        raise RunError(f"{source.prefix} is of the reference already.")
-    # The reference counts from 1.
-    prefix = Path(config.to_checkpoint) / f"{config.model_name}.model-{source.step_in_name + 1}"
-    _check_target(prefix.parent, prefix.name, "--to_checkpoint", ours=False)
-    print(f"Converting {source.prefix}")
-
-    skeleton = _skeleton(config, whole=checkpoints.has_discriminators(source.shapes))
-    table = {checkpoints.key(variable.path): variable for variable in skeleton.state}
-    # One at a time, where TensorFlow's own restore would hold everything twice.
-    averages = checkpoints.averages(source.shapes)
-    pairs = source.matched(table, (*checkpoints.BOOKKEEPING, *averages))
-    values = {variable.path: tensor for variable, tensor in pairs}
-    tensors = {name: values[variable.path] for name, variable in (skeleton.weights | skeleton.slots).items()}
-    if skeleton.slots:
-        for path, names in (
-            (skeleton.generator_updates, GENERATOR_POWERS),
-            (skeleton.discriminator_updates, DISCRIMINATOR_POWERS),
-        ):
-            tensors |= zip(names, tf1_checkpoint.beta_powers(int(values[path])), strict=True)
-    else:
-        print("It holds generators alone, without Adam's slots.")
-    if averages:
-        print("Its moving average is left out: the reference gets the weights themselves, to train on from.")
-    bundle.write(prefix, tensors)
-    print(f"Wrote {prefix}")
-
-
-def _check_target(folder: Path, name: str, flag: str, *, ours: bool) -> None:
-    """Refuses a folder that has a checkpoint of this name, or checkpoints of the other program."""
-    for index in sorted(folder.glob("*.index")):
-        prefix = index.with_suffix("")
-        if prefix.name == name:
-            raise RunError(f"{prefix} exists already, and nothing is overwritten: give another {flag}.")
-        if Bundle(prefix).object_based != ours:
-            owner = "the reference" if ours else "this program"
-            raise RunError(f"{folder} holds checkpoints of {owner}, which are not to be mixed: give another {flag}.")
+            conversion.write_out(Path(options.to_checkpoint), config)

@@ -3,21 +3,31 @@
 import dataclasses
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ugatit_tf.config import Config
-from ugatit_tf.data import demo, images, sources
-from ugatit_tf.system.files import make_folder
+from ugatit_tf.options import PhaseOptions
 
 FOLDER = "demo_faces"  # not "demo", which stands for the built-in faces themselves
 
 
-def run(config: Config) -> None:
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseOptions):
+    """Nothing of its own."""
+
+    of_config = frozenset({"dataset_dir", "img_size", "img_ch"})
+
+
+def run(config: Config, options: Options) -> None:
     """Writes `<dataset_dir>/demo_faces/{trainA,trainB,testA,testB}/NNNN.png`, `img_size` a side.
 
     Raises:
         RunError: where a file cannot be written.
     """
+    from tqdm import tqdm
+
+    from ugatit_tf.data import demo, images, sources
+    from ugatit_tf.system.files import make_folder
+
+    del options
     root = Path(config.dataset_dir) / FOLDER
     image_sets = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), tuple(demo.SPLIT_SIZES))
     with tqdm(total=sum(map(len, image_sets)), unit="image", disable=None) as bar:

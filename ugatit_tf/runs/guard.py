@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import checkpoints
+from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
 from ugatit_tf.data import images
 from ugatit_tf.data.pipeline import Batch
@@ -93,7 +93,7 @@ class Guard:
         self._say(f"Skipped step {step}, {self._skipped} of at most {most}: {what}.")
 
     def _stop(self, step: int, what: str) -> RunError:
-        earlier = checkpoints.listed(self._config)
+        earlier = RunFolder(self._config.run_checkpoint_dir).checkpoints(self._config.model_name)
         kept = f"{earlier[0]} is the last good checkpoint" if earlier else "no checkpoint has been saved yet"
         return RunError(
             f"Step {step}: {what}. Stopped without saving: {kept}. {self._show_batch(step)} "

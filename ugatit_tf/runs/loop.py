@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
+from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.runs import memory

@@ -16,7 +16,7 @@ from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import allocator
 from ugatit_tf.training import penalties
-from ugatit_tf.training.ugatit import build_discriminator, build_generator
+from ugatit_tf.training.networks import build_discriminator, build_generator
 
 _FLOAT32 = 4  # bytes
 _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes")

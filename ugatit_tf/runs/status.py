@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf.checkpoints.folder import STATUS_FILE
 from ugatit_tf.runs.health import Alarm
 from ugatit_tf.system.files import write_atomically
 
-STATUS_FILE = "status.json"
 NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # begin a metric's name; as in a step
 
 

@@ -8,12 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import heatmap, images
+from ugatit_tf.data import heatmap, images, sources
+from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.runs import event_files
 from ugatit_tf.system.files import make_folder, reason
 from ugatit_tf.training.ugatit import UGATIT
+
+_SAMPLES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +137,22 @@ class Summaries:
     def _path(self, name: str, step: int) -> Path:
         epoch, index = divmod(step - 1, self._config.iteration)
         return self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png"
+
+
+def read_samples(config: Config, domain: str, train_set: ImageSet) -> np.ndarray:
+    """The images of "A" or "B" that every grid shows: the first of the test split, or else of the training split.
+
+    Returns:
+        uint8 `[N, S, S, C]`.
+
+    Raises:
+        RunError: where none can be read.
+    """
+    try:
+        (image_set,) = sources.open_splits(config, (f"test{domain}",))
+    except RunError:
+        image_set = train_set
+    return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size, print)
 
 
 def _row(image: np.ndarray, forth: Generator, back: Generator) -> tuple[np.ndarray, ...]:

@@ -28,6 +28,12 @@ def stamp(path: str | Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
+def stamp_all(path: Path) -> str:
+    """What changes when a file does, or one in a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return f"{[(file.name, stamp(file)) for file in files]}"
+
+
 def reason(error: Exception) -> str:
     """Why the system refused something, in its own words: of an OSError, or from within one of TensorFlow's errors."""
     words = getattr(error, "strerror", None) or str(error)

@@ -7,11 +7,12 @@ import keras
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
+from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops.cpu_kernels import run_here
 from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
 from ugatit_tf.training.gradients import Update
+from ugatit_tf.training.networks import build_discriminator, build_generator
 
 Metrics = dict[str, tf.Tensor]
 
@@ -30,24 +31,6 @@ GENERATOR_METRICS = (
     "rho/mean",
     "rho/max",
 )
-
-
-def build_generator(config: Config, domain: str, *, average: bool = False) -> Generator:
-    """The generator that makes images of `domain`, "A" or "B", with initial weights; or one to hold its average."""
-    name = f"{ema.PREFIX if average else ''}generator_{domain}"
-    generator = Generator(config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=name)
-    generator.trainable = not average
-    generator.precision = config.precision
-    generator.build(_image_shape(config))
-    return generator
-
-
-def build_discriminator(config: Config, domain: str) -> Discriminator:
-    """The discriminator that judges images of `domain`, "A" or "B", with initial weights."""
-    discriminator = Discriminator(config.ch, config.n_dis, config.sn, name=f"discriminator_{domain}")
-    discriminator.precision = config.precision
-    discriminator.build(_image_shape(config))
-    return discriminator
 
 
 class Translations(NamedTuple):
@@ -310,10 +293,6 @@ class UGATIT(keras.Model):
     def _rho_metrics(self) -> Metrics:
         rho = tf.concat([v.value for v in self.generator_variables if v.name == "rho"], 0)
         return {"rho/min": tf.reduce_min(rho), "rho/mean": tf.reduce_mean(rho), "rho/max": tf.reduce_max(rho)}
-
-
-def _image_shape(config: Config) -> tuple[int | None, ...]:
-    return (None, config.img_size, config.img_size, config.img_ch)
 
 
 def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:

@@ -9,10 +9,10 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import crops, faces, images
 from ugatit_tf.data.faces import Face
 from ugatit_tf.data.preparation import duplicates
-from ugatit_tf.data.preparation.survey import NO_FACE, TOO_SMALL, UNREADABLE, Surveyor
+from ugatit_tf.data.preparation.survey import NO_FACE, TOO_SMALL, UNREADABLE, Plan, Surveyor
 from ugatit_tf.errors import RunError
 
-CONFIG = Config(size=16, min_size=8)
+PLAN = Plan({}, size=16, min_size=8, test_share=0.0, test_max=1, image_format="png")
 
 
 @pytest.fixture
@@ -30,7 +30,10 @@ def survey(tmp_path, picture):
     def look(*, domain="A", measure_faces=False, path=picture, **changes):
         folder = tmp_path / "made"
         folder.mkdir(exist_ok=True)
-        surveyor = Surveyor(dataclasses.replace(CONFIG, **changes), domain, folder, measure_faces=measure_faces)
+        own = {name: value for name, value in changes.items() if hasattr(PLAN, name)}
+        config = Config(**{name: value for name, value in changes.items() if name not in own})
+        plan = dataclasses.replace(PLAN, **own)
+        surveyor = Surveyor(config, plan, domain, folder, measure_faces=measure_faces)
         return surveyor(str(path)), folder
 
     return look

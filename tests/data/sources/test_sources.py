@@ -60,6 +60,6 @@ def test_demo_needs_no_files(tiny_config):
     assert sources.open_splits(dataclasses.replace(tiny_config, img_ch=4), ("testA",))[0].read(0, 8).shape == (8, 8, 4)
 
 
-def test_only_the_demo_knows_the_answers():
-    assert sources.has_true_answers("demo")
-    assert not sources.has_true_answers("selfie2anime")
+def test_only_the_demo_knows_the_ground_truth():
+    assert sources.has_ground_truth("demo")
+    assert not sources.has_ground_truth("selfie2anime")

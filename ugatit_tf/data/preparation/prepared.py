@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf.config import Config
+from ugatit_tf.data import crops
 from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError
@@ -139,3 +140,24 @@ def settings(config: Config) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def crop_for(config: Config, domain: str, *, as_prepared: bool) -> Config:
+    """The configuration; where it names no crop for a domain, with the one that the run's dataset was prepared with.
+
+    Args:
+        config: of the run.
+        domain: "A" or "B".
+        as_prepared: whether the dataset counts.
+    """
+    if crops.chosen(config, domain):
+        return config
+    found = settings(config) if as_prepared else None
+    if found is None:
+        print("Crop: center, as neither --crop nor a dataset made by --phase prepare says otherwise.")
+        return config
+    crop, margin = found[f"crop_{domain}"], config.face_margin
+    if margin == Config.face_margin:
+        margin = found["face_margin"]
+    print(f"Crop: {crop}, as {config.dataset_root} was prepared.")
+    return dataclasses.replace(config, crop=crop, face_margin=margin)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,27 @@ from ugatit_tf.data.preparation import duplicates
 from ugatit_tf.system.files import shown
 
 UNREADABLE, TOO_SMALL, NO_FACE = "unreadable", "too small", "no face"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is asked for.
+
+    Attributes:
+        inputs: by domain, "A" and "B", the folder of its pictures.
+        size: side of the squares, in pixels.
+        min_size: pictures, or squares around faces, below this side are dropped.
+        test_share: share of each domain that is set apart for testing.
+        test_max: but no more than this.
+        image_format: "png" or "jpeg".
+    """
+
+    inputs: Mapping[str, Path]
+    size: int
+    min_size: int
+    test_share: float
+    test_max: int
+    image_format: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +102,8 @@ class Surveyor:
     """Makes squares by a recipe, in a folder that exists; may be called from several threads.
 
     Args:
-        config: for the recipe.
+        config: how pictures are cropped, and their channels.
+        plan: the rest of the recipe.
         domain: "A" or "B".
         folder: where the squares go: KEY.png or KEY.jpg.
         measure_faces: look for faces in the squares even where they were not cropped around one.
@@ -89,7 +112,7 @@ class Surveyor:
         UsageError: where a face detector is needed and none is installed.
     """
 
-    def __init__(self, config: Config, domain: str, folder: Path, *, measure_faces: bool) -> None:
+    def __init__(self, config: Config, plan: Plan, domain: str, folder: Path, *, measure_faces: bool) -> None:
         self._cropper = Cropper.of(config, domain, "center")
         self._detector = self._cropper.detector or (faces.detector() if measure_faces else None)
         self._folder = folder
@@ -98,10 +121,10 @@ class Surveyor:
             self._cropper.crop,
             config.face_margin,
             config.no_face,
-            config.size,
-            config.min_size,
+            plan.size,
+            plan.min_size,
             config.img_ch,
-            config.image_format,
+            plan.image_format,
             measure_faces,
         )
 

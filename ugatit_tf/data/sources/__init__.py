@@ -10,7 +10,7 @@ from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.data.sources import folder, tfds
 from ugatit_tf.errors import RunError
 
-__all__ = ["DEMO", "ImageSet", "has_true_answers", "open_splits", "read_all"]
+__all__ = ["DEMO", "ImageSet", "has_ground_truth", "open_splits", "read_all"]
 
 DEMO = "demo"
 
@@ -57,7 +57,7 @@ def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callab
     return np.stack(read)
 
 
-def has_true_answers(dataset: str) -> bool:
+def has_ground_truth(dataset: str) -> bool:
     """Whether testA[i] and testB[i] show the same thing, so that each is the right translation of the other."""
     return dataset == DEMO
 

@@ -1,12 +1,13 @@
-"""How training goes on where it left off, as far as the command alone decides it."""
+"""What of a checkpoint a run goes on with that has changed since."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from ugatit_tf.checkpoints.checkpoints import CheckpointWriter
-from ugatit_tf.phases import train
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.checkpoints.writer import CheckpointWriter
+from ugatit_tf.runs import resume
 from ugatit_tf.training.ugatit import UGATIT
 
 
@@ -27,7 +28,7 @@ def values(variables):
 def test_a_moving_average_may_come_and_go(tiny_config, capsys, ema):
     before, after = (scrambled(dataclasses.replace(tiny_config, ema=value), seed) for seed, value in enumerate(ema))
     saved = values(before.state)
-    train._resume(after, CheckpointWriter(before.state, tiny_config).save(7))
+    resume.resume(after, Checkpoint(CheckpointWriter(before.state, tiny_config).save(7), tiny_config))
     if ema[0] < ema[1]:  # from the weights
         saved |= {
             average.path: saved[weight.path]
@@ -49,7 +50,7 @@ def test_a_loss_scale_may_come_and_go(tiny_config, precisions):
     )
     own = values(after.state)
     saved = own | values(before.state)
-    train._resume(after, CheckpointWriter(before.state, tiny_config).save(7))
+    resume.resume(after, Checkpoint(CheckpointWriter(before.state, tiny_config).save(7), tiny_config))
     np.testing.assert_equal(values(after.state), {path: saved[path] for path in own})
     scales = [path for path in own if path.endswith("/loss_scale")]
     assert len(scales) == 2 * (precisions[1] == "float16")

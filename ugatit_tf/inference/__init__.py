@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import checkpoint_files, checkpoints
-from ugatit_tf.config import ARCHITECTURE, CONFIG_FILE, Config
+from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
+from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops.cpu_kernels import run_here
-from ugatit_tf.training import ema
-from ugatit_tf.training.ugatit import build_generator
+from ugatit_tf.system.files import stamp_all
 
-DIRECTIONS = {"A2B": "B", "B2A": "A"}  # to the domain whose generator it takes
+__all__ = ["DIRECTIONS", "Translator", "load_generator"]
 
 
 class Translator:
@@ -26,11 +26,15 @@ class Translator:
         generate: float `[B, size, size, channels]` in [-1, 1] to a `Translation`; a `Generator` is one.
         size: side of the images, in pixels.
         channels: 1, 3 or 4.
+        identity: a text that changes when the generator does.
     """
 
-    def __init__(self, generate: Callable[[tf.Tensor], Translation], size: int, channels: int) -> None:
+    def __init__(
+        self, generate: Callable[[tf.Tensor], Translation], size: int, channels: int, identity: str = ""
+    ) -> None:
         self.size = size
         self.channels = channels
+        self.identity = identity
         signature = tf.TensorSpec((None, size, size, channels))
 
         @run_here()
@@ -38,6 +42,12 @@ class Translator:
             return generate(floats)
 
         self._generate = tf.function(generate_here, input_signature=[signature], autograph=False)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, direction: str) -> Self:
+        """A translator by a checkpoint's generator of a direction, "A2B" or "B2A"."""
+        config = checkpoint.config
+        return cls(checkpoint.generator(direction), config.img_size, config.img_ch, checkpoint.identity)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Translates uint8 `[B, H, W, channels]`, any H and W, into uint8 `[B, size, size, channels]`.
@@ -60,8 +70,8 @@ def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
     """Loads a trained generator.
 
     Args:
-        path: a run's checkpoint folder, with its `config.json`, whose newest sound checkpoint is taken; or a `.keras`
-            file or a SavedModel's folder, as the export phase writes them.
+        path: a run's checkpoint folder, with its `config.json`, or one of the reference's, whose newest intact
+            checkpoint is taken; or a `.keras` file or a SavedModel's folder, as the export phase writes them.
         direction: "A2B" or "B2A"; counts for a checkpoint, which holds both, while an exported network has its own.
 
     Raises:
@@ -71,78 +81,13 @@ def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
     path = Path(path)
-    if (path / CONFIG_FILE).is_file():
-        return _from_checkpoint(path, direction)
     if (path / "saved_model.pb").is_file():
         return _from_saved_model(path)
     if path.suffix == ".keras" and path.is_file():
         return _from_keras(path)
-    raise RunError(f"{path} is no checkpoint folder with its {CONFIG_FILE}, no SavedModel and no .keras file.")
-
-
-def find_checkpoint(config: Config, *, whole: bool = False) -> tuple[Path, Config]:
-    """The run's newest checkpoint that is sound, to make images with.
-
-    Args:
-        config: of the run.
-        whole: whether all of it has to be sound, and not its generators alone.
-
-    Returns:
-        Its prefix, and the configuration that it was trained with: `config` itself where none is beside it.
-
-    Raises:
-        RunError: where there is none, or it is of another network than the one asked for.
-    """
-    saved = checkpoints.saved_config(config)
-    if saved is not None and checkpoints.listed(config):  # before verifying, which takes its time
-        any_size = {"img_size"} if config.light else set()
-        checkpoints.check_architecture(config, saved, ARCHITECTURE - any_size)
-    networks = None if whole else [network for direction in DIRECTIONS for network in _networks(direction)]
-    return checkpoints.require(config, networks), saved or config
-
-
-def is_averaged(config: Config, prefix: Path) -> bool:
-    """Whether pictures are made with a checkpoint's moving averages: if it has them, and its run had `ema` last.
-
-    Args:
-        config: counts for the run's where no `config.json` is beside the checkpoint.
-        prefix: of the checkpoint.
-
-    Raises:
-        RunError: where the checkpoint is damaged.
-    """
-    trained = checkpoints.config_in(prefix.parent) or config
-    return trained.ema > 0 and bool(checkpoints.averages(checkpoints.names_in(prefix)))
-
-
-def note(config: Config, prefix: Path) -> str:
-    """What to put behind a checkpoint's name where it `is_averaged`; else empty."""
-    return " (moving average)" if is_averaged(config, prefix) else ""
-
-
-def restored_generator(config: Config, prefix: Path, direction: str) -> Generator:
-    """The generator of one of DIRECTIONS with its weights from a checkpoint, or, where it `is_averaged`, their average.
-
-    Raises:
-        RunError: where the checkpoint is damaged or of another network.
-    """
-    generator = build_generator(config, DIRECTIONS[direction], average=is_averaged(config, prefix))
-    checkpoints.restore(generator.variables, prefix, whole=False)
-    return generator
-
-
-def _networks(direction: str) -> list[str]:
-    """What a checkpoint calls a direction's generator, and its average if there is one."""
-    name = f"generator_{DIRECTIONS[direction]}"
-    return [name, f"{ema.PREFIX}{name}"]
-
-
-def _from_checkpoint(folder: Path, direction: str) -> Translator:
-    config = checkpoints.config_in(folder)
-    prefix = checkpoint_files.newest_sound(folder, config.model_name, _networks(direction)).prefix
-    if prefix is None:
-        raise RunError(f"{folder} has no checkpoint {config.model_name}.model-*.")
-    return Translator(restored_generator(config, prefix, direction), config.img_size, config.img_ch)
+    if (path / CONFIG_FILE).is_file() or any(path.glob("*.index")) or Path(f"{path}.index").is_file():
+        return Translator.of(open_folder(path, [direction]), direction)
+    raise RunError(f"{path} is no folder of checkpoints, no SavedModel and no .keras file.")
 
 
 def _from_keras(path: Path) -> Translator:
@@ -152,7 +97,8 @@ def _from_keras(path: Path) -> Translator:
         raise RunError(f"{path} is damaged or not a Keras model: {_one_line(error)}") from error
     if not isinstance(generator, Generator):
         raise RunError(f"{path} holds a {type(generator).__name__}, not a generator of this project.")
-    return Translator(generator, generator.get_build_config()["input_shape"][1], generator.img_ch)
+    size = generator.get_build_config()["input_shape"][1]
+    return Translator(generator, size, generator.img_ch, stamp_all(path))
 
 
 def _from_saved_model(folder: Path) -> Translator:
@@ -169,7 +115,7 @@ def _from_saved_model(folder: Path) -> Translator:
         outputs = loaded.translate(floats)
         return Translation(outputs["output"], outputs["cam_logits"], outputs["heatmap"])
 
-    return Translator(generate, size, channels)
+    return Translator(generate, size, channels, stamp_all(folder))
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,118 @@
+"""A run's folder of checkpoints: what it holds, by names alone. Takes no TensorFlow to tell."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ugatit_tf.config import CONFIG_FILE, Config
+from ugatit_tf.errors import RunError
+from ugatit_tf.system.files import make_folder, write_atomically
+
+STATUS_FILE = "status.json"
+STATE_FILE = "checkpoint"  # TensorFlow's list of the checkpoints
+
+_PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Attributes:
+        path: of the folder; it need not be there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of a run is there."""
+        return any((self.path / name).is_file() for name in (CONFIG_FILE, STATUS_FILE)) or bool(self.checkpoints())
+
+    def checkpoints(self, model_name: str = "*") -> list[Path]:
+        """The prefixes of the checkpoints, damaged ones too, the newest first by the step in their names.
+
+        The folder is looked at, not its state file: that one may be damaged, and names places that a moved folder has
+        left.
+
+        Args:
+            model_name: "UGATIT" or "UGATIT_light"; "*": either.
+        """
+        prefixes = [path.with_suffix("") for path in self.path.glob(f"{model_name}.model-*.index")]
+        return sorted(
+            (prefix for prefix in prefixes if step_in_name(prefix) is not None), key=step_in_name, reverse=True
+        )
+
+    def config(self) -> Config | None:
+        """What the run was last trained with; None where nothing tells.
+
+        Raises:
+            RunError: where the file is damaged.
+        """
+        path = self.path / CONFIG_FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"cannot read {path}: {error}") from error
+        return Config.from_json(text, str(path))
+
+    def save_config(self, config: Config) -> None:
+        """Writes what the run is trained with, making the folder.
+
+        Raises:
+            RunError: where it cannot be written.
+        """
+        make_folder(self.path)
+        write_atomically(self.path / CONFIG_FILE, config.to_json().encode())
+
+
+def runs_in(root: Path) -> list[RunFolder]:
+    """The runs in a folder of runs, by name."""
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return [run for run in map(RunFolder, folders) if run.exists]
+
+
+def step_in_name(prefix: Path) -> int | None:
+    """The number at the end of a checkpoint's name, or None where there is none."""
+    match = re.search(r"-(\d+)$", prefix.name)
+    return int(match[1]) if match else None
+
+
+def find_prefix(path: Path) -> Path:
+    """The prefix of the checkpoint that a path stands for, of any program.
+
+    Args:
+        path: a prefix, one of a checkpoint's files, or a folder. In a folder it is the checkpoint that the state file
+            names, of which only the base name counts, as folders get moved; else that of the highest step.
+
+    Raises:
+        RunError: where there is none.
+    """
+    if path.is_dir():
+        prefixes = [index.with_suffix("") for index in path.glob("*.index")]
+        if not prefixes:
+            raise RunError(f"{path} holds no checkpoint (no *.index file).")
+        named = _named_by_state_file(path / STATE_FILE)
+        newest = max(prefixes, key=lambda prefix: (step_in_name(prefix) or 0, prefix.name))
+        return next((prefix for prefix in prefixes if prefix.name == named), newest)
+    prefix = path.with_name(_PARTS.sub("", path.name))
+    if Path(f"{prefix}.index").exists():
+        return prefix
+    if path.exists() or list(path.parent.glob(f"{prefix.name}.data-*")):
+        raise RunError(f"{path} is no checkpoint: there is no {prefix.name}.index beside it.")
+    raise RunError(f"There is no checkpoint {path}.")
+
+
+def _named_by_state_file(path: Path) -> str | None:
+    """The base name of what a state file names, or None; a strange file is no reason to stop, or for a warning."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    match = re.search(r'^model_checkpoint_path: *"(?:.*[/\\])?(.+)"', text, re.MULTILINE)
+    return match and match[1]
+
+
+def state_text(names: Sequence[str]) -> str:
+    """The text of the state file of a folder with checkpoints of these names, the newest last."""
+    lines = (f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names))
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,73 @@
+"""Both generators of a checkpoint in all formats that are asked for, checked."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
+from ugatit_tf.config import Config
+from ugatit_tf.data import sources
+from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import formats, model_card, verify
+
+_CHECKED = 8
+_CALIBRATION = 32
+
+
+def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path) -> None:
+    """Writes `{A2B,B2A}/` in every format, and checks what was written.
+
+    Args:
+        checkpoint: whose generators.
+        config: of the run: where its test images are.
+        names: of the formats, keys of `formats.FORMATS`.
+        folder: exists, and is empty.
+
+    Raises:
+        RunError: where the check finds that an export does not compute what the checkpoint does.
+    """
+    calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
+    pictures = {direction: _test_images(config, direction) for direction in DIRECTIONS}
+    print(f"Exporting {checkpoint}")
+    generators = {}
+    for direction in DIRECTIONS:
+        # In float32, which every machine and format has.
+        generator = generators[direction] = checkpoint.generator(direction, precision="float32")
+        (folder / direction).mkdir()
+        for name in names:
+            print(f"Writing {direction} {name} ...")
+            source = formats.Source(generator, config.img_size, calibration[direction])
+            formats.get(name).write(source, folder / direction)
+        model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, names)
+    print("Checking in a fresh process ...")
+    measurements = verify.check(folder, names, generators, pictures)
+    count = min(map(len, pictures.values()))
+    print(f"Agrees with the checkpoint on {count} images in each direction.")
+    if measurements:
+        print(verify.table(measurements))
+
+
+def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:
+    if "tflite" not in names:
+        return np.empty((0, config.img_size, config.img_size, config.img_ch), np.uint8)
+    return _spread(sources.open_splits(config, (f"train{direction[0]}",))[0], _CALIBRATION, config.img_size)
+
+
+def _test_images(config: Config, direction: str) -> np.ndarray:
+    """Test images, or, as a checkpoint may have come without its dataset, built-in ones."""
+    split = f"test{direction[0]}"
+    try:
+        (image_set,) = sources.open_splits(config, (split,))
+    except RunError:
+        print(f"No test images for {direction}: checking on built-in ones.")
+        (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
+    return _spread(image_set, _CHECKED, config.img_size)
+
+
+def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:
+    """Up to `count` images from all over a set, uint8 `[N, size, size, C]`."""
+    indices = np.unique(np.linspace(0, len(image_set) - 1, count).astype(int))
+    return sources.read_all(image_set, indices, size, print)

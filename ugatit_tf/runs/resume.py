@@ -1,0 +1,69 @@
+"""Going on with a run: what is restored, and what has changed since."""
+
+import json
+from collections.abc import Mapping
+
+from ugatit_tf.checkpoints import variables
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.checkpoints.folder import RunFolder
+from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.system.files import write_atomically
+from ugatit_tf.training.gradients import LossScale
+from ugatit_tf.training.ugatit import UGATIT
+
+COUNTS_FILE = "images.json"  # how many images each split had last
+# What the data order depends on: with another value, images of this pass over the data would be skipped or come twice.
+DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
+
+
+def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
+    """Restores all state, except for what another `--ema` or `--precision` has left out of the checkpoint.
+
+    Moving averages begin with the weights then, loss scales anew.
+
+    Raises:
+        RunError: where the checkpoint is not of this network, or damaged.
+    """
+    names = checkpoint.bundle.shapes.keys()
+    averages, scales = variables.averages(names), variables.loss_scales(names)
+    starting = set() if averages else {variable.path for variable in model.average_variables}
+    fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
+    restored = [variable for variable in model.state if variable.path not in fresh]
+    checkpoint.restore(restored, whole=True, others=averages | scales)
+    print(f"Resuming at step {int(model.step)} from {checkpoint.prefix}")
+    if starting:
+        model.start_averages()
+        print("The moving average starts here, from the weights: the checkpoint has none.")
+    elif averages and not model.averages:
+        print("The checkpoint's moving average is left out, as --ema is 0.")
+
+
+def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]) -> None:
+    """Prints what has changed since the run was last trained.
+
+    Args:
+        config: of the run.
+        saved: what it was trained with then; None where nothing tells.
+        counts: how many images each split has.
+    """
+    for name, (now, before) in config.differences(saved).items() if saved is not None else ():
+        if name not in ARCHITECTURE | {"run"}:
+            print(f"Changed since the last run: --{name} {before} -> {now}")
+    try:
+        earlier = json.loads((config.run_checkpoint_dir / COUNTS_FILE).read_bytes())
+        changes = {split: (earlier[split], now) for split, now in counts.items() if earlier[split] != now}
+    except (OSError, ValueError, TypeError, KeyError):  # a converted run, or one of an earlier version
+        return
+    for split, (then, now) in changes.items():
+        what = f"{split} {then} -> {now} images"
+        print(f"Changed since the last run: {what}; in this pass over the data, some may be skipped or come twice")
+
+
+def save_facts(config: Config, counts: Mapping[str, int]) -> None:
+    """Writes what the run is trained with, for when it goes on; for the arguments see `tell_changes`.
+
+    Raises:
+        RunError: where it cannot be written.
+    """
+    RunFolder(config.run_checkpoint_dir).save_config(config)
+    write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json.dumps(counts).encode())
