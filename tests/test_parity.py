@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ugatit_tf.checkpoints import tf1_checkpoint
 from ugatit_tf.config import Config
+from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.ops import convolution
 from ugatit_tf.training.ugatit import UGATIT
 
@@ -39,8 +40,8 @@ def assert_close(actual, expected, tolerance, name):
 class Recording:
     def __init__(self, folder):
         flags = json.loads((folder / "config.json").read_text())
-        knobs = {field.name for field in dataclasses.fields(Config)}
-        config = Config(dataset="golden", **{name: value for name, value in flags.items() if name in knobs})
+        options = {field.name for field in dataclasses.fields(Config)}
+        config = Config(dataset="golden", **{name: value for name, value in flags.items() if name in options})
         self.config = config
         self.values = np.load(folder / "golden.npz")
         self.steps = flags["steps"]
@@ -134,8 +135,13 @@ def test_discriminators(recording, domain):
     )
 
 
+def unweighted(metrics, name, config):
+    """A discriminator's adversarial loss and penalty, which the reference's `adv_weight` multiplies later."""
+    return sum(metrics[f"{name}/{term}"] for term in LOGIT_NAMES) + config.GP_ld * metrics[f"{name}/penalty"]
+
+
 def test_losses_at_the_starting_weights(recording):
-    model, weight = recording.model, recording.config.adv_weight
+    model = recording.model
     real_a, real_b = first_pair(recording)
     translations = model.translate(real_a, real_b)
     _, g = model.generator_losses(real_a, real_b, translations)
@@ -143,10 +149,10 @@ def test_losses_at_the_starting_weights(recording):
     recording.check(
         "loss/",
         {
-            "G_ad_loss_A": weight * g["generator_A/adversarial"],
-            "G_ad_loss_B": weight * g["generator_B/adversarial"],
-            "D_ad_loss_A": d["discriminator_A/total"],
-            "D_ad_loss_B": d["discriminator_B/total"],
+            "G_ad_loss_A": g["generator_A/adversarial"],
+            "G_ad_loss_B": g["generator_B/adversarial"],
+            "D_ad_loss_A": unweighted(d, "discriminator_A", recording.config),
+            "D_ad_loss_B": unweighted(d, "discriminator_B", recording.config),
             "Generator_A_loss": g["generator_A/total"],
             "Generator_B_loss": g["generator_B/total"],
             "Generator_loss": g["g_loss"],
@@ -164,7 +170,7 @@ def test_training_steps(recording, monkeypatch):
     model.step.assign(0)
     step = tf.function(model.train_step, autograph=False)
     history = [step((tf.constant(values["As"][s]), tf.constant(values["Bs"][s]))) for s in range(recording.steps)]
-    # With spectral norm, later steps hang on the order in which the reference stored u.
+    # With spectral norm, later steps depend on the order in which the reference stored u.
     comparable = slice(0, 1) if recording.config.sn else slice(None)
     for name in ("d_loss", "g_loss"):
         actual = [float(metrics[name]) for metrics in history]

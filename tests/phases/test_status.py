@@ -13,8 +13,7 @@ from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
 from ugatit_tf.runs import status, status_report
-from ugatit_tf.runs.health import Alarm
-from ugatit_tf.runs.status import Status
+from ugatit_tf.runs.status import Alarm, Status
 from ugatit_tf.system.lock import LOCK_FILE
 
 ROOT = Path(__file__).parents[2]

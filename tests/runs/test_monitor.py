@@ -6,8 +6,8 @@ import pytest
 
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs import monitor, status
-from ugatit_tf.runs.health import Alarm
 from ugatit_tf.runs.monitor import Monitor
+from ugatit_tf.runs.status import Alarm
 
 LOSSES = {
     f"{network}_{domain}/{name}": 0.4

@@ -32,7 +32,7 @@ def test_gan_losses_by_hand(gan_type, discriminator, generator):
     real, fake = tf.constant([[[[2.0], [0.0]]]]), tf.constant([[[[1.0], [-3.0]]]])
     loss = losses.gan_loss(gan_type)
     np.testing.assert_allclose(loss.discriminator(real, fake), discriminator, rtol=1e-6)
-    np.testing.assert_allclose(loss.generator(fake), generator, rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(None, fake), generator, rtol=1e-6)
 
 
 def test_cross_entropy_is_finite_for_large_logits():
@@ -41,7 +41,27 @@ def test_cross_entropy_is_finite_for_large_logits():
 
 def test_every_gan_type_has_a_loss():
     assert set(losses.GAN_LOSSES) == set(config.GAN_TYPES)
-    assert set(penalties.PENALTIES) == {"wgan-gp", "wgan-lp", "dragan"}
+
+
+def test_losses_with_a_penalty():
+    found = {name: loss.penalty for name, loss in losses.GAN_LOSSES.items() if loss.penalty is not None}
+    assert found == {"wgan-gp": penalties.WGAN_GP, "wgan-lp": penalties.WGAN_LP, "dragan": penalties.DRAGAN}
+
+
+@pytest.mark.parametrize("gan_type", ["gan", "lsgan", "dragan", "hinge"])
+def test_chance_is_the_least_loss_of_a_discriminator_that_gives_one_logit_to_all(gan_type):
+    loss = losses.gan_loss(gan_type)
+    logits = [tf.fill((2,), x) for x in np.linspace(-1, 1, 21, dtype="float32")]
+    found = min(float(loss.discriminator(x, x)) for x in logits)
+    assert found == pytest.approx(loss.chance, rel=1e-6)
+
+
+def test_a_critic_is_never_at_chance():
+    assert losses.gan_loss("wgan-gp").chance is losses.gan_loss("wgan-lp").chance is None
+
+
+def test_cams_chance_is_its_loss_for_logits_of_zero():
+    assert float(losses.cam(tf.zeros((3, 2)), tf.zeros((3, 2)))) == pytest.approx(losses.CAM_CHANCE, rel=1e-6)
 
 
 def test_unknown_gan_type_raises_and_lists_the_known_ones():

@@ -11,8 +11,9 @@ from ugatit_tf.errors import UsageError
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops import convolution
-from ugatit_tf.training import diffaugment
-from ugatit_tf.training.ugatit import GENERATOR_METRICS, UGATIT
+from ugatit_tf.training import diffaugment, losses
+from ugatit_tf.training.metrics import GENERATOR_METRICS
+from ugatit_tf.training.ugatit import UGATIT
 
 LINEAR = ("wgan-gp", "wgan-lp", "hinge")
 
@@ -284,3 +285,45 @@ def test_a_step_takes_the_forms_of_this_machine(tiny_config, monkeypatch):
     step = tf.function(model.train_step, autograph=False).get_concrete_function(make_batch(tiny_config))
     operations = {node.op for function in step.graph.as_graph_def().library.function for node in function.node_def}
     assert "GatherV2" in operations  # of Winograd's form
+
+
+def test_a_relativistic_loss_sees_real_and_fake_logits(tiny_config, monkeypatch, seen):
+    def relativistic(real, fake):
+        return tf.reduce_mean(tf.square(fake - tf.reduce_mean(real) - 1.0))
+
+    monkeypatch.setitem(
+        losses.GAN_LOSSES, "lsgan", losses.gan_loss("lsgan")._replace(generator=relativistic, relativistic=True)
+    )
+    model = make_model(tiny_config, sn=False)
+    real_a, real_b = make_batch(tiny_config)
+    translations = model.translate(real_a, real_b)
+    _, metrics = model.generator_losses(real_a, real_b, translations)
+    np.testing.assert_array_equal(seen["discriminator_B"][0], real_b)
+    np.testing.assert_array_equal(seen["discriminator_B"][1], translations.a_to_b.image)
+    outputs = zip(*(model.discriminator_B(x).all_logits for x in (real_b, translations.a_to_b.image)), strict=True)
+    expected = sum(np.mean((fake.numpy() - real.numpy().mean() - 1) ** 2) for real, fake in outputs)
+    np.testing.assert_allclose(metrics["generator_B/adversarial"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_saved_model_goes_on_as_if_it_had_not_been(tiny_config, tmp_path, ema):
+    model = make_model(tiny_config, ema=ema)
+    model.compile(learning_rate=0.5, run_eagerly=True)
+    model.train_step(make_batch(tiny_config))
+    model.save(tmp_path / "run.keras")
+    loaded = keras.saving.load_model(tmp_path / "run.keras")
+    assert loaded.config == model.config
+    assert loaded.run_eagerly
+    np.testing.assert_equal(weights(loaded.state), weights(model.state))
+    for twin in (model, loaded):
+        metrics = twin.train_step(make_batch(tiny_config, seed=1))
+        assert float(metrics["learning_rate"]) == 0.5
+    np.testing.assert_equal(weights(loaded.state), weights(model.state))
+
+
+def test_a_model_that_is_not_compiled_saves_and_loads(tiny_config, tmp_path):
+    model = UGATIT(tiny_config)
+    model.save(tmp_path / "run.keras")
+    loaded = keras.saving.load_model(tmp_path / "run.keras")
+    assert not loaded.compiled
+    np.testing.assert_equal(weights(loaded.variables), weights(model.variables))

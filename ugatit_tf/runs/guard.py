@@ -13,7 +13,7 @@ from ugatit_tf.data import images
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs.status import NETWORKS
-from ugatit_tf.training.ugatit import GENERATOR_METRICS
+from ugatit_tf.training.metrics import GENERATOR_METRICS
 
 SKIPPED = "skipped"  # the metric that is 1 where a step has changed nothing
 _MOST_PENDING = 1000  # steps, as their metrics stay on the device

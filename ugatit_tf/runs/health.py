@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ugatit_tf.config import DIFFAUGMENT_POLICIES, Config
-
-# A discriminator's loss over one tensor of logits when it cannot tell real from fake. A Wasserstein critic has none:
-# its loss has no floor, and it is meant to win.
-_CHANCE = {"lsgan": 0.5, "gan": 2 * math.log(2), "dragan": 2 * math.log(2), "hinge": 2.0}
-_CAM_CHANCE = 2 * math.log(2)  # of the generators' CAM loss, whatever the gan_type
+from ugatit_tf.runs.status import Alarm
+from ugatit_tf.training.losses import CAM_CHANCE, gan_loss
 
 _NEAR_0 = 0.02  # of chance
 # Likewise. A half is what to expect of a good one: the average pool of normalised features tells little.
@@ -30,20 +27,6 @@ _POINTS = 10  # that a mean is of, at least
 
 _PACE_POINTS, _PACE_SECONDS = 20, 60.0  # that a pace is the median of, at least
 _SLOW = 2.0
-
-
-class Alarm(NamedTuple):
-    """What the owner of a run is warned of.
-
-    Attributes:
-        name: of the trouble and its place; a run has each at most once.
-        step: at which it was noticed.
-        text: what it is, with the numbers, what it means and what to try; one line.
-    """
-
-    name: str
-    step: int
-    text: str
 
 
 class SampleStatistics(NamedTuple):
@@ -140,8 +123,8 @@ class Watch:
         return self._new(step, found)
 
     def _wins(self, domain: str, step: int, metrics: Mapping[str, float]) -> str | None:
-        chance = _CHANCE.get(self._config.gan_type)
-        if chance is None:
+        chance = gan_loss(self._config.gan_type).chance
+        if chance is None:  # a critic is meant to win
             return None
         name = f"discriminator_{domain}"
         loss = (metrics[f"{name}/local"] + metrics[f"{name}/global"]) / 2
@@ -159,11 +142,11 @@ class Watch:
         # The generators' alone: a discriminator that cannot tell real from fake is what a good generator leads to.
         name = f"generator_{domain}/cam"
         mean = self._mean(name, step, metrics[name], _MANY_STEPS)
-        if mean is None or mean < _NEAR_CHANCE * _CAM_CHANCE or not self._config.cam_weight:
+        if mean is None or mean < _NEAR_CHANCE * CAM_CHANCE or not self._config.cam_weight:
             return None
         return (
             f"generator_{domain}'s CAM is at chance: its loss was {mean:.3g} on average over at least {_MANY_STEPS} "
-            f"steps, where guessing gives {_CAM_CHANCE:.3g}. So it cannot tell A from B, and its attention means "
+            f"steps, where guessing gives {CAM_CHANCE:.3g}. So it cannot tell A from B, and its attention means "
             f"nothing. See whether trainA and trainB hold what they should; raise --cam_weight, now "
             f"{self._config.cam_weight:g}."
         )

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import allocator
-from ugatit_tf.training import penalties
+from ugatit_tf.training.losses import gan_loss
 from ugatit_tf.training.networks import build_discriminator, build_generator
 
 _FLOAT32 = 4  # bytes
@@ -67,7 +67,7 @@ def estimate(config: Config) -> Estimate:
     # Values in a generator's feature maps: two at full size, two at half, the rest at a quarter.
     features = config.img_size**2 * config.ch * (2 + 1 + (2 + 4 * config.n_res) / 4)
     images = 6 * config.batch_size  # two translated, their ways back, two identities
-    copies = _COPIES_OF_DISCRIMINATORS + _COPIES_FOR_PENALTY * (config.gan_type in penalties.PENALTIES)
+    copies = _COPIES_OF_DISCRIMINATORS + _COPIES_FOR_PENALTY * (gan_loss(config.gan_type).penalty is not None)
     kept = (_KEPT_WITH_RECOMPUTE if config.recompute else _KEPT_OF_FEATURES) * _FLOAT32 * features * images
     activations = _GRAPH + kept + copies * discriminators
     return Estimate(weights, 2 * trained, gradients, activations)

@@ -11,8 +11,8 @@ import numpy as np
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs import status
-from ugatit_tf.runs.health import Alarm, Watch, sample_statistics
-from ugatit_tf.runs.status import Status
+from ugatit_tf.runs.health import Watch, sample_statistics
+from ugatit_tf.runs.status import Alarm, Status
 
 _SECONDS_BETWEEN_WRITES = 5.0
 _POINTS = 100  # that the rate is taken over, at most

@@ -3,13 +3,26 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ugatit_tf.checkpoints.folder import STATUS_FILE
-from ugatit_tf.runs.health import Alarm
 from ugatit_tf.system.files import write_atomically
 
 NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # begin a metric's name; as in a step
+
+
+class Alarm(NamedTuple):
+    """What the owner of a run is warned of.
+
+    Attributes:
+        name: of the trouble and its place; a run has each at most once.
+        step: at which it was noticed.
+        text: what it is, with the numbers, what it means and what to try; one line.
+    """
+
+    name: str
+    step: int
+    text: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
-from ugatit_tf.training.ugatit import UGATIT, Metrics
+from ugatit_tf.training.metrics import Metrics
+from ugatit_tf.training.ugatit import UGATIT
 
 
 class Stepper:

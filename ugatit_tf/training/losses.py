@@ -1,24 +1,37 @@
 """The loss functions of U-GAT-IT (section 2.2 of the paper), each a scalar."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
+from ugatit_tf.training.penalties import DRAGAN, WGAN_GP, WGAN_LP, Penalty
+
 L2_WEIGHT = 1e-4
 
 
 class GanLoss(NamedTuple):
-    """An adversarial loss over one tensor of logits, of any shape.
+    """An adversarial loss (equation 2): all that a `gan_type` is.
+
+    Its functions take one tensor of logits, of any shape; the objective sums over those of a discriminator.
 
     Attributes:
         discriminator: of logits for real and for fake images.
-        generator: of logits for fake images.
+        generator: of logits for real and for fake images; those for real ones are None unless it is `relativistic`.
+        penalty: on the discriminator's gradient, if any.
+        chance: what `discriminator` gives where the logits do not tell real from fake at best; None for a critic,
+            whose loss has no floor.
+        relativistic: whether `generator` looks at the logits for real images, which costs another pass through the
+            discriminators.
     """
 
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    generator: Callable[[tf.Tensor], tf.Tensor]
+    generator: Callable[[tf.Tensor | None, tf.Tensor], tf.Tensor]
+    penalty: Penalty | None = None
+    chance: float | None = None
+    relativistic: bool = False
 
 
 def binary_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
@@ -43,6 +56,9 @@ def cam(source_logits: tf.Tensor, identity_logits: tf.Tensor) -> tf.Tensor:
     return binary_cross_entropy(source_logits, 1.0) + binary_cross_entropy(identity_logits, 0.0)
 
 
+CAM_CHANCE = 2 * math.log(2)  # what `cam` gives where the logits do not tell the domains apart
+
+
 def l2_regularization(variables: Iterable[keras.Variable]) -> tf.Tensor:
     """`1e-4 * sum(kernel**2) / 2` over every kernel among the variables."""
     return L2_WEIGHT * tf.add_n([tf.nn.l2_loss(v.value) for v in variables if is_regularized(v)])
@@ -55,28 +71,31 @@ def is_regularized(variable: keras.Variable) -> bool:
 
 _CROSS_ENTROPY = GanLoss(
     discriminator=lambda real, fake: binary_cross_entropy(real, 1.0) + binary_cross_entropy(fake, 0.0),
-    generator=lambda fake: binary_cross_entropy(fake, 1.0),
-)
-_LEAST_SQUARES = GanLoss(
-    discriminator=lambda real, fake: tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake)),
-    generator=lambda fake: tf.reduce_mean(tf.square(fake - 1.0)),
+    generator=lambda real, fake: binary_cross_entropy(fake, 1.0),
+    chance=2 * math.log(2),
 )
 _WASSERSTEIN = GanLoss(
     discriminator=lambda real, fake: tf.reduce_mean(fake) - tf.reduce_mean(real),
-    generator=lambda fake: -tf.reduce_mean(fake),
-)
-_HINGE = GanLoss(
-    discriminator=lambda real, fake: tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake)),
-    generator=lambda fake: -tf.reduce_mean(fake),
+    generator=lambda real, fake: -tf.reduce_mean(fake),
 )
 
 GAN_LOSSES: dict[str, GanLoss] = {
     "gan": _CROSS_ENTROPY,
-    "lsgan": _LEAST_SQUARES,
-    "wgan-gp": _WASSERSTEIN,
-    "wgan-lp": _WASSERSTEIN,
-    "dragan": _CROSS_ENTROPY,
-    "hinge": _HINGE,
+    "lsgan": GanLoss(
+        discriminator=lambda real, fake: tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake)),
+        generator=lambda real, fake: tf.reduce_mean(tf.square(fake - 1.0)),
+        chance=0.5,
+    ),
+    "wgan-gp": _WASSERSTEIN._replace(penalty=WGAN_GP),
+    "wgan-lp": _WASSERSTEIN._replace(penalty=WGAN_LP),
+    "dragan": _CROSS_ENTROPY._replace(penalty=DRAGAN),
+    "hinge": GanLoss(
+        discriminator=lambda real, fake: (
+            tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
+        ),
+        generator=lambda real, fake: -tf.reduce_mean(fake),
+        chance=2.0,
+    ),
 }
 
 

@@ -1,8 +1,12 @@
-"""The four networks of a run, made from its configuration."""
+"""The networks of a run: building them from its configuration, and the generators' outputs that a step needs."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import Discriminator
-from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.training import ema
 
 
@@ -24,5 +28,33 @@ def build_discriminator(config: Config, domain: str) -> Discriminator:
     return discriminator
 
 
+class Translations(NamedTuple):
+    """Each generator's outputs for real images: one call makes the translation and the identity image.
+
+    Attributes:
+        a_to_b: generator_B on A.
+        b_to_b: generator_B on B.
+        b_to_a: generator_A on B.
+        a_to_a: generator_A on A.
+    """
+
+    a_to_b: Translation
+    b_to_b: Translation
+    b_to_a: Translation
+    a_to_a: Translation
+
+
+def translate(generator_a: Generator, generator_b: Generator, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
+    """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
+    count_a, count_b = tf.shape(real_a)[0], tf.shape(real_b)[0]
+    a_to_b, b_to_b = _split(generator_b(tf.concat([real_a, real_b], 0)), count_a)
+    b_to_a, a_to_a = _split(generator_a(tf.concat([real_b, real_a], 0)), count_b)
+    return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
+
+
 def _image_shape(config: Config) -> tuple[int | None, ...]:
     return (None, config.img_size, config.img_size, config.img_ch)
+
+
+def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:
+    return Translation(*(x[:count] for x in both)), Translation(*(x[count:] for x in both))

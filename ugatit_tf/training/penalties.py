@@ -43,26 +43,21 @@ def _perturbed(real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
     return real + 0.5 * tf.math.reduce_std(real) * uniform(tf.shape(real), _NOISE_SALT)
 
 
-PENALTIES: dict[str, Penalty] = {
-    "wgan-gp": Penalty(lambda real, fake, uniform: fake, tf.square),
-    "wgan-lp": Penalty(lambda real, fake, uniform: fake, lambda excess: tf.square(tf.nn.relu(excess))),
-    "dragan": Penalty(_perturbed, tf.square),
-}
+WGAN_GP = Penalty(lambda real, fake, uniform: fake, tf.square)  # Gulrajani et al., 2017
+WGAN_LP = Penalty(lambda real, fake, uniform: fake, lambda excess: tf.square(tf.nn.relu(excess)))  # Petzka et al., 2018
+DRAGAN = Penalty(_perturbed, tf.square)  # Kodali et al., 2017
 
 
-def gradient_penalty(gan_type: str, logits: Logits, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
-    """The unweighted penalty of a discriminator, a scalar; 0 for a `gan_type` that has none.
+def gradient_penalty(penalty: Penalty, logits: Logits, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """The unweighted penalty of a discriminator, a scalar.
 
     Args:
-        gan_type: "wgan-gp", "wgan-lp" and "dragan" have a penalty.
+        penalty: which one.
         logits: images `[B, H, W, C]` to the discriminator's logit tensors.
         real: `[B, H, W, C]`.
         fake: `[B, H, W, C]`, cut off from the generator.
         uniform: the source of randomness.
     """
-    if gan_type not in PENALTIES:
-        return tf.zeros(())
-    penalty = PENALTIES[gan_type]
     alpha = uniform((tf.shape(real)[0], 1, 1, 1), _ALPHA_SALT)
     points = real + alpha * (penalty.other_end(real, fake, uniform) - real)
     with tf.GradientTape(persistent=True) as tape:

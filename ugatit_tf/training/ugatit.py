@@ -1,54 +1,23 @@
-"""UGATIT: two generators, two discriminators, their losses, and one training step."""
+"""The model of U-GAT-IT: its networks, its optimizers and one training step (section 2.2 of the paper)."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.networks.discriminator import LOGIT_NAMES
-from ugatit_tf.networks.generator import Generator, Translation
+from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops.cpu_kernels import run_here
-from ugatit_tf.training import diffaugment, ema, losses, penalties, schedule
+from ugatit_tf.training import ema, losses, penalties, schedule
 from ugatit_tf.training.gradients import Update
-from ugatit_tf.training.networks import build_discriminator, build_generator
-
-Metrics = dict[str, tf.Tensor]
-
-# Whose update an augmentation is for; 0 and 1 are the penalties' salts.
-_DISCRIMINATORS, _GENERATORS = 2, 3
-
-GENERATOR_METRICS = (
-    *(
-        f"generator_{domain}/{term}"
-        for domain in "AB"
-        for term in ("adversarial", "cycle", "identity", "cam", "total", "gradient_norm")
-    ),
-    "generator/l2",
-    "g_loss",
-    "rho/min",
-    "rho/mean",
-    "rho/max",
-)
+from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
+from ugatit_tf.training.networks import Translations, build_discriminator, build_generator, translate
+from ugatit_tf.training.objective import Objective, Terms
 
 
-class Translations(NamedTuple):
-    """Each generator's outputs for real images: one call makes the translation and the identity image.
-
-    Attributes:
-        a_to_b: generator_B on A.
-        b_to_b: generator_B on B.
-        b_to_a: generator_A on B.
-        a_to_a: generator_A on A.
-    """
-
-    a_to_b: Translation
-    b_to_b: Translation
-    b_to_a: Translation
-    a_to_a: Translation
-
-
+@keras.saving.register_keras_serializable("ugatit_tf")
 class UGATIT(keras.Model):
     """The whole network of U-GAT-IT. `generator_B` makes B out of A; `discriminator_B` judges B; and the reverse.
 
@@ -69,8 +38,7 @@ class UGATIT(keras.Model):
         super().__init__(name="ugatit")
         config.validate()
         self.config = config
-        self.gan_loss = losses.gan_loss(config.gan_type)
-        self._uniform = uniform
+        self.objective = Objective(config, uniform)
         self.generator_A, self.generator_B = (build_generator(config, domain) for domain in "AB")
         for generator in (self.generator_A, self.generator_B):
             generator.recompute = config.recompute
@@ -93,6 +61,7 @@ class UGATIT(keras.Model):
             **kwargs: for `keras.Model.compile`, such as `run_eagerly`; `jit_compile` is off unless given.
         """
         super().compile(**({"jit_compile": False} | kwargs))
+        self._compile_arguments = {"learning_rate": learning_rate, **kwargs}
         config = self.config
         if learning_rate is None:
             decay_epoch = config.decay_epoch if config.decay_flag else config.epoch
@@ -102,6 +71,19 @@ class UGATIT(keras.Model):
         self._discriminator_update = self._update_of("discriminator")
         self.generator_optimizer = self._generator_update.optimizer
         self.discriminator_optimizer = self._discriminator_update.optimizer
+
+    def get_config(self) -> dict[str, Any]:
+        return {"config": dataclasses.asdict(self.config)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return cls(Config(**config["config"]))
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return keras.saving.serialize_keras_object(self._compile_arguments) if self.compiled else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -165,12 +147,37 @@ class UGATIT(keras.Model):
         self.step.assign_add(1)
         return metrics | {"learning_rate": learning_rate}
 
+    def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
+        """Translates, updates the discriminators on the results, then the generators against the new discriminators."""
+        with self._generator_update.recording() as recording:
+            translations = self.translate(real_a, real_b)
+            with recording.tape.stop_recording():
+                metrics = self._update_discriminators(real_a, real_b, translations)
+            loss, generator_metrics = self.generator_losses(real_a, real_b, translations)
+        generator_metrics |= self._generator_update.apply(recording, loss) | rho_metrics(self.generator_variables)
+        if self.averages:
+            count = self.generator_optimizer.iterations.value
+            ema.update(self.average_variables, self.generator_variables, self.config.ema, count)
+        metrics["skipped"] = tf.maximum(metrics["skipped"], generator_metrics.pop("skipped"))
+        if self.config.n_critic > 1:
+            self.generator_metrics.assign(tf.stack([generator_metrics[name] for name in GENERATOR_METRICS]))
+        return metrics | generator_metrics
+
+    def _update_discriminators_alone(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
+        """As `_update_all` without the generators' update, whose metrics are those of the last one."""
+        metrics = self._update_discriminators(real_a, real_b, self.translate(real_a, real_b))
+        return metrics | dict(zip(GENERATOR_METRICS, tf.unstack(self.generator_metrics.value), strict=True))
+
+    def _update_discriminators(self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations) -> Metrics:
+        fake_a = tf.stop_gradient(translations.b_to_a.image)
+        fake_b = tf.stop_gradient(translations.a_to_b.image)
+        with self._discriminator_update.recording() as recording:
+            loss, metrics = self.discriminator_losses(real_a, real_b, fake_a, fake_b)
+        return metrics | self._discriminator_update.apply(recording, loss)
+
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
         """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
-        count_a, count_b = tf.shape(real_a)[0], tf.shape(real_b)[0]
-        a_to_b, b_to_b = _split(self.generator_B(tf.concat([real_a, real_b], 0)), count_a)
-        b_to_a, a_to_a = _split(self.generator_A(tf.concat([real_b, real_a], 0)), count_b)
-        return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
+        return translate(self.generator_A, self.generator_B, real_a, real_b)
 
     def discriminator_losses(
         self, real_a: tf.Tensor, real_b: tf.Tensor, fake_a: tf.Tensor, fake_b: tf.Tensor
@@ -185,25 +192,11 @@ class UGATIT(keras.Model):
 
         Returns:
             The weighted loss; and, as metrics, `discriminator/l2`, the sum of both as `d_loss` and, for both
-            discriminators, the unweighted `local`, `local_cam`, `global`, `global_cam` and `penalty`, and the weighted
-            `total`.
+            discriminators, the terms of `Objective.of_discriminator`.
         """
-        config = self.config
-        metrics: Metrics = {}
-        domains = (("A", self.discriminator_A, real_a, fake_a), ("B", self.discriminator_B, real_b, fake_b))
-        for index, (domain, discriminator, real, fake) in enumerate(domains):
-            pair = self._augmented(index, _DISCRIMINATORS, real, fake)
-            # The penalty comes first: the training call below stores the u that both start from.
-            penalty = penalties.gradient_penalty(
-                config.gan_type, lambda x, d=discriminator: d(x).all_logits, *pair, self._uniform(self._seed(index))
-            )
-            outputs = discriminator(tf.concat(pair, 0), training=True).all_logits
-            count = tf.shape(real)[0]
-            terms = [self.gan_loss.discriminator(logits[:count], logits[count:]) for logits in outputs]
-            total = config.adv_weight * (tf.add_n(terms) + config.GP_ld * penalty)
-            names = (*LOGIT_NAMES, "penalty", "total")
-            metrics |= {f"discriminator_{domain}/{n}": v for n, v in zip(names, (*terms, penalty, total), strict=True)}
-        return self._summed("discriminator", "d_loss", metrics)
+        terms_a = self.objective.of_discriminator(self.discriminator_A, real_a, fake_a, seed=self._seed(0))
+        terms_b = self.objective.of_discriminator(self.discriminator_B, real_b, fake_b, seed=self._seed(1))
+        return self._summed("discriminator", "d_loss", terms_a, terms_b)
 
     def generator_losses(
         self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations
@@ -217,83 +210,29 @@ class UGATIT(keras.Model):
 
         Returns:
             The weighted loss; and, as metrics, `generator/l2`, the sum of both as `g_loss` and, for both generators,
-            the unweighted `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`. `generator_A`'s
-            cycle is that of B, from B to A to B, as in the reference.
+            the terms of `Objective.of_generator`. `generator_A`'s cycle is that of B, from B to A to B, as in the
+            reference.
         """
-        config = self.config
         a_to_b, b_to_b, b_to_a, a_to_a = translations
-        cycle_a = self.generator_A(a_to_b.image).image
-        cycle_b = self.generator_B(b_to_a.image).image
-        metrics: Metrics = {}
-        domains = (
-            ("A", self.discriminator_A, real_a, b_to_a, a_to_a, losses.l1(real_b, cycle_b)),
-            ("B", self.discriminator_B, real_b, a_to_b, b_to_b, losses.l1(real_a, cycle_a)),
-        )
-        for index, (domain, discriminator, real, translation, identity, cycle) in enumerate(domains):
-            (fake,) = self._augmented(index, _GENERATORS, translation.image)
-            adversarial = tf.add_n([self.gan_loss.generator(logits) for logits in discriminator(fake).all_logits])
-            terms = {
-                "adversarial": (config.adv_weight, adversarial),
-                "cycle": (config.cycle_weight, cycle),
-                "identity": (config.identity_weight, losses.l1(real, identity.image)),
-                "cam": (config.cam_weight, losses.cam(translation.cam_logits, identity.cam_logits)),
-            }
-            metrics |= {f"generator_{domain}/{name}": value for name, (_, value) in terms.items()}
-            metrics[f"generator_{domain}/total"] = tf.add_n([weight * value for weight, value in terms.values()])
-        return self._summed("generator", "g_loss", metrics)
+        cycle_a = (real_a, self.generator_A(a_to_b.image).image)
+        cycle_b = (real_b, self.generator_B(b_to_a.image).image)
+        of_generator = self.objective.of_generator
+        terms_a = of_generator(self.discriminator_A, real_a, b_to_a, a_to_a, cycle_b, seed=self._seed(0))
+        terms_b = of_generator(self.discriminator_B, real_b, a_to_b, b_to_b, cycle_a, seed=self._seed(1))
+        return self._summed("generator", "g_loss", terms_a, terms_b)
 
     def _update_of(self, kind: str) -> Update:
         networks = {name: getattr(self, name).trainable_variables for name in (f"{kind}_A", f"{kind}_B")}
         guarded, scaled = self.config.skip_nonfinite > 0, self.config.precision == "float16"
         return Update(f"{kind}_optimizer", networks, guarded=guarded, scaled=scaled)
 
-    def _summed(self, kind: str, name: str, metrics: Metrics) -> tuple[tf.Tensor, Metrics]:
-        loss = metrics[f"{kind}_A/total"] + metrics[f"{kind}_B/total"]
+    def _summed(self, kind: str, name: str, terms_a: Terms, terms_b: Terms) -> tuple[tf.Tensor, Metrics]:
+        loss = terms_a["total"] + terms_b["total"]
         l2 = losses.l2_regularization(getattr(self, f"{kind}_variables"))
+        metrics = {f"{kind}_A/{term}": value for term, value in terms_a.items()}
+        metrics |= {f"{kind}_B/{term}": value for term, value in terms_b.items()}
         return loss, metrics | {f"{kind}/l2": l2, name: loss + l2}
 
     def _seed(self, domain_index: int) -> tf.Tensor:
         """Of what is random in this step, int64 `[2]`."""
         return tf.stack([tf.constant(2 * self.config.seed + domain_index, tf.int64), self.step.value])
-
-    def _augmented(self, domain_index: int, update: int, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """What a discriminator sees of batches of images, which get the same random choices."""
-        policies = self.config.diffaugment_policies
-        if not policies:
-            return images
-        uniform = self._uniform(tf.random.experimental.stateless_fold_in(self._seed(domain_index), update))
-        return tuple(diffaugment.augment(batch, policies, uniform) for batch in images)
-
-    def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
-        with self._generator_update.recording() as recording:
-            translations = self.translate(real_a, real_b)
-            with recording.tape.stop_recording():
-                metrics = self._update_discriminators(real_a, real_b, translations)
-            loss, generator_metrics = self.generator_losses(real_a, real_b, translations)
-        generator_metrics |= self._generator_update.apply(recording, loss) | self._rho_metrics()
-        if self.averages:
-            count = self.generator_optimizer.iterations.value
-            ema.update(self.average_variables, self.generator_variables, self.config.ema, count)
-        metrics["skipped"] = tf.maximum(metrics["skipped"], generator_metrics.pop("skipped"))
-        if self.config.n_critic > 1:
-            self.generator_metrics.assign(tf.stack([generator_metrics[name] for name in GENERATOR_METRICS]))
-        return metrics | generator_metrics
-
-    def _update_discriminators_alone(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
-        metrics = self._update_discriminators(real_a, real_b, self.translate(real_a, real_b))
-        return metrics | dict(zip(GENERATOR_METRICS, tf.unstack(self.generator_metrics.value), strict=True))
-
-    def _update_discriminators(self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations) -> Metrics:
-        fake_a = tf.stop_gradient(translations.b_to_a.image)
-        fake_b = tf.stop_gradient(translations.a_to_b.image)
-        with self._discriminator_update.recording() as recording:
-            loss, metrics = self.discriminator_losses(real_a, real_b, fake_a, fake_b)
-        return metrics | self._discriminator_update.apply(recording, loss)
-
-    def _rho_metrics(self) -> Metrics:
-        rho = tf.concat([v.value for v in self.generator_variables if v.name == "rho"], 0)
-        return {"rho/min": tf.reduce_min(rho), "rho/mean": tf.reduce_mean(rho), "rho/max": tf.reduce_max(rho)}
-
-
-def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:
-    return Translation(*(x[:count] for x in both)), Translation(*(x[count:] for x in both))
