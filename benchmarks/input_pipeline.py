@@ -1,8 +1,8 @@
 """How many training images a second the input pipeline gives, against what the fastest step would take.
 
 Prints a table and writes `benchmarks/results/input_pipeline.json`. A ratio of 3 means: three times what a GPU takes
-that does 60 steps a second with one image of A and one of B each. "Cold" is the first tour, in which JPEG files are
-decoded, resized and kept (the system has read them before, so that no disk is waited for); "cached" are the tours
+that does 60 steps a second with one image of A and one of B each. "Cold" is the first epoch, in which JPEG files are
+decoded, resized and kept (the system has read them before, so that no disk is waited for); "cached" are the epochs
 after it. Last, how long a large folder takes to the first batch, and what memory it takes to go through it.
 """
 
@@ -66,8 +66,8 @@ def measure(folder: Path, file_px: int, img_size: int, count: int = IMAGES) -> d
         _write_files(folder / config.dataset / split, split, file_px, count)
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
 
-    def tours(place: Path | None) -> list[float]:
-        """Images a second in the first tour and in the `REPEATS` after it."""
+    def epochs(place: Path | None) -> list[float]:
+        """Images a second in the first epoch and in the `REPEATS` after it."""
         batches = _batches(config, image_sets, place)
         next(batches)  # builds the pipeline
         rates = []
@@ -78,13 +78,13 @@ def measure(folder: Path, file_px: int, img_size: int, count: int = IMAGES) -> d
             rates.append(2 * count / (time.perf_counter() - start))
         return rates
 
-    in_memory = [tours(None) for _ in range(REPEATS)]
+    in_memory = [epochs(None) for _ in range(REPEATS)]
     return {
         "file_px": file_px,
         "img_size": img_size,
         "cold": statistics.median(rates[0] for rates in in_memory),
         "in_memory": statistics.median(in_memory[-1][1:]),
-        "on_disk": statistics.median(tours(folder)[1:]),
+        "on_disk": statistics.median(epochs(folder)[1:]),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a run is: every option that is saved with it, and the names that follow from them."""
+"""The configuration of a run: every option that is saved with it, and the names that follow from them."""
 
 import dataclasses
 import functools

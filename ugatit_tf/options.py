@@ -1,4 +1,4 @@
-"""How an option is declared: its default, what it is for, and what its values have to satisfy."""
+"""Declaration of options: default, description, and the constraint on the value."""
 
 import dataclasses
 import math

@@ -52,8 +52,8 @@ def test_a_translation_at_256_px_is_105_billion_operations():
 
 def test_every_case_can_be_trained():
     for changes in CASES.values():
-        knobs = {name: value for name, value in changes.items() if name not in ("repeats", "steps")}
-        Config(**knobs).validate()
+        options = {name: value for name, value in changes.items() if name not in ("repeats", "steps")}
+        Config(**options).validate()
 
 
 def test_targets_compare_the_cases_that_were_measured():

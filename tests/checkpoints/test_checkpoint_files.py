@@ -62,7 +62,7 @@ def contents(folder):
 def found_step(config):
     """The step that is in the checkpoint found, not the one in its name."""
     restored = Run(config)
-    open_run(config, directions=None).restore([restored.step, restored.kernel], whole=True)
+    open_run(config, directions=None).restore([restored.step, restored.kernel], strict=True)
     assert restored.kernel.numpy().tolist() == [int(restored.step)] * 8
     return int(restored.step)
 
@@ -187,7 +187,7 @@ class Snapshots:
 
 
 @pytest.mark.parametrize("keep", [1, 2])
-def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_checkpoint(tiny_config, tmp_path, keep):
+def test_a_kill_at_any_moment_of_a_save_leaves_an_intact_checkpoint(tiny_config, tmp_path, keep):
     config = dataclasses.replace(tiny_config, max_to_keep=keep)
     run = Run(config)
     run.save(1, 2)

@@ -74,7 +74,7 @@ def test_restores_all_state(tiny_config, make_model):
     assert {"kernel", "bias", "u", "rho", "step", "iteration"} <= set(names)
     assert sum(name.endswith(("momentum", "velocity")) for name in names) == 2 * len(model.trainable_variables)
     prefix = save(model, tiny_config, 1)
-    Checkpoint(prefix, Config()).restore(other.state, whole=True)
+    Checkpoint(prefix, Config()).restore(other.state, strict=True)
     np.testing.assert_equal(values(other.state), saved)
 
 
@@ -82,7 +82,7 @@ def test_a_generator_is_restored_alone(tiny_config, make_model):
     model = make_model(tiny_config)
     prefix = save(model, tiny_config, 1)
     generator = build_generator(tiny_config, "B")
-    Checkpoint(prefix, Config()).restore(generator.variables, whole=False)
+    Checkpoint(prefix, Config()).restore(generator.variables, strict=False)
     np.testing.assert_equal(values(generator.variables), values(model.generator_B.variables))
 
 
@@ -91,13 +91,13 @@ def test_no_checkpoint_says_where_it_looked(tiny_config):
         open_run(tiny_config)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_another_networks_checkpoint_is_refused(tiny_config, make_model, whole):
+@pytest.mark.parametrize("strict", [True, False])
+def test_another_networks_checkpoint_is_refused(tiny_config, make_model, strict):
     restore = Checkpoint(save(make_model(tiny_config), tiny_config, 1), tiny_config).restore
     with pytest.raises(RunError, match="does not fit this network"):
-        restore(build_generator(dataclasses.replace(tiny_config, ch=4), "B").variables, whole=whole)
+        restore(build_generator(dataclasses.replace(tiny_config, ch=4), "B").variables, strict=strict)
     with pytest.raises(RunError, match="does not fit this network"):
-        restore(build_generator(dataclasses.replace(tiny_config, n_res=2), "B").variables, whole=whole)
+        restore(build_generator(dataclasses.replace(tiny_config, n_res=2), "B").variables, strict=strict)
 
 
 def test_leftovers_are_refused_where_all_must_match(tiny_config, make_model):
@@ -106,7 +106,7 @@ def test_leftovers_are_refused_where_all_must_match(tiny_config, make_model):
     scramble(model.state, seed=1)
     before = values(model.state)
     with pytest.raises(RunError, match="does not fit this network: it has 1 variables that this network lacks"):
-        Checkpoint(prefix, Config()).restore(model.state[:-1], whole=True)
+        Checkpoint(prefix, Config()).restore(model.state[:-1], strict=True)
     np.testing.assert_equal(values(model.state), before)
 
 
@@ -118,7 +118,7 @@ def test_a_truncated_file_is_called_damaged(tiny_config, make_model, part, lengt
     path = prefix.with_name(prefix.name + part)
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DamagedError, match=rf"{prefix.name}(\.index)? is damaged"):
-        Checkpoint(prefix, Config()).restore(model.state, whole=True)
+        Checkpoint(prefix, Config()).restore(model.state, strict=True)
 
 
 def test_two_variables_of_one_path_are_an_error():

@@ -14,7 +14,7 @@ REFERENCE = next(GOLDEN.glob("*/UGATIT_light.model-1.index")).with_suffix("")
 INDEX, DATA = ".index", ".data-00000-of-00001"
 FOOTER = 48  # bytes at the end of an index, which no checksum covers
 
-# Even files are an index, odd ones its data; the other part comes from the whole checkpoint.
+# Even files are an index, odd ones its data; the other part comes from the intact checkpoint.
 PROGRAM = """
 import os, pathlib, sys
 import numpy as np
@@ -35,7 +35,7 @@ def load(prefix):
     else:
         checkpoint = Checkpoint(prefix, config)
         checkpoint.verify()
-        checkpoint.restore(variables, whole=True)
+        checkpoint.restore(variables, strict=True)
 
 load(whole)
 expected = [variable.numpy() for variable in variables]

@@ -16,9 +16,9 @@ OFF_THE_NAME = ("dataset", "gan_type", "adv_weight", "cycle_weight", "identity_w
 
 
 def recorded(folder):
-    knobs = {field.name for field in dataclasses.fields(Config)}
+    options = {field.name for field in dataclasses.fields(Config)}
     flags = json.loads((folder / "config.json").read_text())
-    return Config(dataset="golden", **{name: value for name, value in flags.items() if name in knobs})
+    return Config(dataset="golden", **{name: value for name, value in flags.items() if name in options})
 
 
 def write(tmp_path, folder="anywhere", **changes):
@@ -43,7 +43,7 @@ def test_every_recording_tells_what_it_was_recorded_with(folder):
 def test_generators_alone_take_the_discriminators_from_the_folders_name(tmp_path):
     source = write(tmp_path, "UGATIT_light_a_b_wgan-gp_4resblock_5dis_3_0.5_20_30_0_sn")
     found, text = tf1_architecture.read(source, Config(sn=False, lr=0.5))
-    assert not tf1_architecture.is_whole(source)
+    assert not tf1_architecture.has_discriminators(source)
     assert (found.light, found.ch, found.n_res, found.img_ch) == (True, 2, 1, 3)
     assert (found.dataset, found.gan_type, found.n_dis, found.n_critic) == ("a_b", "wgan-gp", 5, 3)
     assert (found.adv_weight, found.cycle_weight, found.identity_weight, found.cam_weight) == (0.5, 20, 30, 0)

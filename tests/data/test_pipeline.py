@@ -41,9 +41,9 @@ def test_every_tour_of_a_domain_shows_each_image_once_whatever_the_others_size(c
     drawn = draw((cache_a, cache_b), 20)
     for images_drawn, pictures in zip(drawn, (pictures_a, pictures_b), strict=True):
         sequence, count = order(images_drawn, pictures), len(pictures)
-        tours = [sequence[i : i + count] for i in range(0, 20 - count + 1, count)]
-        assert all(sorted(tour) == list(range(count)) for tour in tours)
-        assert count == 1 or len(set(map(tuple, tours))) > 1  # shuffled anew
+        epochs = [sequence[i : i + count] for i in range(0, 20 - count + 1, count)]
+        assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
+        assert count == 1 or len(set(map(tuple, epochs))) > 1  # shuffled anew
 
 
 def test_order_hangs_on_the_seed_and_the_domain():
@@ -72,8 +72,8 @@ def test_no_picture_of_a_tour_is_left_out_or_shown_twice_where_a_run_goes_on():
     for domain, pictures in enumerate((pictures_a, pictures_b)):
         sequence, count = order(np.concatenate([session[domain] for session in sessions]), pictures), len(pictures)
         assert len(sequence) == 3 * 14
-        tours = [sequence[i : i + count] for i in range(0, len(sequence) - count + 1, count)]
-        assert all(sorted(tour) == list(range(count)) for tour in tours)
+        epochs = [sequence[i : i + count] for i in range(0, len(sequence) - count + 1, count)]
+        assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
 
 
 def test_augmentation_crops_and_flips_each_image_on_its_own():

@@ -55,15 +55,15 @@ def make_images(*splits):
 
 
 @functools.cache
-def skeleton_of(config, whole):
-    return SKELETON(config, whole=whole)
+def skeleton_of(config, discriminators):
+    return SKELETON(config, discriminators=discriminators)
 
 
 @pytest.fixture(autouse=True)
 def _skeletons_are_built_once(monkeypatch):
-    def cached(config, *, whole):
+    def cached(config, *, discriminators):
         architecture = {name: getattr(config, name) for name in ARCHITECTURE}
-        return skeleton_of(Config(**architecture), whole)
+        return skeleton_of(Config(**architecture), discriminators)
 
     monkeypatch.setattr(conversion, "_skeleton", cached)
 
@@ -138,7 +138,7 @@ def test_a_continued_run_is_the_references(monkeypatch):
     config = Config.from_json((Path(OURS).parent / "config.json").read_text())
     model = UGATIT(config)
     model.compile()
-    Checkpoint(Path(OURS), Config()).restore(model.state, whole=True)
+    Checkpoint(Path(OURS), Config()).restore(model.state, strict=True)
     assert int(model.step) == 3
 
     recorded = contents(LSGAN / "UGATIT_light.model-4")

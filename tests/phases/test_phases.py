@@ -114,7 +114,7 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     sources = re.findall(r'src="([^"]+)"', page)
     assert len(sources) == 3 * 4
     assert all(Image.open(results / unquote(source)).size == (32, 32) for source in sources)
-    assert not (results / "scores.json").exists()  # nobody knows the right answers of these
+    assert not (results / "scores.json").exists()  # there is no ground truth for these
 
     # One picture alone, and one that cannot be read: nothing stays of the test before.
     shutil.rmtree(here / "dataset" / mine / "testB")

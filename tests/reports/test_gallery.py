@@ -19,7 +19,7 @@ HOSTILE = [
     "셀카 사진.png",
     "-->.png",
 ]
-CAPTIONS = ("input", "attention", "output", "true answer")
+CAPTIONS = ("input", "attention", "output", "ground truth")
 
 
 class Page(HTMLParser):

@@ -76,7 +76,7 @@ def test_nothing_is_traced_again_over_epochs_decay_and_a_restored_state(tiny_con
     batches = pipeline.batches([cache, cache], 32, 2, augment=False, seed=0, first_step=0)  # of 3 images: none is short
     rates = {float(stepper.run([next(batches)])["learning_rate"]) for _ in range(config.total_steps - 1)}
     assert len(rates) > 2
-    Checkpoint(CheckpointWriter(model.state, config).save(7), config).restore(model.state, whole=True)
+    Checkpoint(CheckpointWriter(model.state, config).save(7), config).restore(model.state, strict=True)
     stepper.run([next(batches)])
     assert int(model.step) == config.total_steps
     assert len(traces) == 1

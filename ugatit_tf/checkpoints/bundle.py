@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoint files, of any version and program: read a variable at a time, and written whole."""
+"""TensorFlow's checkpoint files, of any version and program: read one variable at a time, written atomically."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -164,7 +164,7 @@ class Bundle:
 
 
 def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
-    """Writes a name-based checkpoint whole or not at all, and makes the folder's state file name it.
+    """Writes a name-based checkpoint atomically, and makes the folder's state file name it.
 
     Args:
         prefix: where to.

@@ -1,4 +1,4 @@
-"""The front door to checkpoints: a folder, or a run, to an object that knows what its checkpoint is and holds."""
+"""The front door to checkpoints: from a run or a folder to an object that knows its checkpoint and gives generators."""
 
 import dataclasses
 import functools
@@ -110,34 +110,34 @@ class Checkpoint:
         """
         config = dataclasses.replace(self.config, precision=precision or self.config.precision)
         generator = build_generator(config, DIRECTIONS[direction], average=self.averaged)
-        self.restore(generator.variables, whole=False)
+        self.restore(generator.variables, strict=False)
         return generator
 
-    def restore(self, variables: Iterable[keras.Variable], *, whole: bool, others: Collection[str] = ()) -> None:
+    def restore(self, variables: Iterable[keras.Variable], *, strict: bool, others: Collection[str] = ()) -> None:
         """Gives variables the values that they have in the checkpoint, one at a time.
 
         Args:
             variables: of networks, optimizers, or parts of them; each is found by its path.
-            whole: whether the checkpoint must hold nothing else.
+            strict: whether the checkpoint must hold nothing else.
             others: what it may hold besides all the same, by the names in it.
 
         Raises:
             RunError: before any value is changed, where a variable is not in the checkpoint or has another shape there,
-                and where something is left over though `whole`; later, where the file is damaged.
+                and where something is left over though `strict`; later, where the file is damaged.
         """
         if not self.bundle.object_based:
-            if whole:
+            if strict:
                 raise RunError(
                     f"{self.prefix} is of the reference: bring it in with --phase convert --from_checkpoint."
                 )
             table = tf1_checkpoint.reference_names(variables)
         else:
-            if whole and not has_discriminators(self.bundle.shapes):
+            if strict and not has_discriminators(self.bundle.shapes):
                 raise RunError(
                     f"{self.prefix} holds generators alone: it can be tested, but there is nothing to train on from."
                 )
             table = {key(path): variable for path, variable in by_path(variables).items()}
-        for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if whole else None):
+        for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if strict else None):
             variable.assign(values)
 
 

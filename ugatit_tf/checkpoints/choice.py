@@ -1,4 +1,4 @@
-"""Which run is meant: by its name, or by the flags that were given. Takes no TensorFlow to tell."""
+"""Choice of a run: by its name, or by the flags that were given. Needs no TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -40,21 +40,21 @@ class _Skeleton(NamedTuple):
     discriminator_updates: str
 
 
-def _skeleton(config: Config, *, whole: bool) -> _Skeleton:
+def _skeleton(config: Config, *, discriminators: bool) -> _Skeleton:
     with tf.Graph().as_default():  # here nothing is computed either: eight gigabytes of variables cost nothing
         model = UGATIT(dataclasses.replace(config, ema=0.0))  # the reference has no averages
         model.compile()
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     networks = (model.generator_A, model.generator_B)
-    if whole:
+    if discriminators:
         networks += (model.discriminator_A, model.discriminator_B)
     trained = [variable for network in networks for variable in network.variables]
     weights = tf1_checkpoint.reference_names(trained)
-    slots = (slot for optimizer in optimizers for slot in optimizer.slots) if whole else ()
+    slots = (slot for optimizer in optimizers for slot in optimizer.slots) if discriminators else ()
     return _Skeleton(
         weights,
         tf1_checkpoint.slot_names(weights, slots),
-        model.state if whole else trained,
+        model.state if discriminators else trained,
         model.step.path,
         *(optimizer.iterations.path for optimizer in optimizers),
     )
@@ -85,11 +85,11 @@ def _add(source: Bundle, config: Config, found: str) -> None:
     print(f"Found {found}")
     print(f"Step {step}: {updates.source}")
 
-    whole = tf1_architecture.is_whole(source)
-    skeleton = _skeleton(config, whole=whole)
+    discriminators = tf1_architecture.has_discriminators(source)
+    skeleton = _skeleton(config, discriminators=discriminators)
     values = _read_reference(source, skeleton)
     counts = {skeleton.step: step}
-    if not whole:
+    if not discriminators:
         print("It holds generators alone: they can be tested, not trained.")
     elif any(variable.path in values for variable in skeleton.slots.values()):
         counts |= {skeleton.generator_updates: updates.generators, skeleton.discriminator_updates: step}
@@ -149,7 +149,7 @@ def write_out(folder: Path, config: Config) -> None:
     _check_target(folder, prefix.name, "--to_checkpoint", ours=False)
     print(f"Converting {source.prefix}")
 
-    skeleton = _skeleton(config, whole=variables.has_discriminators(source.shapes))
+    skeleton = _skeleton(config, discriminators=variables.has_discriminators(source.shapes))
     table = {variables.key(variable.path): variable for variable in skeleton.state}
     # One at a time, where TensorFlow's own restore would hold everything twice.
     averages = variables.averages(source.shapes)

@@ -1,4 +1,4 @@
-"""A run's folder of checkpoints: what it holds, by names alone. Takes no TensorFlow to tell."""
+"""A run's folder of checkpoints: what it holds, by file names alone. Needs no TensorFlow."""
 
 import re
 from collections.abc import Sequence

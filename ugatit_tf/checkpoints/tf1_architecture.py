@@ -1,4 +1,4 @@
-"""What a checkpoint of the reference tells of its run: by its variables' names and shapes, and by its folder's name."""
+"""The configuration behind a checkpoint of the reference, told by its variables and the name of its folder."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ _FOLDER = re.compile(
 )
 
 
-def is_whole(bundle: Bundle) -> bool:
+def has_discriminators(bundle: Bundle) -> bool:
     """Whether a checkpoint holds discriminators too, and not generators alone."""
     return any(name.startswith("discriminator_") for name in bundle.shapes)
 
@@ -58,7 +58,7 @@ def _of_variables(bundle: Bundle) -> dict[str, Any]:
     _, _, img_ch, ch = bundle.shape(first, rank=4)
     found = {"ch": ch, "img_ch": img_ch, "n_res": _count(bundle, r"generator_B/resblock_(\d+)/")}
     found |= _of_mlp(bundle, ch)
-    if is_whole(bundle):
+    if has_discriminators(bundle):
         found["n_dis"] = _count(bundle, r"discriminator_A/global/conv_(\d+)/") + 1
         found["sn"] = any(name.startswith("discriminator_") and name.endswith("/u") for name in bundle.shapes)
     return found

@@ -1,4 +1,4 @@
-"""What a checkpoint of this program calls its variables: by their paths, whatever Python objects hold them."""
+"""Names of variables in this program's checkpoints: their paths, whatever Python objects hold them."""
 
 from collections.abc import Collection, Iterable
 

@@ -73,7 +73,7 @@ class CheckpointWriter:
 
 
 def _rotate(folder: RunFolder, model_name: str, step: int, keep: int, damaged: Collection[Path]) -> None:
-    """Deletes the oldest checkpoints, now that a new one is whole, and names the others in the state file.
+    """Deletes the oldest checkpoints, now that a new one is complete, and names the others in the state file.
 
     Args:
         folder: of the run.
@@ -121,7 +121,7 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
 
 
 def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """Writes a checkpoint, and other files beside it, whole or not at all."""
+    """Writes a checkpoint, and other files beside it, atomically."""
     with staged(prefix.parent, last="*.index") as staging:
         try:
             checkpoint.write(str(staging / prefix.name))

@@ -1,4 +1,4 @@
-"""Decoded images, kept so that each file is read once."""
+"""Cache of decoded images, so that each file is read once."""
 
 import errno
 import itertools

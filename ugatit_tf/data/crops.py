@@ -1,4 +1,4 @@
-"""From a picture of any shape to the square that a network sees, and back: the same for every phase."""
+"""Crops: from a picture of any shape to the square that a network sees, and back; the same in every phase."""
 
 import dataclasses
 import math

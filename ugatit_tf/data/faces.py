@@ -1,4 +1,4 @@
-"""Where the largest face of a photograph is. The detector is an extra: `pip install -r requirements-faces.txt`."""
+"""Detection of the largest face in a photograph. The detector is an extra: `pip install -r requirements-faces.txt`."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""What every source of data gives: a set of images, read one by one."""
+"""A set of images, read one by one: what every source of data gives."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Decode, orient, resize, encode: the one place where bytes become pixels and back."""
+"""Image files to pixels and back: decode, orient, resize, encode."""
 
 import io
 import stat

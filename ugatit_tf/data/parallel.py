@@ -1,4 +1,4 @@
-"""Work on many files by several threads, with few of them in memory."""
+"""Threads over many files, with few of them in memory."""
 
 import os
 from collections import deque

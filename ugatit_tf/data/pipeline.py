@@ -61,9 +61,9 @@ def _images(cache: ImageCache, img_size: int, *, augment: bool, seed: int, first
     count, channels = len(cache), cache.shape[-1]
 
     def sample(position: tf.Tensor) -> tf.Tensor:
-        tour = position // count
+        epoch = position // count
         index = tf.random.experimental.index_shuffle(
-            position % count, seed=_seed(seed, _SHUFFLE, tour), max_index=count - 1
+            position % count, seed=_seed(seed, _SHUFFLE, epoch), max_index=count - 1
         )
         image = tf.numpy_function(cache.read, [index], tf.uint8, stateful=False)
         image = tf.ensure_shape(image, cache.shape)

@@ -1,4 +1,4 @@
-"""Scores against known right answers, which the demo faces have."""
+"""Scores against ground truth, which the demo faces have."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def l1(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 class PairedScores:
-    """Mean L1 to the right answers, beside that of two answers that need no network.
+    """Mean L1 to the ground truth, beside that of two answers that need no network.
 
     Args:
         mean_target: float `[H, W, C]`, 0 to 255, the mean image of the target domain.

@@ -1,4 +1,4 @@
-"""Translations of a test set: the pictures, their part of a page, and their scores where the ground truth is known."""
+"""Translation of a test set: its pictures, their section of the gallery, and scores where ground truth is known."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

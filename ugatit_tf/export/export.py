@@ -1,4 +1,4 @@
-"""Both generators of a checkpoint in all formats that are asked for, checked."""
+"""Export of both generators of a checkpoint, in all formats that are asked for, and verified."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A program, not a module: runs exported files as a stranger would, who has TensorFlow and nothing of this project.
+"""A program, not a module: runs exported files in a process with TensorFlow and nothing of this project.
 
 `python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A on the
 images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz), named DIRECTION/FORMAT/OUTPUT,

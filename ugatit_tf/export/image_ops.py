@@ -1,4 +1,4 @@
-"""What `data.images` does to pictures, as TensorFlow operations: it travels inside an exported graph."""
+"""The image operations of `data.images` as TensorFlow operations, which travel inside an exported graph."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""What stands beside an exported network: `signature.json` for programs, `README.md` for people."""
+"""The files beside an exported network: `signature.json` for programs, `README.md` for people."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The check that ends an export: what was written is run in a fresh process and held against the live network."""
+"""Verification of an export: its files are run in a fresh process and compared with the live network."""
 
 import os
 import subprocess
@@ -149,7 +149,7 @@ def _similar(allowed: float) -> Callable:
     return rule
 
 
-# The name of an output: (what it is held against, how)
+# The name of an output: (what it is compared with, how)
 _RULES = {
     "serving_default": ("translate_uint8", _same_pixels),
     "translate_uint8": ("translate_uint8", _same_pixels),
@@ -159,7 +159,7 @@ _RULES = {
     # Other kernels than TensorFlow's: at full size, what they round differently grows through the norms.
     "float32": ("translate_uint8", _same_pixels),
     "float16": ("translate_uint8", _similar(1.0)),
-    # 8 bits have no exact answer to be held to: this tells a broken file from a coarse one.
+    # 8 bits have no exact answer to be compared with: this tells a broken file from a coarse one.
     "dynamic": ("translate_uint8", _similar(64.0)),
     "int8": ("translate_uint8", _similar(64.0)),
 }

@@ -1,4 +1,4 @@
-"""Translating files: from pictures, in folders of any depth, to pictures of the same names."""
+"""Translation of files: from pictures in folders of any depth to pictures of the same names."""
 
 import dataclasses
 import hashlib

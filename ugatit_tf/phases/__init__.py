@@ -1,4 +1,4 @@
-"""What `--phase X` runs: each phase is a module of that name.
+"""The phases: `--phase X` runs the module X of this package.
 
 It has a first line of documentation that says what it does, a dataclass `Options` with what it alone takes, and a
 function `run(config, options)`. That function imports the rooms that it wires: all phases' options are read for every

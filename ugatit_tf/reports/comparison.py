@@ -1,4 +1,4 @@
-"""The two domains beside each other: numbers, and what they should make a user think of."""
+"""Comparison of the two domains: numbers, and the warnings that follow from them."""
 
 import statistics
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What `--phase prepare` did to the pictures: `report.json` for programs, `report.html` to look at."""
+"""Report of `--phase prepare`: `report.json` for programs, `report.html` to look at."""
 
 import json
 from collections.abc import Mapping, Sequence

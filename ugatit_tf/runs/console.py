@@ -1,4 +1,4 @@
-"""What a training run tells its user: a progress bar on a terminal, the reference's log line on a pipe."""
+"""Console output of a training: a progress bar on a terminal, the reference's log line on a pipe."""
 
 import datetime
 import sys

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, as far as a run that goes on has to look after them."""
+"""TensorBoard's event files: dropping the points that a resumed run writes again."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Stops a run before it saves weights that a loss or a gradient that is no number has spoilt."""
+"""Guard against losses and gradients that are not finite: stops a run before it saves the weights they spoil."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -67,7 +67,7 @@ class Guard:
             skipped = numbers.pop(SKIPPED, 0.0) == 1.0
             culprits = _culprits(numbers)
             if culprits:
-                self._judge(step, culprits, skipped=skipped)
+                self._decide(step, culprits, skipped=skipped)
 
     def check_variables(self, step: int, variables: Iterable[keras.Variable]) -> None:
         """Looks at what is about to be saved: an update of finite size can still lead too far.
@@ -82,7 +82,7 @@ class Guard:
                 except tf.errors.InvalidArgumentError:
                     raise self._stop(step, f"{variable.path} is not finite after it") from None
 
-    def _judge(self, step: int, culprits: list[str], *, skipped: bool) -> None:
+    def _decide(self, step: int, culprits: list[str], *, skipped: bool) -> None:
         what = culprits[0] + (f"; nor are {len(culprits) - 1} other numbers" if culprits[1:] else "")
         if not skipped:
             raise self._stop(step, what)

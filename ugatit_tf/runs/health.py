@@ -1,4 +1,4 @@
-"""Tells early that a run is going wrong, by what it has at hand anyway: logged losses, sample images, the clock.
+"""Health watch of a run: early warnings from what is at hand anyway, logged losses, sample images, the clock.
 
 Nothing here waits for a device, reads a clock or touches the disk: numbers go in, warnings come out, each once a run.
 """

@@ -1,4 +1,4 @@
-"""How much memory a training takes, how much there is, and what would take less."""
+"""Memory of a training: an estimate, what there is, and which flags would take less."""
 
 import contextlib
 import dataclasses
@@ -23,9 +23,9 @@ _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _V2_FILES = ("memory.max", "memory.current")
 
 # Fitted to peaks measured on a CPU: 64 to 512 px, ch 16 to 64, batch 1 to 4, light and full. These were 8 % less to
-# 24 % more, and 33 % more at batch 2: what is there at once hangs on the order in which TensorFlow runs operations.
+# 24 % more, and 33 % more at batch 2: what is there at once depends on the order in which TensorFlow runs operations.
 _GRAPH = 500_000_000  # bytes that the step's graph and TensorFlow's threads take
-_KEPT_OF_FEATURES = 1.9  # copies of each feature map that wait for the way back
+_KEPT_OF_FEATURES = 1.9  # copies of each feature map that wait for the backward pass
 _KEPT_WITH_RECOMPUTE = 1.5
 _COPIES_OF_DISCRIMINATORS = 0.8  # of the kernels, beside their gradients
 _COPIES_FOR_PENALTY = 2.3  # likewise, where gradients have gradients
@@ -40,7 +40,7 @@ class Estimate(NamedTuple):
         weights: of all networks.
         optimizer: Adam's two moments.
         gradients: as many as there are at once.
-        activations: what the step keeps for the way back, and everything else that is there for a moment.
+        activations: what the step keeps for the backward pass, and everything else that is there for a moment.
     """
 
     weights: float
@@ -66,7 +66,7 @@ def estimate(config: Config) -> Estimate:
     gradients = max(discriminators, generators / 2)
     # Values in a generator's feature maps: two at full size, two at half, the rest at a quarter.
     features = config.img_size**2 * config.ch * (2 + 1 + (2 + 4 * config.n_res) / 4)
-    images = 6 * config.batch_size  # two translated, their ways back, two identities
+    images = 6 * config.batch_size  # two translated, two translated back, two identities
     copies = _COPIES_OF_DISCRIMINATORS + _COPIES_FOR_PENALTY * (gan_loss(config.gan_type).penalty is not None)
     kept = (_KEPT_WITH_RECOMPUTE if config.recompute else _KEPT_OF_FEATURES) * _FLOAT32 * features * images
     activations = _GRAPH + kept + copies * discriminators
@@ -161,7 +161,7 @@ def _reclaimable(folder: Path) -> int:
 def _savings(config: Config) -> list[tuple[str, Estimate]]:
     """Flags that would take less memory, each with what would be needed then; all of them together come last.
 
-    `--precision` is none: what is narrow in a step is there only for a moment.
+    `--precision` is none: what has fewer bits in a step is there only for a moment.
     """
     changes: dict[str, dict[str, object]] = {}
     if not config.light:

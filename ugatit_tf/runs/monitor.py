@@ -1,4 +1,4 @@
-"""Keeps an eye on a run: raises the alarms of `watch` and writes `status.json`."""
+"""Monitor of a run: passes its numbers to the health watch and writes `status.json`."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Going on with a run: what is restored, and what has changed since."""
+"""Resuming a run: what is restored, and what has changed since."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
     starting = set() if averages else {variable.path for variable in model.average_variables}
     fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
     restored = [variable for variable in model.state if variable.path not in fresh]
-    checkpoint.restore(restored, whole=True, others=averages | scales)
+    checkpoint.restore(restored, strict=True, others=averages | scales)
     print(f"Resuming at step {int(model.step)} from {checkpoint.prefix}")
     if starting:
         model.start_averages()

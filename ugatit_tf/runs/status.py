@@ -1,4 +1,4 @@
-"""A run's `status.json`: where it stands, for whoever asks while it goes on. Takes no TensorFlow to read."""
+"""A run's `status.json`: where it stands, also while it goes on. Needs no TensorFlow."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Where a run stands, in words; writes nothing, and takes no TensorFlow but to check a checkpoint."""
+"""Report on where a run stands, as text; writes nothing, and needs TensorFlow only to verify a checkpoint."""
 
 import datetime
 import fcntl

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: TensorBoard curves and the sample grids."""
+"""TensorBoard curves and sample grids of a run."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Exponential moving averages of the generators' weights: pictures made with them waver less from step to step."""
+"""Exponential moving averages of the generators' weights, which make steadier pictures than the weights themselves."""
 
 from collections.abc import Iterable, Sequence
 

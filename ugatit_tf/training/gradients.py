@@ -1,4 +1,4 @@
-"""What follows a loss: gradients, their norms, and Adam's update where everything is finite."""
+"""Gradients and the optimizer update: their norms, and Adam where everything is finite."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

@@ -2,7 +2,7 @@
 
 A `Face` holds every parameter of a picture in units free of the pixel size, so one face can be drawn in both domains.
 Training faces appear in one domain only, as in any unpaired data set; test faces appear in both, so a translation of
-`testA[i]` can be compared with the right answer, `testB[i]`.
+`testA[i]` can be compared with its ground truth, `testB[i]`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the demo data's pictures show: faces, and the one distribution that they are drawn from."""
+"""The demo data's faces, and the distribution that they are drawn from."""
 
 import colorsys
 import dataclasses

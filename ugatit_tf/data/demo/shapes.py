@@ -1,4 +1,4 @@
-"""What the demo data's two drawings share: the geometry of a face, and the pen that fills it."""
+"""Geometry and pen that the demo data's two drawings of a face share."""
 
 import math
 

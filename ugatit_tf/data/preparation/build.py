@@ -1,4 +1,4 @@
-"""Making a dataset of two piles of pictures: what is looked at, chosen, made and put in place."""
+"""Preparation of a dataset from two folders of pictures: survey, selection, and moving the results into place."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""Pictures that are the same to the eye: found by a perceptual hash, which survives recompression and resizing."""
+"""Detection of duplicate pictures by a perceptual hash, which survives recompression and resizing."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What became of the pictures that a dataset was prepared from."""
+"""Outcome of a preparation: what became of each picture."""
 
 import dataclasses
 from collections import Counter

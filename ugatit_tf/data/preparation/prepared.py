@@ -1,4 +1,4 @@
-"""The folder of a dataset that is made of other files: what is in it, what was found out, what is left to do."""
+"""The folder of a prepared dataset: what is in it, what was found out about each picture, what is left to do."""
 
 import dataclasses
 import json

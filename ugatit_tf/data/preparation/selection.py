@@ -1,4 +1,4 @@
-"""Which pictures of a domain are kept, and which of those are for testing: decided by what they are, not by chance."""
+"""Selection of the pictures of a domain: which are kept, and which of those are for testing; no chance is involved."""
 
 import dataclasses
 import hashlib

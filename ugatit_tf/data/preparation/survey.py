@@ -1,4 +1,4 @@
-"""One picture on its way into a dataset: read, measured, made square and put aside."""
+"""Survey of one picture for a dataset: it is read, measured, made square and stored."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A dataset's name to its images: a folder of files, a dataset of TFDS, or the built-in demo faces."""
+"""Data sources: from a dataset's name to its images, be it a folder, a dataset of TFDS or the built-in demo faces."""
 
 from collections.abc import Callable, Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""TFRecord files read in any order, which TFDS offers for its other formats only."""
+"""Random access to TFRecord files, which TFDS offers for its other formats only."""
 
 import bisect
 import itertools
