@@ -1,4 +1,6 @@
 import contextlib
+import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -22,11 +24,19 @@ SHAPES = {
     "strides that leave a line": (3, 2, 5, 3, 8, 10),
     "strides of few channels": (3, 2, 2, 3, 9, 7),
 }
+UNKNOWN = [axes for count in range(4) for axes in itertools.combinations(range(3), count)]  # of batch, height, width
 WINOGRAD = {"one tile": (4, 2), "square": (8, 8), "wide": (4, 7), "high": (12, 3)}  # height and width
 
 
 def normal(*shape, dtype="float32"):
     return tf.cast(tf.random.stateless_normal(shape, seed=shape[:2]), dtype)
+
+
+def weighted_sum(outputs):
+    """A loss whose gradient by the outputs comes without a static shape, as a slice's does where sizes are unknown."""
+    weights = tf.reshape(tf.cos(tf.range(tf.size(outputs), dtype="float32")), tf.shape(outputs))
+    size = tf.raw_ops.PlaceholderWithDefault(input=tf.shape(outputs), shape=[4])
+    return tf.reduce_sum(tf.slice(outputs, [0, 0, 0, 0], size) * tf.cast(weights, outputs.dtype))
 
 
 def with_gradients(function, inputs, kernel):
@@ -36,7 +46,7 @@ def with_gradients(function, inputs, kernel):
         with tf.GradientTape(persistent=True) as inner:
             inner.watch((inputs, kernel))
             outputs = function(inputs, kernel)
-            weighted = tf.reduce_sum(outputs * normal(*outputs.shape, dtype=outputs.dtype))
+            weighted = weighted_sum(outputs)
         slopes = inner.gradient(weighted, inputs)
         steepness = tf.reduce_sum(slopes**2)
     return outputs, slopes, inner.gradient(weighted, kernel), outer.gradient(steepness, kernel)
@@ -102,24 +112,46 @@ def test_narrow_numbers_stay_narrow(name):
         np.testing.assert_allclose(ours, plain, atol=0.02 * np.abs(plain).max())
 
 
-@pytest.mark.parametrize("name", ["taps of 3x3", "strides of 3x3", "strides that leave a line"])
-def test_a_batch_and_sides_of_any_size(name):
-    side, strides, channels, filters, height, width = SHAPES[name]
-    kernel = normal(side, side, channels, filters)
+def assert_any_size_will_do(ours, plain, inputs, kernel):
+    """Compares two functions where the batch or sides or all of them are unknown while tracing."""
+    expected = with_gradients(plain, inputs, kernel)
+    for unknown in UNKNOWN:
+        shape = [None if axis in unknown else size for axis, size in enumerate(inputs.shape)]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, channels))])
-    def gradient(inputs):
-        with run_here(), tf.GradientTape() as tape:
-            tape.watch(kernel)
-            outputs = convolve(inputs, kernel, strides)
-        return tape.gradient(outputs, kernel)
+        @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)
+        def traced(inputs):
+            with run_here():
+                return with_gradients(ours, inputs, kernel)
 
-    for count in (1, 3):
-        inputs = normal(count, height, width, channels)
-        with tf.GradientTape() as tape:
-            tape.watch(kernel)
-            outputs = tf.nn.conv2d(inputs, kernel, strides, "VALID")
-        np.testing.assert_allclose(gradient(inputs), tape.gradient(outputs, kernel), rtol=1e-4, atol=1e-4)
+        for actual, value in zip(traced(inputs), expected, strict=True):
+            np.testing.assert_allclose(actual, value, rtol=1e-4, atol=1e-4 * np.abs(value).max(), err_msg=str(shape))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_batch_and_sides_of_any_size(shape):
+    side, strides, channels, filters, height, width = shape
+    assert_any_size_will_do(
+        lambda x, k: convolve(x, k, strides),
+        lambda x, k: tf.nn.conv2d(x, k, strides, "VALID"),
+        normal(2, height, width, channels),
+        normal(side, side, channels, filters),
+    )
+
+
+@pytest.mark.parametrize("filters", [2, 5])
+def test_a_transposed_convolution_of_a_batch_and_sides_of_any_size(filters):
+    assert_any_size_will_do(
+        convolve_transposed,
+        lambda x, k: tf.nn.conv2d_transpose(x, k, (2, 6, 10, filters), 2, "SAME"),
+        normal(2, 3, 5, 6),
+        normal(4, 4, filters, 6),
+    )
+
+
+def test_winograds_form_of_a_batch_and_sides_of_any_size(monkeypatch):
+    monkeypatch.setattr(convolution, "_MANY", 0)
+    padded = functools.partial(convolve, padding=(1, 1))
+    assert_any_size_will_do(padded, reflected, normal(2, 8, 6, 2), normal(3, 3, 2, 5))
 
 
 def nodes_of_functions(graph):

@@ -155,6 +155,18 @@ def test_fit_runs_the_same_step(tiny_config):
     np.testing.assert_equal(weights(model.variables), weights(twin.variables))
 
 
+def test_fit_takes_batches_of_unknown_size(tiny_config):
+    model, twin = (make_model(tiny_config, ch=4) for _ in range(2))  # from there on, upsampling has a CPU kernel
+    real_a, real_b = make_batch(tiny_config, count=3)
+    batches = tf.data.Dataset.from_tensor_slices((real_a, real_b)).batch(2)
+    assert batches.element_spec[0].shape[0] is None
+    history = model.fit(batches, shuffle=False, verbose=0).history
+    for start in (0, 2):
+        metrics = twin.train_step((real_a[start : start + 2], real_b[start : start + 2]))
+    assert history["g_loss"] == [pytest.approx(float(metrics["g_loss"]), rel=1e-3)]
+    assert history["d_loss"] == [pytest.approx(float(metrics["d_loss"]), rel=1e-3)]
+
+
 def test_penalty_noise_is_a_function_of_seed_and_step(tiny_config):
     model = make_model(tiny_config, gan_type="dragan")
     real_a, real_b = make_batch(tiny_config)

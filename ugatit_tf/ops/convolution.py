@@ -67,10 +67,10 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
 
 
 def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor) -> bool:
-    """Whether the kernel is larger than all that it meets."""
+    """Whether the kernel is larger than all that it meets; a batch of unknown size counts as one image."""
     batch, height, width, _ = inputs.shape
     side, filters = kernel.shape[1], kernel.shape[-1]
-    return None not in (batch, height, width) and batch * (height - side + 1) * (width - side + 1) < filters
+    return None not in (height, width) and (batch or 1) * (height - side + 1) * (width - side + 1) < filters
 
 
 def _in_blocks(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:

@@ -14,11 +14,14 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
 
     @tf.custom_gradient
     def product(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        outputs = tf.nn.conv2d(inputs, kernel, strides, "VALID")
+
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            upstream.set_shape(outputs.shape)  # it may come without a static one
             by_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), strides, "VALID")
             return by_inputs, _by_kernel(inputs, upstream, kernel.shape[0], strides)
 
-        return tf.nn.conv2d(inputs, kernel, strides, "VALID"), gradient
+        return outputs, gradient
 
     return product(inputs, kernel)
 
@@ -27,13 +30,14 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
 def convolve_transposed(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """The transpose of a convolution by `[4, 4, filters, C]` with strides 2 and a padding of 1, of `[B, H, W, C]`."""
     batch, height, width, _ = ops.shape(inputs)
-    shape = (batch, 2 * height, 2 * width, kernel.shape[2])
+    outputs = tf.nn.conv2d_transpose(inputs, kernel, (batch, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        upstream.set_shape(outputs.shape)  # it may come without a static one
         padded = tf.pad(upstream, [[0, 0], [1, 1], [1, 1], [0, 0]])
         return tf.nn.conv2d(padded, kernel, 2, "VALID"), _by_kernel(padded, inputs, kernel.shape[0], 2)
 
-    return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "SAME"), gradient
+    return outputs, gradient
 
 
 @shared

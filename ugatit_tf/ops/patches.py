@@ -6,21 +6,21 @@ oneDNN's own, on a CPU, take longer to bring the kernel into their order than to
 from collections.abc import Callable
 
 import tensorflow as tf
+from keras import ops
 
 from ugatit_tf.ops.tracing import shared
 
 
 @tf.custom_gradient
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding and strides.
-
-    All sizes have to be known.
-    """
+    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding and strides."""
+    outputs = _outputs(inputs, kernel)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _by_inputs(kernel, upstream), _by_kernel(inputs, upstream)
+        upstream.set_shape(outputs.shape)  # it may come without a static one
+        return _by_inputs(kernel, upstream), _by_kernel(inputs, upstream, kernel.shape[0])
 
-    return _outputs(inputs, kernel), gradient
+    return outputs, gradient
 
 
 @shared
@@ -28,7 +28,7 @@ def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, _, filters = kernel.shape
     patches = _patches(inputs, side)
     products = tf.matmul(_rows(patches), tf.reshape(kernel, [-1, filters]))
-    return tf.reshape(products, [*patches.shape[:-1], filters])
+    return tf.reshape(products, [*ops.shape(patches)[:-1], filters])
 
 
 @shared
@@ -36,7 +36,7 @@ def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     side, _, channels, filters = kernel.shape
     # This way round, as the larger matrix is not transposed then.
     by_patches = tf.matmul(tf.reshape(kernel, [-1, filters]), _rows(upstream), transpose_b=True)
-    by_patches = tf.reshape(by_patches, [side, side, channels, *upstream.shape[:-1]])
+    by_patches = tf.reshape(by_patches, [side, side, channels, *ops.shape(upstream)[:-1]])
     by_taps = [
         tf.pad(by_patches[y, x], [[0, 0], [0, 0], [y, side - 1 - y], [x, side - 1 - x]])
         for y in range(side)
@@ -46,8 +46,7 @@ def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
 
 
 @shared
-def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    side = inputs.shape[1] - upstream.shape[1] + 1
+def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
     gradient = tf.matmul(_rows(_patches(inputs, side)), _rows(upstream), transpose_a=True)
     return tf.reshape(gradient, [side, side, inputs.shape[-1], upstream.shape[-1]])
 
