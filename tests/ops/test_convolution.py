@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ugatit_tf.ops import convolution
 from ugatit_tf.ops.convolution import convolve, convolve_transposed
-from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.ops.cpu import cpu_kernels
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {
@@ -57,7 +57,7 @@ def compared(shape, dtype="float32"):
     side, strides, channels, filters, height, width = shape
     inputs = normal(2, height, width, channels, dtype=dtype)
     kernel = normal(side, side, channels, filters, dtype=dtype)
-    with run_here():
+    with cpu_kernels():
         ours = with_gradients(lambda x, k: convolve(x, k, strides), inputs, kernel)
     plain = with_gradients(lambda x, k: tf.nn.conv2d(x, k, strides, "VALID"), inputs, kernel)
     return [(tf.cast(a, "float32").numpy(), tf.cast(b, "float32").numpy()) for a, b in zip(ours, plain, strict=True)]
@@ -73,7 +73,7 @@ def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape):
 @pytest.mark.parametrize("filters", [2, 5])
 def test_a_transposed_convolution_is_the_plain_one(filters):
     inputs, kernel = normal(2, 3, 5, 6), normal(4, 4, filters, 6)
-    with run_here():
+    with cpu_kernels():
         results = with_gradients(convolve_transposed, inputs, kernel)
     shape = (2, 6, 10, filters)
     plain = with_gradients(lambda x, k: tf.nn.conv2d_transpose(x, k, shape, 2, "SAME"), inputs, kernel)
@@ -90,7 +90,7 @@ def reflected(inputs, kernel):
 def test_winograds_form_gives_the_same(sides, monkeypatch):
     monkeypatch.setattr(convolution, "_MANY", 0)
     inputs, kernel = normal(3, *sides, 2), normal(3, 3, 2, 5)
-    with run_here():
+    with cpu_kernels():
         results = with_gradients(lambda x, k: convolve(x, k, padding=(1, 1)), inputs, kernel)
     for ours, plain in zip(results, with_gradients(reflected, inputs, kernel), strict=True):
         assert ours.shape == plain.shape
@@ -101,13 +101,13 @@ def test_winograds_form_rounds_hardly_more(monkeypatch):
     inputs, kernel = tf.nn.relu(normal(1, 8, 8, 256)), normal(3, 3, 256, 32)
     exact = reflected(tf.cast(inputs, "float64"), tf.cast(kernel, "float64"))
     monkeypatch.setattr(convolution, "_MANY", 0)
-    with run_here():
+    with cpu_kernels():
         errors = tf.cast(convolve(inputs, kernel, padding=(1, 1)), "float64") - exact
     assert np.std(errors) < 1e-6 * np.std(exact)
 
 
 @pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])
-def test_narrow_numbers_stay_narrow(name):
+def test_bfloat16_is_close(name):
     for ours, plain in compared(SHAPES[name], "bfloat16"):
         np.testing.assert_allclose(ours, plain, atol=0.02 * np.abs(plain).max())
 
@@ -120,7 +120,7 @@ def assert_any_size_will_do(ours, plain, inputs, kernel):
 
         @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)
         def traced(inputs):
-            with run_here():
+            with cpu_kernels():
                 return with_gradients(ours, inputs, kernel)
 
         for actual, value in zip(traced(inputs), expected, strict=True):
@@ -158,7 +158,7 @@ def nodes_of_functions(graph):
     return [node for function in graph.as_graph_def().library.function for node in function.node_def]
 
 
-def operations(name, *, here):
+def operations(name, *, fast):
     """The types of the operations of a convolution's outputs and of its gradient by the kernel."""
     side, strides, channels, filters, height, width = SHAPES[name]
 
@@ -169,7 +169,7 @@ def operations(name, *, here):
             outputs = convolve(inputs, kernel, strides)
         return tape.gradient(outputs, kernel)
 
-    with run_here() if here else contextlib.nullcontext():
+    with cpu_kernels() if fast else contextlib.nullcontext():
         graph = gradient.get_concrete_function(
             normal(1, height, width, channels), normal(side, side, channels, filters)
         ).graph
@@ -178,29 +178,29 @@ def operations(name, *, here):
 
 def test_the_form_is_the_fast_one_where_it_pays():
     for name in ("taps of 3x3", "taps of 4x4", "patches", "strides of 3x3", "strides of 4x4"):
-        assert "MatMul" in operations(name, here=True)
-        assert "Conv2DBackpropFilter" not in operations(name, here=True)
-        assert "Conv2DBackpropFilter" in operations(name, here=False)  # nor is there anything else of ours
-        assert "IdentityN" not in operations(name, here=False)
-    assert "ExtractImagePatches" in operations("patches", here=True)
-    assert "Conv2D" not in operations("patches", here=True)
-    assert "ExtractImagePatches" not in operations("taps of 4x4", here=True)
-    assert "DepthToSpace" in operations("blocks", here=False)
+        assert "MatMul" in operations(name, fast=True)
+        assert "Conv2DBackpropFilter" not in operations(name, fast=True)
+        assert "Conv2DBackpropFilter" in operations(name, fast=False)  # nor is there anything else of ours
+        assert "IdentityN" not in operations(name, fast=False)
+    assert "ExtractImagePatches" in operations("patches", fast=True)
+    assert "Conv2D" not in operations("patches", fast=True)
+    assert "ExtractImagePatches" not in operations("taps of 4x4", fast=True)
+    assert "DepthToSpace" in operations("blocks", fast=False)
     for name in ("blocks do not fit", "many filters", "one pixel", "strides of few channels"):
-        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, here=True))
+        assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, fast=True))
 
 
-@pytest.mark.parametrize(("filters", "here", "expected"), [(5, True, True), (5, False, False), (4, True, False)])
-def test_a_transposed_convolution_has_the_fast_form_where_it_pays(filters, here, expected):
+@pytest.mark.parametrize(("filters", "fast", "expected"), [(5, True, True), (5, False, False), (4, True, False)])
+def test_a_transposed_convolution_has_the_fast_form_where_it_pays(filters, fast, expected):
     function = tf.function(convolve_transposed)
-    with run_here() if here else contextlib.nullcontext():
+    with cpu_kernels() if fast else contextlib.nullcontext():
         graph = function.get_concrete_function(normal(1, 3, 5, 6), normal(4, 4, filters, 6)).graph
     assert ("IdentityN" in {node.op for node in graph.as_graph_def().node}) == expected
 
 
-def has_winograds_form(inputs, kernel, *, here=True, padding=(1, 1)):
+def has_winograds_form(inputs, kernel, *, fast=True, padding=(1, 1)):
     function = tf.function(lambda x, k: convolve(x, k, padding=padding))
-    with run_here() if here else contextlib.nullcontext():
+    with cpu_kernels() if fast else contextlib.nullcontext():
         graph = function.get_concrete_function(inputs, tf.TensorSpec(kernel, inputs.dtype)).graph
     return "GatherV2" in {node.op for node in nodes_of_functions(graph)}
 
@@ -208,7 +208,7 @@ def has_winograds_form(inputs, kernel, *, here=True, padding=(1, 1)):
 def test_winograds_form_is_taken_where_it_pays():
     features, kernel = tf.TensorSpec((None, 64, 64, 256)), (3, 3, 256, 256)
     assert has_winograds_form(features, kernel)
-    assert not has_winograds_form(features, kernel, here=False)  # as in an export
+    assert not has_winograds_form(features, kernel, fast=False)  # as in an export
     assert not has_winograds_form(features, kernel, padding=(0, 0))
     assert not has_winograds_form(features, (3, 3, 256, 8))
     assert not has_winograds_form(features, (4, 4, 256, 256))
@@ -220,5 +220,5 @@ def test_winograds_form_is_taken_where_it_pays():
 def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
     for name in SHAPES:
-        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, here=True))
+        assert {"MatMul", "DepthToSpace", "IdentityN"}.isdisjoint(operations(name, fast=True))
     assert not has_winograds_form(tf.TensorSpec((1, 64, 64, 256)), (3, 3, 256, 256))

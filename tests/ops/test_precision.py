@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.ops.precision import narrow, product_dtype, products_in, wide
+from ugatit_tf.ops.precision import compute_dtype, current_compute_dtype, to_compute_dtype, to_float32
 
-# What may be done in the narrow type: a convolution, its bias, its padding and cropping, its division by a norm.
-NARROW = {"Cast", "Conv2D", "Conv2DBackpropInput", "BiasAdd", "AddV2", "MirrorPad", "Slice", "RealDiv"}
-NARROW |= {"ReadVariableOp", "Identity", "Const", "Pad", "ConcatV2", "DepthToSpace"}
+# What may be done in the compute dtype: a convolution, its bias, its padding and cropping, its division by a norm.
+LOW_PRECISION = {"Cast", "Conv2D", "Conv2DBackpropInput", "BiasAdd", "AddV2", "MirrorPad", "Slice", "RealDiv"}
+LOW_PRECISION |= {"ReadVariableOp", "Identity", "Const", "Pad", "ConcatV2", "DepthToSpace"}
 
 
 def make(kind, **kwargs):
@@ -29,20 +29,20 @@ NETWORKS = {
 }
 
 
-def test_the_scope_ends_where_its_context_does():
+def test_the_compute_dtype_holds_inside_its_block():
     x = tf.constant([1.0 + 2**-10])
-    assert narrow(x).dtype == tf.float32
-    with products_in("bfloat16"):
-        assert product_dtype() == "bfloat16"
-        assert float(wide(narrow(x))[0]) == 1.0  # bfloat16 has 8 bits
-    with pytest.raises(KeyError), products_in("float16"):
+    assert to_compute_dtype(x).dtype == tf.float32
+    with compute_dtype("bfloat16"):
+        assert current_compute_dtype() == "bfloat16"
+        assert float(to_float32(to_compute_dtype(x))[0]) == 1.0  # bfloat16 has 8 bits
+    with pytest.raises(KeyError), compute_dtype("float16"):
         raise KeyError
-    assert product_dtype() == "float32"
+    assert current_compute_dtype() == "float32"
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_convolutions_alone_are_narrow_and_results_close(network, precision):
+def test_convolutions_alone_are_of_low_precision_and_results_close(network, precision):
     images = tf.constant(np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)), tf.float32)
     network = NETWORKS[network]()
     expected = keras.tree.flatten(network(images))
@@ -53,13 +53,13 @@ def test_convolutions_alone_are_narrow_and_results_close(network, precision):
         assert np.abs(actual - output).max() <= 0.05 * np.abs(output).max()
         assert np.abs(actual - output).max() > 0
     operations = run.graph.get_operations()
-    narrow_ones = {o.type for o in operations if any(t.dtype == precision for t in o.outputs)}
-    assert narrow_ones <= NARROW
+    types = {o.type for o in operations if any(t.dtype == precision for t in o.outputs)}
+    assert types <= LOW_PRECISION
     assert all(o.inputs[1].dtype == precision for o in operations if o.type.startswith("Conv2D"))
     assert all(variable.dtype == "float32" for variable in network.variables)
 
 
-def test_recomputed_blocks_are_narrow_too():
+def test_recomputed_blocks_compute_in_it_too():
     images = tf.zeros((1, 32, 32, 3))
     network = make(Generator, n_res=1, light=True)
     network.precision, network.recompute = "bfloat16", True

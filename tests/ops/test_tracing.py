@@ -3,7 +3,7 @@ import contextlib
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.ops.cpu import cpu_kernels
 from ugatit_tf.ops.tracing import shared
 
 
@@ -25,11 +25,11 @@ def test_calls_with_the_same_shape_share_a_graph():
     assert shapes == [(3,), (2,)]
 
 
-@pytest.mark.parametrize(("here", "devices", "apart"), [(True, [], True), (False, [], False), (True, ["a GPU"], False)])
-def test_a_graph_stays_apart_on_this_cpu_alone(here, devices, apart, monkeypatch):
+@pytest.mark.parametrize(("fast", "devices", "kept"), [(True, [], True), (False, [], False), (True, ["a GPU"], False)])
+def test_cpu_kernels_keep_a_graph_out_of_its_callers(fast, devices, kept, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
     function, _ = doubled()
-    with run_here() if here else contextlib.nullcontext():
+    with cpu_kernels() if fast else contextlib.nullcontext():
         graph = tf.function(function).get_concrete_function(tf.ones(3)).graph
     (definition,) = graph.as_graph_def().library.function
-    assert ("_noinline" in definition.attr) == apart
+    assert ("_noinline" in definition.attr) == kept

@@ -259,7 +259,7 @@ def test_generators_learn_through_the_augmentation(tiny_config):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_narrow_products_train_nearly_alike(tiny_config, precision):
+def test_low_precision_trains_nearly_alike(tiny_config, precision):
     results = {}
     for name in ("float32", precision):
         model = make_model(tiny_config, precision=name, sn=False)
@@ -291,7 +291,7 @@ def test_recompute_trains_alike(tiny_config):
         np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-3, atol=1e-5, err_msg=a.path)
 
 
-def test_a_step_takes_the_forms_of_this_machine(tiny_config, monkeypatch):
+def test_a_step_uses_cpu_kernels(tiny_config, monkeypatch):
     monkeypatch.setattr(convolution, "_MANY", 0)
     model = make_model(tiny_config)
     step = tf.function(model.train_step, autograph=False).get_concrete_function(make_batch(tiny_config))

@@ -13,7 +13,7 @@ from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.ops.cpu import cpu_kernels
 from ugatit_tf.system.files import stamp_all
 
 __all__ = ["DIRECTIONS", "Translator", "load_generator"]
@@ -37,7 +37,7 @@ class Translator:
         self.identity = identity
         signature = tf.TensorSpec((None, size, size, channels))
 
-        @run_here()
+        @cpu_kernels()
         def generate_here(floats: tf.Tensor) -> Translation:
             return generate(floats)
 

@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.ops.convolution import convolve, convolve_transposed
-from ugatit_tf.ops.precision import narrow, wide
+from ugatit_tf.ops.precision import to_compute_dtype, to_float32
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 _L2_NORM_EPSILON = 1e-12
@@ -116,11 +116,11 @@ class ReflectConv2D(SpectralNormLayer):
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         kernel, norm = self._kernel_and_norm(training)
         padding = reflect_padding(self.kernel_size, self.strides, self.padding)
-        x = convolve(narrow(inputs), narrow(kernel), self.strides, padding)
+        x = convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), self.strides, padding)
         if norm is not None:
-            x = x / narrow(norm)  # the output, not the kernel: that is larger in the deep layers
+            x = x / to_compute_dtype(norm)  # the output, not the kernel: that is larger in the deep layers
         # ops.add, not +: so TensorFlow can fuse it into the convolution.
-        return wide(ops.add(x, narrow(self.bias)))
+        return to_float32(ops.add(x, to_compute_dtype(self.bias)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         pad = sum(reflect_padding(self.kernel_size, self.strides, self.padding))
@@ -157,12 +157,14 @@ class UpsampleConv2D(SpectralNormLayer):
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         kernel = _doubled(_doubled(ops.convert_to_tensor(self.kernel), axis=0), axis=1)
-        x = ops.pad(narrow(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-        x = convolve_transposed(x, narrow(ops.swapaxes(kernel, 2, 3)))
+        x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+        x = convolve_transposed(x, to_compute_dtype(ops.swapaxes(kernel, 2, 3)))
         batch, height, width, _ = ops.shape(inputs)
         # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
-        inner = ops.slice(ops.add(x, narrow(self.bias)), (0, 2, 2, 0), (batch, 2 * height, 2 * width, self.filters))
-        return wide(inner)
+        inner = ops.slice(
+            ops.add(x, to_compute_dtype(self.bias)), (0, 2, 2, 0), (batch, 2 * height, 2 * width, self.filters)
+        )
+        return to_float32(inner)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, height, width, _ = input_shape

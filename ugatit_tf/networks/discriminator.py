@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
-from ugatit_tf.ops.precision import products_in
+from ugatit_tf.ops.precision import compute_dtype
 
 NEGATIVE_SLOPE = 0.2
 
@@ -125,7 +125,7 @@ class Discriminator(keras.Model):
         self.global_.build(input_shape)
 
     def call(self, inputs: KerasTensor, training: bool = False) -> DiscriminatorOutput:
-        with products_in(self.precision):
+        with compute_dtype(self.precision):
             return DiscriminatorOutput(self.local(inputs, training=training), self.global_(inputs, training=training))
 
     def get_config(self) -> dict:

@@ -10,7 +10,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 from ugatit_tf.ops.large_dense import LargeDense
-from ugatit_tf.ops.precision import products_in
+from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
@@ -221,7 +221,7 @@ class Generator(keras.Model):
         self.to_image.build(shape)
 
     def call(self, inputs: KerasTensor) -> Translation:
-        with products_in(self.precision):
+        with compute_dtype(self.precision):
             return self._translate(inputs)
 
     def _translate(self, x: KerasTensor) -> Translation:

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import KerasTensor, ops
 
-from ugatit_tf.ops.cpu_kernels import on_cpu, on_this_cpu
+from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
 
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, winograd
@@ -29,7 +29,7 @@ def convolve(
     Returns:
         `[B, H', W', filters]`.
     """
-    if on_this_cpu() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
+    if uses_cpu_kernels() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
     if padding != (0, 0):
         inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
@@ -37,7 +37,7 @@ def convolve(
     even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
     if on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW and even:
         return _in_blocks(inputs, kernel)
-    if on_this_cpu() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
+    if uses_cpu_kernels() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
         if strides == 1 and _has_few_pixels(inputs, kernel):
             return patches.convolve(inputs, kernel)
         return kernel_gradient.convolve(inputs, kernel, strides)
@@ -54,7 +54,7 @@ def convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor
     Returns:
         `[B, 2 * H, 2 * W, filters]`.
     """
-    if on_this_cpu() and kernel.shape[2] > _FEW:
+    if uses_cpu_kernels() and kernel.shape[2] > _FEW:
         return kernel_gradient.convolve_transposed(inputs, kernel)
     return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
 

@@ -2,10 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import keras
 from keras import KerasTensor
+
+from ugatit_tf.ops.scopes import setting
 
 
 class DenseCall(NamedTuple):
@@ -22,18 +25,15 @@ class DenseCall(NamedTuple):
     outputs: KerasTensor
 
 
-_recordings: list[list[DenseCall]] = []
+_recordings: ContextVar[tuple[list[DenseCall], ...]] = ContextVar("recordings", default=())
 
 
 @contextlib.contextmanager
 def recorded_calls() -> Iterator[list[DenseCall]]:
-    """Collects the calls of every `LargeDense` inside the context, in their order."""
+    """Collects the calls of every `LargeDense` inside the block, in their order."""
     calls: list[DenseCall] = []
-    _recordings.append(calls)
-    try:
+    with setting(_recordings, (*_recordings.get(), calls)):
         yield calls
-    finally:
-        _recordings.remove(calls)
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
@@ -46,6 +46,6 @@ class LargeDense(keras.layers.Dense):
 
     def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         outputs = super().call(inputs, training=training)
-        for calls in _recordings:
+        for calls in _recordings.get():
             calls.append(DenseCall(self.kernel, inputs, outputs))
         return outputs

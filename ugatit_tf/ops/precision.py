@@ -1,34 +1,31 @@
-"""The number type in which convolutions multiply, where all else stays float32."""
+"""The compute dtype: what convolutions multiply in, where all else stays float32."""
 
 import contextlib
-from collections.abc import Iterator
+from contextvars import ContextVar
 
 from keras import KerasTensor, ops
 
-_WIDE = "float32"
-_scopes = [_WIDE]
+from ugatit_tf.ops.scopes import setting
+
+_FLOAT32 = "float32"
+_compute_dtype = ContextVar("compute_dtype", default=_FLOAT32)
 
 
-@contextlib.contextmanager
-def products_in(dtype: str) -> Iterator[None]:
-    """Lets convolutions called inside the context multiply in "float32", "bfloat16" or "float16"."""
-    _scopes.append(dtype)
-    try:
-        yield
-    finally:
-        _scopes.pop()
+def compute_dtype(dtype: str) -> contextlib.AbstractContextManager[None]:
+    """Lets convolutions called inside the block multiply in "float32", "bfloat16" or "float16"."""
+    return setting(_compute_dtype, dtype)
 
 
-def product_dtype() -> str:
-    """The number type of the present scope; float32 outside of any."""
-    return _scopes[-1]
+def current_compute_dtype() -> str:
+    """The dtype of the innermost `compute_dtype` block; float32 outside of any."""
+    return _compute_dtype.get()
 
 
-def narrow(x: KerasTensor) -> KerasTensor:
-    """Casts a factor to the scope's type."""
-    return ops.cast(x, product_dtype())
+def to_compute_dtype(x: KerasTensor) -> KerasTensor:
+    """Casts a factor of a product to the compute dtype."""
+    return ops.cast(x, current_compute_dtype())
 
 
-def wide(x: KerasTensor) -> KerasTensor:
+def to_float32(x: KerasTensor) -> KerasTensor:
     """Casts a product back to float32."""
-    return ops.cast(x, _WIDE)
+    return ops.cast(x, _FLOAT32)

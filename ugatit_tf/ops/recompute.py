@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor, ops
 
-from ugatit_tf.ops.precision import product_dtype, products_in
+from ugatit_tf.ops.precision import compute_dtype, current_compute_dtype
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -20,12 +20,12 @@ def recomputed(layer: keras.layers.Layer) -> Function:
         layer: of tensors to one tensor; a call must not change any of its variables.
     """
     variables = layer.trainable_variables
-    dtype = product_dtype()
+    dtype = current_compute_dtype()
 
     def call(*tensors: KerasTensor) -> KerasTensor:
         values, inputs = tensors[: len(variables)], tensors[len(variables) :]
         scope = keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
-        with scope, products_in(dtype):
+        with scope, compute_dtype(dtype):
             return layer(*inputs)
 
     remembering_inputs = _remat(call)

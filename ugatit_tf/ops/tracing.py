@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from ugatit_tf.ops.cpu_kernels import on_this_cpu
+from ugatit_tf.ops.cpu import uses_cpu_kernels
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -15,7 +15,7 @@ _Function = TypeVar("_Function", bound=Callable)
 
 
 def shared(function: _Function) -> _Function:
-    """Has calls with tensors of the same shapes and types share a graph, on TensorFlow.
+    """Lets calls with tensors of the same shapes and types share a graph, on TensorFlow.
 
     Args:
         function: of tensors to tensors; reads no variables.
@@ -24,14 +24,14 @@ def shared(function: _Function) -> _Function:
         return function
 
     @functools.cache
-    def graph(apart: bool) -> Callable:
-        attributes = {"_noinline": True} if apart else None
+    def graph(noinline: bool) -> Callable:
+        attributes = {"_noinline": True} if noinline else None
         return tf.function(function, autograph=False, experimental_attributes=attributes)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        # Apart, it is not copied into its callers, which are then ready to run sooner; TFLite can not have that, and
-        # on a GPU what is in it takes hardly longer than a call.
-        return graph(on_this_cpu())(*args)
+        # Not copied into its callers, these are ready to run sooner; but TFLite can not have that, and on a GPU what
+        # is in it takes hardly longer than a call.
+        return graph(uses_cpu_kernels())(*args)
 
     return call

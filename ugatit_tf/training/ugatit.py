@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.ops.cpu_kernels import run_here
+from ugatit_tf.ops.cpu import cpu_kernels
 from ugatit_tf.training import ema, losses, penalties, schedule
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
@@ -120,7 +120,7 @@ class UGATIT(keras.Model):
         real_a, real_b = inputs
         return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
-    @run_here()
+    @cpu_kernels()
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
 
