@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.ops.large_dense import LargeDense
+from ugatit_tf.ops import LargeDense
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.losses import L2_WEIGHT
 

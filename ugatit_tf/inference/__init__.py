@@ -13,7 +13,7 @@ from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.ops.cpu import cpu_kernels
+from ugatit_tf.ops import cpu_kernels
 from ugatit_tf.system.files import stamp_all
 
 __all__ = ["DIRECTIONS", "Translator", "load_generator"]

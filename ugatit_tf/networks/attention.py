@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.convolution import SpectralNormLayer, kernel_initializer
-from ugatit_tf.ops.precision import to_compute_dtype, to_float32
+from ugatit_tf.ops import conv2d
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
@@ -54,12 +54,7 @@ class AttentionConv2D(keras.layers.Layer):
     def call(self, inputs: KerasTensor, weights: KerasTensor) -> KerasTensor:
         average_half, max_half = ops.split(ops.convert_to_tensor(self.kernel), 2, axis=2)
         kernel = (average_half + max_half) * ops.expand_dims(weights, -1)
-        return to_float32(
-            ops.add(
-                ops.conv(to_compute_dtype(inputs), to_compute_dtype(kernel), padding="valid"),
-                to_compute_dtype(self.bias),
-            )
-        )
+        return conv2d(inputs, kernel, self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)

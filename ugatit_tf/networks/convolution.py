@@ -3,11 +3,9 @@
 import keras
 from keras import KerasTensor, ops
 
-from ugatit_tf.ops.convolution import convolve, convolve_transposed
-from ugatit_tf.ops.precision import to_compute_dtype, to_float32
+from ugatit_tf.ops import conv2d, spectral_norm, upsample_conv2d
 
 KERNEL_INITIALIZER_STDDEV = 0.02
-_L2_NORM_EPSILON = 1e-12
 
 
 def kernel_initializer() -> keras.initializers.Initializer:
@@ -22,29 +20,6 @@ def reflect_padding(kernel_size: int, strides: int, padding: int) -> tuple[int, 
     """
     after = padding if (kernel_size - strides) % 2 == 0 else kernel_size - strides - padding
     return padding, after
-
-
-def spectral_norm(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Estimates a kernel's largest singular value by one power iteration (Miyato et al., 2018).
-
-    Args:
-        kernel: `[..., out]`, the raw kernel.
-        u: `[1, out]`, the estimate of the first right singular vector that the iteration starts from.
-
-    Returns:
-        The singular value, a scalar, and the next `u`. No gradient flows through `u`.
-    """
-    matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
-    fixed = ops.stop_gradient(matrix)
-    # Vectors are reshaped where the equations transpose the matrix: that would copy it.
-    v = _l2_normalize(ops.matmul(fixed, ops.reshape(ops.stop_gradient(u), (-1, 1))))  # [K, 1]
-    u = _l2_normalize(ops.matmul(ops.reshape(v, (1, -1)), fixed))  # [1, out]
-    sigma = ops.matmul(ops.matmul(ops.reshape(v, (1, -1)), matrix), ops.reshape(u, (-1, 1)))  # [1, 1]
-    return ops.reshape(sigma, ()), u
-
-
-def _l2_normalize(x: KerasTensor) -> KerasTensor:
-    return x * ops.rsqrt(ops.sum(ops.square(x)) + _L2_NORM_EPSILON)
 
 
 class SpectralNormLayer(keras.layers.Layer):
@@ -116,11 +91,7 @@ class ReflectConv2D(SpectralNormLayer):
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         kernel, norm = self._kernel_and_norm(training)
         padding = reflect_padding(self.kernel_size, self.strides, self.padding)
-        x = convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), self.strides, padding)
-        if norm is not None:
-            x = x / to_compute_dtype(norm)  # the output, not the kernel: that is larger in the deep layers
-        # ops.add, not +: so TensorFlow can fuse it into the convolution.
-        return to_float32(ops.add(x, to_compute_dtype(self.bias)))
+        return conv2d(inputs, kernel, self.bias, strides=self.strides, padding=padding, norm=norm)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         pad = sum(reflect_padding(self.kernel_size, self.strides, self.padding))
@@ -137,11 +108,8 @@ class ReflectConv2D(SpectralNormLayer):
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class UpsampleConv2D(SpectralNormLayer):
+class UpsampleConv2D(keras.layers.Layer):
     """Doubles both sides by nearest neighbour, then convolves 3x3: `[B, H, W, C]` to `[B, 2H, 2W, filters]`.
-
-    The two are one transposed convolution of the small image with a 4x4 kernel made of the 3x3 one, `[3, 3, C,
-    filters]`, at 4/9 of the operations; reflecting the doubled image's border is repeating the small one's.
 
     Args:
         filters: number of output channels.
@@ -152,19 +120,12 @@ class UpsampleConv2D(SpectralNormLayer):
         self.filters = filters
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self._add_kernel((3, 3, input_shape[-1], self.filters))
+        shape = (3, 3, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=kernel_initializer())
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
-    def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
-        kernel = _doubled(_doubled(ops.convert_to_tensor(self.kernel), axis=0), axis=1)
-        x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-        x = convolve_transposed(x, to_compute_dtype(ops.swapaxes(kernel, 2, 3)))
-        batch, height, width, _ = ops.shape(inputs)
-        # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
-        inner = ops.slice(
-            ops.add(x, to_compute_dtype(self.bias)), (0, 2, 2, 0), (batch, 2 * height, 2 * width, self.filters)
-        )
-        return to_float32(inner)
+    def call(self, inputs: KerasTensor) -> KerasTensor:
+        return upsample_conv2d(inputs, self.kernel, self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, height, width, _ = input_shape
@@ -172,9 +133,3 @@ class UpsampleConv2D(SpectralNormLayer):
 
     def get_config(self) -> dict:
         return super().get_config() | {"filters": self.filters}
-
-
-def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
-    """What three taps on a doubled image are for the small one, as the four taps of a transposed convolution."""
-    first, second, third = ops.split(kernel, 3, axis=axis)
-    return ops.concatenate([third, second + third, first + second, first], axis=axis)

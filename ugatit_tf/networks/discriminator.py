@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
-from ugatit_tf.ops.precision import compute_dtype
+from ugatit_tf.ops import compute_dtype
 
 NEGATIVE_SLOPE = 0.2
 

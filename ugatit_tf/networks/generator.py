@@ -7,11 +7,9 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
-from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D, kernel_initializer
+from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, kernel_initializer
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
-from ugatit_tf.ops.large_dense import LargeDense
-from ugatit_tf.ops.precision import compute_dtype
-from ugatit_tf.ops.recompute import recomputed
+from ugatit_tf.ops import LargeDense, compute_dtype, recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 
@@ -255,7 +253,7 @@ class Generator(keras.Model):
 
 
 def _build_conv_norm(
-    conv: SpectralNormLayer, norm: keras.layers.Layer, input_shape: tuple[int | None, ...]
+    conv: keras.layers.Layer, norm: keras.layers.Layer, input_shape: tuple[int | None, ...]
 ) -> tuple[int | None, ...]:
     conv.build(input_shape)
     output_shape = conv.compute_output_shape(input_shape)

@@ -1,0 +1,26 @@
+"""Numerics: operations that plain ones could replace, at more time or memory.
+
+Other rooms import from here alone: they ask for a convolution, and name neither its form nor the dtype it computes in.
+"""
+
+from ugatit_tf.ops.convolution import conv2d, upsample_conv2d
+from ugatit_tf.ops.cpu import cpu_kernels
+from ugatit_tf.ops.large_dense import DenseCall, LargeDense, recorded_calls
+from ugatit_tf.ops.normalization import instance_layer_norm, instance_norm
+from ugatit_tf.ops.precision import compute_dtype
+from ugatit_tf.ops.recompute import recomputed
+from ugatit_tf.ops.spectral import spectral_norm
+
+__all__ = [
+    "DenseCall",
+    "LargeDense",
+    "compute_dtype",
+    "conv2d",
+    "cpu_kernels",
+    "instance_layer_norm",
+    "instance_norm",
+    "recomputed",
+    "recorded_calls",
+    "spectral_norm",
+    "upsample_conv2d",
+]

@@ -1,4 +1,9 @@
-"""Padding and product, the heart of a convolution, in the forms that a CPU is fastest at."""
+"""Convolutions in the compute dtype, each in the form that is fastest for its sizes.
+
+On a GPU that is TensorFlow's operation; on a CPU, one large kernel has a form of its own, and inside of `cpu_kernels`
+most have. All forms compute the same, but for rounding. Where sizes are unknown while tracing, it is one that does not
+need them.
+"""
 
 import math
 
@@ -6,55 +11,93 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
+from ugatit_tf.ops.precision import to_compute_dtype, to_float32
 
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, winograd
 
-_FEW = 4  # channels: a CPU computes 16 at once, be they there or not
-_LARGE = 7  # side of a kernel, in pixels
-_MANY = 5e8  # multiplications for an image: from about here on, halving them takes less time than it costs
+WINOGRAD_MINIMUM = 5e8  # multiplications for an image: from about here on, halving them saves more than it costs
+_FEW_CHANNELS = 4  # a CPU computes 16 at once, be they there or not
+_LARGE_KERNEL = 7  # its side, in pixels
 
 
-def convolve(
-    inputs: KerasTensor, kernel: KerasTensor, strides: int = 1, padding: tuple[int, int] = (0, 0)
+def conv2d(
+    inputs: KerasTensor,
+    kernel: KerasTensor,
+    bias: KerasTensor,
+    *,
+    strides: int = 1,
+    padding: tuple[int, int] = (0, 0),
+    norm: KerasTensor | None = None,
 ) -> KerasTensor:
-    """Pads by reflection, then convolves.
+    """Pads by reflection, convolves by a kernel over its norm, and adds a bias.
 
     Args:
-        inputs: `[B, H, W, C]`.
-        kernel: `[k, k, C, filters]`, of the same type.
+        inputs: float32 `[B, H, W, C]`; the sides are larger than the padding.
+        kernel: `[k, k, C, filters]`.
+        bias: `[filters]`.
         strides: in pixels.
         padding: at the top and left, and at the bottom and right, in pixels.
+        norm: a scalar to divide the kernel by; see `spectral_norm`.
 
     Returns:
-        `[B, H', W', filters]`.
+        float32 `[B, H', W', filters]`.
     """
+    x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
+    if norm is not None:
+        x = x / to_compute_dtype(norm)  # the output, not the kernel: that is larger in the deep layers
+    # ops.add, not +: so TensorFlow can fuse it into the convolution.
+    return to_float32(ops.add(x, to_compute_dtype(bias)))
+
+
+def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor) -> KerasTensor:
+    """Doubles both sides by nearest neighbour, pads by reflecting one pixel, convolves 3x3, and adds a bias.
+
+    All that is one transposed convolution of the small image with a 4x4 kernel made of the 3x3 one, at 4/9 of the
+    operations; reflecting the doubled image's border is repeating the small one's.
+
+    Args:
+        inputs: float32 `[B, H, W, C]`.
+        kernel: `[3, 3, C, filters]`.
+        bias: `[filters]`.
+
+    Returns:
+        float32 `[B, 2 * H, 2 * W, filters]`.
+    """
+    kernel = _doubled(_doubled(ops.convert_to_tensor(kernel), axis=0), axis=1)
+    x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+    x = ops.add(_convolve_transposed(x, to_compute_dtype(ops.swapaxes(kernel, 2, 3))), to_compute_dtype(bias))
+    batch, height, width, _ = ops.shape(inputs)
+    # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
+    return to_float32(ops.slice(x, (0, 2, 2, 0), (batch, 2 * height, 2 * width, kernel.shape[-1])))
+
+
+def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
+    """What three taps on a doubled image are for the small one, as the four taps of a transposed convolution."""
+    first, second, third = ops.split(kernel, 3, axis=axis)
+    return ops.concatenate([third, second + third, first + second, first], axis=axis)
+
+
+def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
+    """Pads by reflection and convolves; of the inputs' dtype, which is the kernel's."""
     if uses_cpu_kernels() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
     if padding != (0, 0):
         inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
     side, channels, filters = kernel.shape[1:]
     even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
-    if on_cpu() and strides == 1 and side >= _LARGE and filters <= _FEW and even:
+    if on_cpu() and strides == 1 and side >= _LARGE_KERNEL and filters <= _FEW_CHANNELS and even:
         return _in_blocks(inputs, kernel)
-    if uses_cpu_kernels() and 1 < side < _LARGE and (strides == 1 or channels > _FEW):
+    if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
         if strides == 1 and _has_few_pixels(inputs, kernel):
             return patches.convolve(inputs, kernel)
         return kernel_gradient.convolve(inputs, kernel, strides)
     return ops.conv(inputs, kernel, strides=strides, padding="valid")
 
 
-def convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
-    """The transpose of a convolution by a 4x4 kernel with strides of 2 and a padding of 1.
-
-    Args:
-        inputs: `[B, H, W, C]`.
-        kernel: `[4, 4, filters, C]`, of the same type.
-
-    Returns:
-        `[B, 2 * H, 2 * W, filters]`.
-    """
-    if uses_cpu_kernels() and kernel.shape[2] > _FEW:
+def _convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
+    """The transpose of a convolution by `[4, 4, filters, C]` with strides of 2 and a padding of 1."""
+    if uses_cpu_kernels() and kernel.shape[2] > _FEW_CHANNELS:
         return kernel_gradient.convolve_transposed(inputs, kernel)
     return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
 
@@ -63,7 +106,7 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     height, width = inputs.shape[1:3]
     if kernel.shape[0] != 3 or None in (height, width) or keras.backend.standardize_dtype(inputs.dtype) != "float32":
         return False
-    return height % winograd.LINES == 0 and math.prod(kernel.shape) * height * width >= _MANY
+    return height % winograd.ROWS == 0 and math.prod(kernel.shape) * height * width >= WINOGRAD_MINIMUM
 
 
 def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor) -> bool:

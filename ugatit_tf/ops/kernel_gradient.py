@@ -1,4 +1,4 @@
-"""Convolutions whose gradient by the kernel is made of matrix products: on a CPU, quicker than oneDNN's own."""
+"""A CPU kernel: convolutions whose gradient by the kernel is made of matrix products, quicker than oneDNN's own."""
 
 import itertools
 from collections.abc import Callable
@@ -58,14 +58,14 @@ def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) 
     for (top, left), pixels in _interleaved(inputs, strides).items():
         rows, columns = range(top, side, strides), range(left, side, strides)
         met = pixels[:, : height + len(rows) - 1, : width + len(columns) - 1]
-        gradients = from_lines(met, upstream, len(rows), len(columns))
+        gradients = tap_gradients(met, upstream, len(rows), len(columns))
         taps |= dict(zip(itertools.product(rows, columns), gradients, strict=True))
     gradient = tf.stack([taps[place] for place in sorted(taps)])
     return tf.reshape(gradient, [side, side, inputs.shape[-1], filters])
 
 
 def _interleaved(inputs: tf.Tensor, strides: int) -> dict[tuple[int, int], tf.Tensor]:
-    """By the place of their first pixel, the images that are made of every `strides`th line and column."""
+    """By the place of their first pixel, the images that are made of every `strides`th row and column."""
     if strides == 1:
         return {(0, 0): inputs}
     batch, height, width, channels = ops.shape(inputs)
@@ -76,11 +76,11 @@ def _interleaved(inputs: tf.Tensor, strides: int) -> dict[tuple[int, int], tf.Te
     return dict(zip(itertools.product(range(strides), repeat=2), tf.unstack(images), strict=True))
 
 
-def from_lines(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:
-    """`[C, filters]` of tap after tap of a kernel `[rows, columns, C, filters]`, row after row.
+def tap_gradients(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:
+    """The gradient of each tap, `[C, filters]`, of a kernel `[rows, columns, C, filters]`, row after row.
 
-    With zeros added to the outputs' lines to make them as long as the inputs', what meets a tap is the inputs from one
-    of their pixels on, line after line, which takes no copy.
+    With zeros added to the outputs' rows to make them as long as the inputs', what meets a tap is the inputs from one
+    of their pixels on, row after row, which takes no copy.
     """
     width = ops.shape(inputs)[2]
     pixels = tf.reshape(inputs, [-1, inputs.shape[-1]])

@@ -1,6 +1,6 @@
-"""Convolutions of few pixels by a large kernel, as matrix products.
+"""A CPU kernel: convolutions of few pixels by a large kernel, as matrix products.
 
-oneDNN's own, on a CPU, take longer to bring the kernel into their order than to multiply by it.
+oneDNN's own take longer to bring the kernel into their memory layout than to multiply by it.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
 def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, _, filters = kernel.shape
     patches = _patches(inputs, side)
-    products = tf.matmul(_rows(patches), tf.reshape(kernel, [-1, filters]))
+    products = tf.matmul(_matrix(patches), tf.reshape(kernel, [-1, filters]))
     return tf.reshape(products, [*ops.shape(patches)[:-1], filters])
 
 
@@ -35,7 +35,7 @@ def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     side, _, channels, filters = kernel.shape
     # This way round, as the larger matrix is not transposed then.
-    by_patches = tf.matmul(tf.reshape(kernel, [-1, filters]), _rows(upstream), transpose_b=True)
+    by_patches = tf.matmul(tf.reshape(kernel, [-1, filters]), _matrix(upstream), transpose_b=True)
     by_patches = tf.reshape(by_patches, [side, side, channels, *ops.shape(upstream)[:-1]])
     by_taps = [
         tf.pad(by_patches[y, x], [[0, 0], [0, 0], [y, side - 1 - y], [x, side - 1 - x]])
@@ -47,7 +47,7 @@ def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
 
 @shared
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
-    gradient = tf.matmul(_rows(_patches(inputs, side)), _rows(upstream), transpose_a=True)
+    gradient = tf.matmul(_matrix(_patches(inputs, side)), _matrix(upstream), transpose_a=True)
     return tf.reshape(gradient, [side, side, inputs.shape[-1], upstream.shape[-1]])
 
 
@@ -57,5 +57,5 @@ def _patches(inputs: tf.Tensor, side: int) -> tf.Tensor:
     return tf.image.extract_patches(inputs, [1, side, side, 1], ones, ones, "VALID")
 
 
-def _rows(x: tf.Tensor) -> tf.Tensor:
+def _matrix(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, [-1, x.shape[-1]])

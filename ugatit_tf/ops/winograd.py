@@ -1,8 +1,9 @@
-"""3x3 convolutions at half the multiplications: four lines of outputs at once (Winograd; Lavin and Gray, 2016).
+"""A CPU kernel: 3x3 convolutions at half the multiplications (Winograd; Lavin and Gray, 2016).
 
-Along a column, four outputs and the three taps that they were made with are the coefficients of polynomials; a
-convolution is the transpose of multiplying those, which takes one product for each of six points to evaluate them at.
-Along lines, and over channels, what is left to do at each point is an ordinary convolution by a 1x3 kernel.
+It makes four rows of outputs at once. Along a column, these four and the three taps that they were made with are the
+coefficients of polynomials; a convolution is the transpose of multiplying those, which takes one product for each of
+six points to evaluate them at. Along rows, and over channels, what is left to do at each point is an ordinary
+convolution by a 1x3 kernel.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from ugatit_tf.ops.kernel_gradient import from_lines
+from ugatit_tf.ops.kernel_gradient import tap_gradients
 from ugatit_tf.ops.tracing import shared
 
-LINES = 4
+ROWS = 4
 _TAPS = 3
 _POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity: of those that were tried, they round the least
 _ALL = len(_POINTS) + 1
@@ -26,9 +27,9 @@ def _evaluation(coefficients: int) -> np.ndarray:
 
 
 _PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
-_OUTPUTS = _evaluation(LINES).T.astype(np.float32)  # [4, 6]: what lines of outputs take of points
+_OUTPUTS = _evaluation(ROWS).T.astype(np.float32)  # [4, 6]: what rows of outputs take of points
 _KERNEL = _evaluation(_TAPS).astype(np.float32)  # [6, 3]: what points take of the kernel's rows
-_INPUTS = np.linalg.inv(_evaluation(LINES + _TAPS - 1)).T.astype(np.float32)  # [6, 6]: of lines of inputs
+_INPUTS = np.linalg.inv(_evaluation(ROWS + _TAPS - 1)).T.astype(np.float32)  # [6, 6]: of rows of inputs
 
 
 @shared
@@ -36,7 +37,7 @@ _INPUTS = np.linalg.inv(_evaluation(LINES + _TAPS - 1)).T.astype(np.float32)  # 
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Pads float32 `[B, H, W, C]` by reflecting one pixel, then convolves it by `[3, 3, C, filters]`.
 
-    H, a multiple of LINES, and W have to be known.
+    H, a multiple of ROWS, and W have to be known.
     """
     return _outputs(inputs, kernel), lambda upstream: _gradients(inputs, kernel, upstream)
 
@@ -45,41 +46,41 @@ def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     batch, height, width, _ = ops.shape(inputs)
     points = zip(_at_points(inputs), _kernels(kernel), strict=True)
     products = [tf.nn.conv2d(*factors, 1, "VALID") for factors in points]
-    lines = tf.reshape(_mixed(_OUTPUTS, tf.stack(products)), [LINES, batch, height // LINES, -1])
-    return tf.reshape(tf.transpose(lines, [1, 2, 0, 3]), [batch, height, width, kernel.shape[-1]])
+    rows = tf.reshape(_mixed(_OUTPUTS, tf.stack(products)), [ROWS, batch, height // ROWS, -1])
+    return tf.reshape(tf.transpose(rows, [1, 2, 0, 3]), [batch, height, width, kernel.shape[-1]])
 
 
 def _gradients(inputs: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradients by inputs and kernel: each step of `_outputs` transposed, in reverse."""
     batch, height, width, channels = ops.shape(inputs)
-    tiles = height // LINES
-    lines = tf.transpose(tf.reshape(upstream, [batch, tiles, LINES, -1]), [2, 0, 1, 3])
-    products = tf.reshape(_mixed(_OUTPUTS.T, lines), [_ALL, 1, batch * tiles, width, kernel.shape[-1]])
+    tiles = height // ROWS
+    rows = tf.transpose(tf.reshape(upstream, [batch, tiles, ROWS, -1]), [2, 0, 1, 3])
+    products = tf.reshape(_mixed(_OUTPUTS.T, rows), [_ALL, 1, batch * tiles, width, kernel.shape[-1]])
     products = tf.unstack(products)
 
     points = _at_points(inputs)
-    by_kernels = [from_lines(*factors, 1, _TAPS) for factors in zip(points, products, strict=True)]
+    by_kernels = [tap_gradients(*factors, 1, _TAPS) for factors in zip(points, products, strict=True)]
     by_kernel = _mixed(_KERNEL.T, tf.stack(sum(by_kernels, [])))
 
     by_points = [
         tf.nn.conv2d_transpose(*factors, tf.shape(points[0]), 1, "VALID")
         for factors in zip(products, _kernels(kernel), strict=True)
     ]
-    lines = tf.reshape(_mixed(_INPUTS.T, tf.stack(by_points)), [_ALL, batch, tiles, -1])
-    lines = tf.transpose(lines, [1, 2, 0, 3])
-    # Two of the six lines belong to the next tile, too.
-    own = tf.pad(lines[:, :, :LINES], [[0, 0], [0, 1], [0, 0], [0, 0]])
-    next_ones = tf.pad(lines[:, :, LINES:], [[0, 0], [1, 0], [0, LINES - 2], [0, 0]])
-    by_padded = tf.reshape(own + next_ones, [batch, height + LINES, width + 2, channels])[:, : height + 2]
+    rows = tf.reshape(_mixed(_INPUTS.T, tf.stack(by_points)), [_ALL, batch, tiles, -1])
+    rows = tf.transpose(rows, [1, 2, 0, 3])
+    # Two of the six rows belong to the next tile, too.
+    own = tf.pad(rows[:, :, :ROWS], [[0, 0], [0, 1], [0, 0], [0, 0]])
+    next_ones = tf.pad(rows[:, :, ROWS:], [[0, 0], [1, 0], [0, ROWS - 2], [0, 0]])
+    by_padded = tf.reshape(own + next_ones, [batch, height + ROWS, width + 2, channels])[:, : height + 2]
     by_inputs = tf.raw_ops.MirrorPadGrad(input=by_padded, paddings=_PADDING, mode="REFLECT")
     return by_inputs, tf.reshape(by_kernel, kernel.shape)
 
 
 def _at_points(inputs: tf.Tensor) -> list[tf.Tensor]:
-    """For each point, `[1, B * H / 4, W + 2, C]`: the tiles of six padded lines, which begin at every fourth, there."""
+    """For each point, `[1, B * H / 4, W + 2, C]`: the tiles of six padded rows, which begin at every fourth, there."""
     batch, height, width, channels = ops.shape(inputs)
     rows, columns = (np.pad(np.arange(side), 1, mode="reflect") for side in (height, width))
-    tiles = np.lib.stride_tricks.sliding_window_view(rows, LINES + 2)[::LINES].T  # [6, H / 4]
+    tiles = np.lib.stride_tricks.sliding_window_view(rows, ROWS + 2)[::ROWS].T  # [6, H / 4]
     pixels = tiles[:, None, :, None] * width + columns + height * width * tf.range(batch)[:, None, None]
     pixels = tf.gather(tf.reshape(inputs, [-1, channels]), pixels)
     return tf.unstack(tf.reshape(_mixed(_INPUTS, pixels), [_ALL, 1, -1, width + 2, channels]))
@@ -91,5 +92,5 @@ def _kernels(kernel: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _mixed(matrix: np.ndarray, x: tf.Tensor) -> tf.Tensor:
-    """The matrix' products with `[columns, ...]`: `[rows, ...]`, flattened behind the first dimension."""
+    """The matrix times `[columns, ...]`: `[rows, ...]`, flattened behind the first dimension."""
     return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))

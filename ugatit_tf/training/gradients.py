@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ugatit_tf.ops.large_dense import DenseCall, recorded_calls
+from ugatit_tf.ops import DenseCall, recorded_calls
 from ugatit_tf.training.losses import L2_WEIGHT, is_regularized
 from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam, Gradient
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.ops.cpu import cpu_kernels
+from ugatit_tf.ops import cpu_kernels
 from ugatit_tf.training import ema, losses, penalties, schedule
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
