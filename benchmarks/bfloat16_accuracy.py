@@ -1,7 +1,7 @@
 """What --precision bfloat16 does to the results, measured on the demo faces.
 
 Trains the demo preset in it and in float32, with several seeds, prints a table and writes
-`benchmarks/results/narrow_numbers.json`. Runs that are complete are not trained again.
+`benchmarks/results/bfloat16_accuracy.json`. Runs that are complete are not trained again.
 """
 
 import argparse
@@ -14,14 +14,14 @@ def main() -> None:
     """Trains, scores and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=RESULTS / "narrow_numbers", help="where the runs go")
+    parser.add_argument("--folder", type=Path, default=RESULTS / "bfloat16_accuracy", help="where the runs go")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     scores: dict[str, list[dict[str, float]]] = {"float32": [], "bfloat16": []}
     for seed in range(arguments.seeds):
         for precision, found in scores.items():
             found.append(score(train(folder / f"{precision}_{seed}", precision=precision, seed=seed)))
-    report("narrow_numbers", scores)
+    report("bfloat16_accuracy", scores)
 
 
 if __name__ == "__main__":
