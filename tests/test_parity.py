@@ -122,11 +122,11 @@ def test_discriminators(recording, domain):
     image = first_pair(recording)["AB".index(domain)]
     output = discriminator(image, training=True)
     values = {}
-    for name, judgement in (("local", output.local), ("global", output.global_)):
+    for name, patches in (("local", output.local), ("global", output.global_)):
         values |= {
-            f"{name}_logit": judgement.logits,
-            f"{name}_cam": judgement.cam_logits,
-            f"{name}_heatmap": judgement.heatmap,
+            f"{name}_logit": patches.logits,
+            f"{name}_cam": patches.cam_logits,
+            f"{name}_heatmap": patches.heatmap,
         }
     recording.check(f"disc_{domain}/", values)
     recording.check(

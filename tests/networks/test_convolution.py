@@ -1,16 +1,10 @@
-import inspect
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.networks import attention, convolution, discriminator, generator, normalization
-from ugatit_tf.networks.attention import CAM, AttentionConv2D
+from ugatit_tf.networks.attention import CAM
 from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, reflect_padding
-from ugatit_tf.networks.discriminator import Discriminator, PatchDiscriminator
-from ugatit_tf.networks.generator import AffineMLP, ConvNorm, Generator, ResidualBlock
-from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 from ugatit_tf.ops import spectral_norm
 
 # kernel, stride, pad, and what that makes: before, after
@@ -97,53 +91,3 @@ def test_spectral_conv_uses_the_normalized_kernel_and_the_plain_bias():
     perturb(layer)
     kernel = layer.kernel.numpy() / spectral_norm(tf.constant(layer.kernel.numpy()), tf.constant(layer.u.numpy()))[0]
     np.testing.assert_allclose(layer(images), convolve(images, kernel, layer.bias.numpy(), 1, (1, 1)), atol=1e-5)
-
-
-FEATURES = (None, 8, 8, 4)
-# Every layer of the package, with no argument at its default.
-LAYERS = {
-    ReflectConv2D: ({"filters": 3, "kernel_size": 4, "strides": 2, "padding": 1, "spectral_norm": True}, FEATURES),
-    UpsampleConv2D: ({"filters": 3}, FEATURES),
-    InstanceNorm: ({}, FEATURES),
-    AdaLIN: ({"smoothing": False}, FEATURES),
-    LIN: ({}, FEATURES),
-    CAM: ({"spectral_norm": True}, FEATURES),
-    AttentionConv2D: ({"filters": 3}, FEATURES),
-    ConvNorm: ({"filters": 4, "adaptive": True, "smoothing": False}, FEATURES),
-    ResidualBlock: ({"filters": 4, "adaptive": True, "smoothing": False}, FEATURES),
-    AffineMLP: ({"units": 3, "light": True}, FEATURES),
-    Generator: ({"ch": 2, "n_res": 1, "img_ch": 1, "light": True, "smoothing": False}, (None, 32, 32, 1)),
-    PatchDiscriminator: ({"ch": 2, "n_layers": 2, "spectral_norm": False}, (None, 32, 32, 3)),
-    Discriminator: ({"ch": 2, "n_dis": 4, "spectral_norm": False}, (None, 32, 32, 3)),
-}
-
-
-def test_the_table_of_layers_is_complete():
-    modules = (attention, convolution, discriminator, generator, normalization)
-    layers = {
-        value
-        for module in modules
-        for _, value in inspect.getmembers(module, inspect.isclass)
-        if issubclass(value, keras.layers.Layer) and value.__module__ == module.__name__
-    }
-    bases = {convolution.SpectralNormLayer, generator._FeatureLayer}
-    assert layers - bases == set(LAYERS)
-
-
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
-def test_a_layers_config_rebuilds_it(layer):
-    arguments, input_shape = LAYERS[layer]
-    common = inspect.signature(keras.layers.Layer).parameters
-    assert set(arguments) == set(inspect.signature(layer).parameters) - set(common) - {"kwargs"}
-    original = layer(**arguments, name="some_name")
-    config = original.get_config()
-    assert arguments.items() <= config.items()
-    assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(original)).get_config() == config
-
-    copy = layer.from_config(config)
-    original.build(input_shape)
-    copy.build(input_shape)
-    assert [(v.path, v.shape, v.trainable) for v in copy.variables] == [
-        (v.path, v.shape, v.trainable) for v in original.variables
-    ]
-    assert original.variables

@@ -31,10 +31,10 @@ def images(batch=1, height=32, width=32):
 )
 def test_output_sizes(n_dis, height, width, local, global_):
     output = built(n_dis=n_dis)(images(2, height, width))
-    for judgement, size in ((output.local, local), (output.global_, global_)):
-        assert judgement.logits.shape == (2, *size, 1)
-        assert judgement.cam_logits.shape == (2, 2)
-        assert judgement.heatmap.shape == (2, *size)
+    for patches, size in ((output.local, local), (output.global_, global_)):
+        assert patches.logits.shape == (2, *size, 1)
+        assert patches.cam_logits.shape == (2, 2)
+        assert patches.heatmap.shape == (2, *size)
 
 
 def test_all_logits_are_in_the_order_of_their_names():

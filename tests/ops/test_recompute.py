@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.networks.generator import Generator, ResidualBlock
-from ugatit_tf.ops.recompute import recomputed
+from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.residual import ResidualBlock
+from ugatit_tf.ops import recomputed
 
 
 @pytest.mark.parametrize("eager", [False, True])

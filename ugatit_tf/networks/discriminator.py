@@ -12,7 +12,7 @@ from ugatit_tf.ops import compute_dtype
 NEGATIVE_SLOPE = 0.2
 
 
-class Judgement(NamedTuple):
+class PatchOutput(NamedTuple):
     """What a patch discriminator returns.
 
     Attributes:
@@ -27,10 +27,10 @@ class Judgement(NamedTuple):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """The judgements of a domain's two patch discriminators: `local` sees small patches, `global_` large ones."""
+    """The outputs of a domain's two patch discriminators: `local` sees small patches, `global_` large ones."""
 
-    local: Judgement
-    global_: Judgement
+    local: PatchOutput
+    global_: PatchOutput
 
     @property
     def all_logits(self) -> tuple[KerasTensor, ...]:
@@ -50,7 +50,7 @@ class PatchDiscriminator(keras.Model):
         n_layers: number of convolutions with stride 2.
         spectral_norm: normalise every kernel but that of `conv_1x1`.
 
-    Input `[B, H, W, C]` in [-1, 1]; output a `Judgement` with h = H / 2**n_layers. With `training=True` the power
+    Input `[B, H, W, C]` in [-1, 1]; output a `PatchOutput` with h = H / 2**n_layers. With `training=True` the power
     iteration of spectral norm advances.
     """
 
@@ -81,13 +81,13 @@ class PatchDiscriminator(keras.Model):
         self.attention_conv.build(shape)
         self.to_logits.build(shape)
 
-    def call(self, inputs: KerasTensor, training: bool = False) -> Judgement:
+    def call(self, inputs: KerasTensor, training: bool = False) -> PatchOutput:
         x = inputs
         for conv in self.convs:
             x = ops.leaky_relu(conv(x, training=training), NEGATIVE_SLOPE)
         cam_logits, weights = self.cam(x, training=training)
         x = ops.leaky_relu(self.attention_conv(x, weights), NEGATIVE_SLOPE)
-        return Judgement(self.to_logits(x, training=training), cam_logits, ops.sum(x, axis=-1))
+        return PatchOutput(self.to_logits(x, training=training), cam_logits, ops.sum(x, axis=-1))
 
     def get_config(self) -> dict:
         return super().get_config() | {"ch": self.ch, "n_layers": self.n_layers, "spectral_norm": self.spectral_norm}
@@ -95,7 +95,7 @@ class PatchDiscriminator(keras.Model):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class Discriminator(keras.Model):
-    """Judges whether images belong to a domain.
+    """Tells real images of a domain from translations, patch by patch.
 
     Args:
         ch: channels of the first convolution.
@@ -107,7 +107,7 @@ class Discriminator(keras.Model):
     3 px; output a `DiscriminatorOutput`.
 
     Attributes:
-        precision: the number type in which convolutions multiply, "float32", "bfloat16" or "float16".
+        precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
     """
 
     precision = "float32"

@@ -1,15 +1,16 @@
 """The generator: encoder, CAM attention, and a decoder steered by AdaLIN (figure 2 of the paper)."""
 
-import math
 from typing import NamedTuple
 
 import keras
 from keras import KerasTensor, ops
 
+from ugatit_tf.networks.affine_mlp import AffineMLP
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
-from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D, kernel_initializer
-from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
-from ugatit_tf.ops import LargeDense, compute_dtype, recomputed
+from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D
+from ugatit_tf.networks.normalization import LIN, InstanceNorm
+from ugatit_tf.networks.residual import ResidualBlock
+from ugatit_tf.ops import compute_dtype, recomputed
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 
@@ -28,124 +29,6 @@ class Translation(NamedTuple):
     heatmap: KerasTensor
 
 
-class _FeatureLayer(keras.layers.Layer):
-    """Keeps the features' shape, `[B, H, W, filters]`; where `adaptive`, gamma and beta for AdaLIN are inputs too."""
-
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.adaptive = adaptive
-        self.smoothing = smoothing
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], self.filters)
-
-    def get_config(self) -> dict:
-        return super().get_config() | {
-            "filters": self.filters,
-            "adaptive": self.adaptive,
-            "smoothing": self.smoothing,
-        }
-
-
-@keras.saving.register_keras_serializable("ugatit_tf")
-class ConvNorm(_FeatureLayer):
-    """3x3 convolution, then instance norm, or AdaLIN where `adaptive`."""
-
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(filters, adaptive, smoothing, **kwargs)
-        self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
-        if adaptive:
-            self.norm = AdaLIN(smoothing, name="instance_layer_norm")
-        else:
-            self.norm = InstanceNorm(name="instance_norm")
-
-    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
-        self.conv.build(input_shape)
-        self.norm.build(self.conv.compute_output_shape(input_shape))
-
-    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
-        return self.norm(self.conv(inputs), *affine)
-
-
-@keras.saving.register_keras_serializable("ugatit_tf")
-class ResidualBlock(_FeatureLayer):
-    """conv, norm, ReLU, conv, norm, plus the input."""
-
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(filters, adaptive, smoothing, **kwargs)
-        self.res1 = ConvNorm(filters, adaptive, smoothing, name="res1")
-        self.res2 = ConvNorm(filters, adaptive, smoothing, name="res2")
-
-    def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
-        self.res1.build(input_shape)
-        self.res2.build(input_shape)
-
-    def call(self, inputs: KerasTensor, *affine: KerasTensor) -> KerasTensor:
-        return inputs + self.res2(ops.relu(self.res1(inputs, *affine)), *affine)
-
-
-@keras.saving.register_keras_serializable("ugatit_tf")
-class AffineMLP(keras.layers.Layer):
-    """Makes AdaLIN's gamma and beta, `[B, 1, 1, units]` each, out of the attended features `[B, H, W, C]`.
-
-    Args:
-        units: width of every Dense layer.
-        light: pool the features over H and W first, so that any image size will do; otherwise flatten them, which
-            ties the weights to one image size.
-    """
-
-    def __init__(self, units: int, light: bool, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.units = units
-        self.light = light
-        self.linear_0, self.linear_1, self.gamma, self.beta = (
-            dense(units, kernel_initializer=kernel_initializer(), name=name)
-            for name, dense in (
-                ("linear_0", keras.layers.Dense if light else LargeDense),
-                ("linear_1", keras.layers.Dense),
-                ("gamma", keras.layers.Dense),
-                ("beta", keras.layers.Dense),
-            )
-        )
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        batch, height, width, channels = input_shape
-        if self.light:
-            features = channels
-        elif height is None or width is None:
-            raise ValueError(
-                f"The full generator flattens its features: it needs a fixed image size, got {input_shape}."
-            )
-        else:
-            features = height * width * channels
-        self.linear_0.build((batch, features))
-        for layer in (self.linear_1, self.gamma, self.beta):
-            layer.build((batch, self.units))
-
-    def call(self, inputs: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        x = ops.mean(inputs, axis=(1, 2)) if self.light else self._flatten(inputs)
-        x = ops.relu(self.linear_0(x))
-        x = ops.relu(self.linear_1(x))
-        shape = (-1, 1, 1, self.units)
-        return ops.reshape(self.gamma(x), shape), ops.reshape(self.beta(x), shape)
-
-    def _flatten(self, inputs: KerasTensor) -> KerasTensor:
-        features = math.prod(inputs.shape[1:])
-        if features != self.linear_0.kernel.shape[0]:
-            raise ValueError(
-                f"The full generator was built for features of {self.linear_0.kernel.shape[0]} values in all, but an "
-                f"image of this size gives {features}; only the light one takes any size."
-            )
-        return ops.reshape(inputs, (-1, features))
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
-        return ((input_shape[0], 1, 1, self.units),) * 2
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"units": self.units, "light": self.light}
-
-
 @keras.saving.register_keras_serializable("ugatit_tf")
 class Generator(keras.Model):
     """Translates images into the other domain.
@@ -158,7 +41,7 @@ class Generator(keras.Model):
         smoothing: see `AdaLIN`.
 
     Attributes:
-        precision: the number type in which convolutions multiply, "float32", "bfloat16" or "float16".
+        precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
         recompute: whether residual blocks are computed again for the gradients, so that their features need no memory.
 
     Input `[B, H, W, img_ch]` in [-1, 1]; output a `Translation`.
