@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ugatit_tf.config import Config, deepest_n_dis
+from ugatit_tf.system import startup
 
 RESULTS = Path(__file__).parent / "results" / "step_time.json"
 LIGHT = {"light": True, "img_size": 256}
@@ -113,9 +114,8 @@ def measure(*, repeats: int = 5, steps: int = 1, **changes: Any) -> dict[str, fl
         **changes: of `Config`'s defaults.
     """
     start = time.perf_counter()
-    import main  # noqa: F401  it sets the allocator up
-
-    import tensorflow as tf  # isort: skip
+    startup.configure()
+    import tensorflow as tf
 
     from ugatit_tf.inference import Translator
     from ugatit_tf.runs import memory

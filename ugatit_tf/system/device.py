@@ -1,8 +1,10 @@
-"""The device that a run is on, and TensorFlow's settings for it."""
+"""The device that a command runs on, and TensorFlow's settings for it."""
 
 import os
 
 import tensorflow as tf
+
+from ugatit_tf.system import startup
 
 
 def prepare(*, deterministic: bool = False) -> str:
@@ -12,7 +14,7 @@ def prepare(*, deterministic: bool = False) -> str:
         deterministic: whether every operation has to give the same bits each time, for the rest of the process.
 
     Returns:
-        What the run is on, as a user would say it.
+        The device as the user is told it, and where to read more if it is not a GPU.
     """
     # Grappler would take longer over the training step's graph than it ever wins back: fusions that do not need it
     # (convolution and bias) happen all the same.
@@ -23,7 +25,8 @@ def prepare(*, deterministic: bool = False) -> str:
     if not gpus:
         # One operation at a time, each on all cores: as fast, and with fewer tensors in memory at once.
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        return f"CPU ({os.cpu_count()} cores); for a GPU see README.md"
+        why = "TensorFlow cannot use the GPU of this machine," if startup.expects_gpu() else "for a GPU"
+        return f"CPU ({os.cpu_count()} cores); {why} see docs/troubleshooting.md"
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return "GPU " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
