@@ -12,7 +12,7 @@ from absl import flags
 
 from ugatit_tf.checkpoints import choice
 from ugatit_tf.config import SMALLEST_N_DIS, Config, deepest_n_dis
-from ugatit_tf.errors import UsageError
+from ugatit_tf.errors import UsageError, reason
 from ugatit_tf.options import PhaseOptions, one_of
 
 Fields = dict[str, dataclasses.Field]
@@ -81,7 +81,7 @@ def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:
     try:
         rest = flag_values(_join_boolean_values(argv, fields))
     except (flags.Error, ValueError) as error:  # absl raises the latter for --nolight=true
-        raise UsageError(f"{_reason(error, fields)} (--help lists all flags)") from error
+        raise UsageError(f"{_in_words(error, fields)} (--help lists all flags)") from error
     name = flag_values.phase
     if name not in phases:
         raise UsageError(f"--phase {name}: must be {one_of(tuple(phases)).text}.")
@@ -144,9 +144,9 @@ def _flag_values(fields: Fields) -> flags.FlagValues:
     return values
 
 
-def _reason(error: Exception, fields: Fields) -> str:
-    """The message of absl as one line; of a value of the wrong type, in words instead of Python's."""
-    text = " ".join(str(error).split())
+def _in_words(error: Exception, fields: Fields) -> str:
+    """The message of absl; of a value of the wrong type, in words instead of Python's."""
+    text = reason(error)
     field = next((field for name, field in fields.items() if text.startswith(f"flag --{name}=")), None)
     if field is None:
         return text

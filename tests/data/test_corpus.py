@@ -13,8 +13,8 @@ import pytest
 from ugatit_tf.data import images, pipeline, sources
 from ugatit_tf.data.cache import ImageCache
 from ugatit_tf.data.sources import folder
+from ugatit_tf.errors import shown
 from ugatit_tf.reports import gallery
-from ugatit_tf.system.files import shown
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 

@@ -79,6 +79,14 @@ def test_a_file_that_cannot_be_run_is_told_in_one_line(exported):
     assert "\n" not in str(error.value)
 
 
+def test_a_crash_is_not_blamed_on_what_tensorflow_writes_at_its_start(tmp_path, monkeypatch):
+    program = tmp_path / "crash.py"
+    program.write_text("import os; os.write(2, b'no CUDA found'); os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(verify.fresh_process, "__file__", str(program))
+    with pytest.raises(RunError, match="could not run what was written: SIGKILL ended it$"):
+        check(tmp_path, None, "saved_model")
+
+
 def test_what_is_missing_fails(exported, _no_process):
     folder, generator = exported("keras")
     with pytest.raises(RunError, match="A2B gave no tflite"):

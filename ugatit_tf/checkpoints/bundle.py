@@ -10,8 +10,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ugatit_tf.checkpoints.folder import STATE_FILE, state_text, step_in_name
-from ugatit_tf.errors import RunError
-from ugatit_tf.system.files import reason, staged
+from ugatit_tf.errors import RunError, reason
+from ugatit_tf.system.files import staged
 
 Table = Mapping[str, keras.Variable]
 

@@ -13,9 +13,9 @@ import tensorflow as tf
 from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, state_text, step_in_name
 from ugatit_tf.checkpoints.variables import by_path
 from ugatit_tf.config import CONFIG_FILE, Config
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system import files
-from ugatit_tf.system.files import reason, staged, write_atomically
+from ugatit_tf.system.files import staged, write_atomically
 
 _log = logging.getLogger(__name__)
 

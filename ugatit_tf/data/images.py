@@ -9,8 +9,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from ugatit_tf.errors import RunError
-from ugatit_tf.system.files import shown, write_atomically
+from ugatit_tf.errors import RunError, reason, shown
+from ugatit_tf.system.files import write_atomically
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 KINDS = "JPEG, PNG, BMP, GIF, WebP or TIFF"  # the same, in words
@@ -164,7 +164,8 @@ def _decode(source: str | Path | BinaryIO, channels: int, name: str) -> Image.Im
             image.load()
             return _convert(_upright(image), channels)
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
-        raise UnreadableImageError(f"{shown(source if is_path else name)}: {_reason(error)}") from error
+        why = f"not a {KINDS} image" if isinstance(error, UnidentifiedImageError) else reason(error)
+        raise UnreadableImageError(f"{shown(source if is_path else name)}: {why}") from error
 
 
 def _resize(picture: Image.Image, size: int) -> Image.Image:
@@ -230,11 +231,3 @@ def to_picture(image: np.ndarray) -> Image.Image:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in _MODES or not image.size:
         raise ValueError(f"expected uint8 [H, W, 1, 3 or 4], not {image.dtype} {list(image.shape)}")
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-
-
-def _reason(error: Exception) -> str:
-    """The error's text as one line, without the path that an OSError repeats."""
-    if isinstance(error, UnidentifiedImageError):
-        return f"not a {KINDS} image"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())

@@ -1,6 +1,7 @@
 """Verification of an export: its files are run in a fresh process and compared with the live network."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.data import images
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.export import fresh_process, tflite
 from ugatit_tf.export.formats import KERAS_FILE
 from ugatit_tf.networks.generator import Generator
@@ -98,8 +99,11 @@ def _run_in_a_fresh_process(export: Path, pictures: Mapping[str, np.ndarray]) ->
             check=False,
         )
         if done.returncode or not results.exists():
-            reason = done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
-            raise RunError(f"The export's check failed: its fresh process could not run what was written: {reason}")
+            if done.returncode < 0:  # it may have written no more than TensorFlow's start-up messages
+                why = f"{signal.Signals(-done.returncode).name} ended it"
+            else:
+                why = done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
+            raise RunError(f"The export's check failed: its fresh process could not run what was written: {why}")
         with np.load(results) as arrays:
             return dict(arrays)
 
@@ -108,7 +112,7 @@ def _load_keras(path: Path) -> Generator:
     try:
         return keras.saving.load_model(path)
     except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
-        raise RunError(f"The export's check failed: {path} cannot be loaded: {' '.join(str(error).split())}") from error
+        raise RunError(f"The export's check failed: {path} cannot be loaded: {reason(error)}") from error
 
 
 def _run(generator: Generator, pictures: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops import cpu_kernels
 from ugatit_tf.system.files import stamp_all
@@ -94,7 +94,7 @@ def _from_keras(path: Path) -> Translator:
     try:
         generator = keras.saving.load_model(path)
     except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
-        raise RunError(f"{path} is damaged or not a Keras model: {_one_line(error)}") from error
+        raise RunError(f"{path} is damaged or not a Keras model: {reason(error)}") from error
     if not isinstance(generator, Generator):
         raise RunError(f"{path} holds a {type(generator).__name__}, not a generator of this project.")
     size = generator.get_build_config()["input_shape"][1]
@@ -107,7 +107,7 @@ def _from_saved_model(folder: Path) -> Translator:
         translate = loaded.signatures["translate"]
         _, size, _, channels = translate.structured_input_signature[1]["images"].shape
     except (tf.errors.OpError, OSError) as error:
-        raise RunError(f"{folder} is damaged or cannot be read: {_one_line(error)}") from error
+        raise RunError(f"{folder} is damaged or cannot be read: {reason(error)}") from error
     except (KeyError, AttributeError, ValueError) as error:
         raise RunError(f"{folder} is a SavedModel of another program: it does not have our `translate`.") from error
 
@@ -116,7 +116,3 @@ def _from_saved_model(folder: Path) -> Translator:
         return Translation(outputs["output"], outputs["cam_logits"], outputs["heatmap"])
 
     return Translator(generate, size, channels, stamp_all(folder))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,9 +13,9 @@ from ugatit_tf.data import crops, images, parallel
 from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.errors import RunError, UsageError, shown
 from ugatit_tf.inference import Translator
-from ugatit_tf.system.files import make_folder, overlap, shown, stamp
+from ugatit_tf.system.files import make_folder, overlap, stamp
 
 _BATCH_SIZE = 8
 _MARK = "ugatit_tf translate "  # begins the comment in every result

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ugatit_tf.config import Config
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.options import NOT_EMPTY, PhaseOptions, option, some_of, split_commas
 
 FORMATS = ("saved_model", "tflite", "keras")
@@ -38,7 +38,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.export import export
     from ugatit_tf.system import device
-    from ugatit_tf.system.files import reason, replace_folder
+    from ugatit_tf.system.files import replace_folder
 
     print(f"Device: {device.prepare()}")
     checkpoint = open_run(config)

@@ -12,9 +12,10 @@ from ugatit_tf.data import images
 from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import REPORT
 from ugatit_tf.data.preparation.survey import Picture
+from ugatit_tf.errors import shown
 from ugatit_tf.reports import comparison, gallery
 from ugatit_tf.reports.gallery import Item, Section
-from ugatit_tf.system.files import replace_folder, shown, write_atomically
+from ugatit_tf.system.files import replace_folder, write_atomically
 
 PAGE = "report.html"
 PICTURES = "report"  # the folder of the pictures that the page has beside the dataset's own

@@ -10,10 +10,10 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.image_set import ImageSet
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.runs import event_files
-from ugatit_tf.system.files import make_folder, reason
+from ugatit_tf.system.files import make_folder
 from ugatit_tf.training.ugatit import UGATIT
 
 _SAMPLES = 4

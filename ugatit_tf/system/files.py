@@ -9,14 +9,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 
 _TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
-
-
-def shown(path: str | Path) -> str:
-    r"""A path as one printable line: a line break in it becomes `\n`, a byte that is no text for instance `\udce9`."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
 def stamp(path: str | Path) -> list[int] | None:
@@ -32,14 +27,6 @@ def stamp_all(path: Path) -> str:
     """What changes when a file does, or one in a folder."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return f"{[(file.name, stamp(file)) for file in files]}"
-
-
-def reason(error: Exception) -> str:
-    """Why the system refused something, in its own words: of an OSError, or from within one of TensorFlow's errors."""
-    words = getattr(error, "strerror", None) or str(error)
-    if not isinstance(error, OSError):  # a place, the words, and the operation; perhaps more lines
-        words = re.sub(r"^.*; | \[Op:.*$", "", words.strip().partition("\n")[0])
-    return " ".join(words.split()) or type(error).__name__
 
 
 def overlap(one: Path, other: Path) -> bool:
@@ -95,7 +82,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {shown(path)}: {reason(error)}") from error
+        raise RunError(f"cannot write {path}: {reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

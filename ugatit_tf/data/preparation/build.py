@@ -14,8 +14,8 @@ from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import SPLITS, PreparedFolder
 from ugatit_tf.data.preparation.survey import UNREADABLE, Picture, Plan, Surveyor
 from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.system.files import overlap, shown
+from ugatit_tf.errors import RunError, UsageError, shown
+from ugatit_tf.system.files import overlap
 
 _LONGEST_STEM = 40  # characters, of up to four bytes each, in a name of up to 255
 

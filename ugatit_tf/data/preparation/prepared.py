@@ -12,8 +12,8 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import crops
 from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError
-from ugatit_tf.system.files import make_folder, shown, stamp, write_atomically
+from ugatit_tf.errors import RunError, shown
+from ugatit_tf.system.files import make_folder, stamp, write_atomically
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
 REPORT = "report.json"

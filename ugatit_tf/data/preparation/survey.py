@@ -15,7 +15,7 @@ from ugatit_tf.data.crops import Cropper
 from ugatit_tf.data.faces import Face
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.data.preparation import duplicates
-from ugatit_tf.system.files import shown
+from ugatit_tf.errors import reason, shown
 
 UNREADABLE, TOO_SMALL, NO_FACE = "unreadable", "too small", "no face"
 
@@ -142,7 +142,7 @@ class Surveyor:
         except UnreadableImageError as error:
             return Picture(path, UNREADABLE, str(error).removeprefix(f"{shown(path)}: "))
         except OSError as error:
-            return Picture(path, UNREADABLE, error.strerror or str(error))
+            return Picture(path, UNREADABLE, reason(error))
         height, width = pixels.shape[:2]
         picture = Picture(path, digest=digest, width=width, height=height)
         if min(height, width) < recipe.min_size:

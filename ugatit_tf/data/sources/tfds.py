@@ -17,7 +17,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import images
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.data.sources.tfrecords import Part, Records
-from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.errors import RunError, UsageError, reason
 
 if TYPE_CHECKING:  # importing it takes seconds, and most runs do without it
     import tensorflow_datasets as tfds
@@ -78,13 +78,13 @@ def _prepared(name: str, data_dir: str) -> "tfds.core.DatasetBuilder":
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except Exception as error:  # TFDS raises nearly anything
-        raise RunError(f"{PREFIX}{name} cannot be opened: {_alternatives(name) or _line(error)}.") from error
+        raise RunError(f"{PREFIX}{name} cannot be opened: {_alternatives(name) or _short(error)}.") from error
     if not builder.data_path.exists():
         _require_network(builder)
         try:
             builder.download_and_prepare()
         except Exception as error:
-            raise RunError(f"{PREFIX}{name} cannot be prepared in {builder.data_dir}: {_line(error)}.") from error
+            raise RunError(f"{PREFIX}{name} cannot be prepared in {builder.data_dir}: {_short(error)}.") from error
     return builder
 
 
@@ -184,7 +184,7 @@ def _encoded(records: Any, index: int, feature: str, name: str) -> io.BytesIO:
         example = tf.train.Example.FromString(records[index])
         (data,) = example.features.feature[feature].bytes_list.value
     except Exception as error:  # a file that is gone or damaged; each format has errors of its own
-        raise images.UnreadableImageError(f"{name}: {_line(error)}") from error
+        raise images.UnreadableImageError(f"{name}: {_short(error)}") from error
     return io.BytesIO(data)
 
 
@@ -197,5 +197,5 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "") or "none"
 
 
-def _line(error: Exception) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:_LONGEST].rstrip(".")
+def _short(error: Exception) -> str:
+    return reason(error)[:_LONGEST].rstrip(".")
