@@ -25,7 +25,7 @@ _TABLE = "{:<9} {:<9} {:>10} {:>10} {:>9} {:>9}"
 
 
 class Measurement(NamedTuple):
-    """A TFLite file against the live network: bytes, uint8 levels off, and milliseconds an image here."""
+    """A TFLite file compared with the live network: bytes, uint8 levels off, and milliseconds an image here."""
 
     direction: str
     name: str

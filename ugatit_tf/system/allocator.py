@@ -1,4 +1,4 @@
-"""Settings of glibc's allocator, which TensorFlow takes its tensors' memory from; nothing happens with another one."""
+"""Settings of glibc's malloc, which TensorFlow's tensors get their memory from; without effect on another malloc."""
 
 import ctypes
 import sys
@@ -8,15 +8,15 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _MOST = 2**31 - 1
 
 
-def one_region() -> None:
-    """Has one region for all threads, so that less lies idle; to be called before there are any."""
+def use_one_arena() -> None:
+    """Lets all threads share one arena, so that less memory lies idle; to be called before there are threads."""
     _set(_ARENA_MAX, 1)
 
 
 def keep_freed() -> None:
-    """Keeps large tensors' memory for the next ones: to get it anew takes the system about as long as to fill it.
+    """Keeps the memory of freed large tensors for the next ones: mapping pages anew takes as long as filling them.
 
-    A process may then take more than it needs at once.
+    The process may then hold more than it needs at any one time.
     """
     _set(_MMAP_MAX, 0)
     _set(_TRIM_THRESHOLD, _MOST)

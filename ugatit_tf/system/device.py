@@ -33,5 +33,5 @@ def prepare(*, deterministic: bool = False) -> str:
 
 
 def for_batches() -> str | None:
-    """The device that batches are put on ahead of time; None for the host's memory."""
+    """The device to prefetch batches to; None for the host's memory."""
     return "/GPU:0" if tf.config.list_physical_devices("GPU") else None

@@ -1,4 +1,4 @@
-"""Making folders, and writing files so that a reader never meets half of one."""
+"""Folders, and atomic writes: a reader never meets half a file."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ _TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
 
 
 def stamp(path: str | Path) -> list[int] | None:
-    """What changes when a file does: its size and time; None where it cannot be asked."""
+    """A file's size and time of change, which tell whether it is still the same; None where it cannot be read."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -24,13 +24,13 @@ def stamp(path: str | Path) -> list[int] | None:
 
 
 def stamp_all(path: Path) -> str:
-    """What changes when a file does, or one in a folder."""
+    """The names and stamps of a file, or of all files in a folder, as one text."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return f"{[(file.name, stamp(file)) for file in files]}"
 
 
 def overlap(one: Path, other: Path) -> bool:
-    """Whether two paths are of the same place, or one is inside the other, links followed."""
+    """Whether two paths are the same place, or one is inside the other; links are followed."""
     one, other = one.resolve(), other.resolve()
     return one.is_relative_to(other) or other.is_relative_to(one)
 
@@ -48,7 +48,7 @@ def make_folder(path: Path) -> None:
 
 
 def clear_leftovers(folder: Path, *patterns: str) -> None:
-    """Deletes what a killed write has left in a folder that no other process writes to now.
+    """Deletes the temporary files that a killed write left in a folder that no other process writes to now.
 
     Args:
         folder: to look in; it need not be there.
@@ -65,7 +65,7 @@ def clear_leftovers(folder: Path, *patterns: str) -> None:
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
-    """Writes a file, whole or not at all: a failed write leaves an older file of that name as it was.
+    """Writes a file completely or not at all: a failed write leaves an older file of that name as it was.
 
     Args:
         path: Where to; the folder exists.
@@ -90,7 +90,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Writes a folder, whole or not at all: a context that gives the folder to write to.
+    """Writes a folder completely or not at all: a context that gives the folder to write to.
 
     Args:
         path: Where to; the folders above it are made.

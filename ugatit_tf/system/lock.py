@@ -1,4 +1,4 @@
-"""One writer at a time in a run's checkpoint folder."""
+"""A lock on a run's checkpoint folder: one writer at a time."""
 
 import contextlib
 import datetime
@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """A context in which no other process holds the folder.
+    """A context in which no other process holds the folder's lock.
 
-    The system keeps the lock and lets go of it however this process ends; the file alone means nothing. Where the file
-    system knows no locks, a warning in the log has to do.
+    The system releases the lock however this process ends; the file alone means nothing. Where the file system knows
+    no locks, a warning is logged instead.
 
     Args:
         folder: made if need be, and gone again if nothing was written to it.

@@ -1,4 +1,4 @@
-"""Leaving on request: the step is finished and saved first."""
+"""Ctrl-C and SIGTERM as a request to stop, which a training follows once its step is finished and saved."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _EXIT_CODE_INTERRUPTED = 130  # what shells report for a program that Ctrl-C end
 
 
 class StopRequest:
-    """A context in which Ctrl-C and SIGTERM are taken as a request to leave; a second Ctrl-C leaves at once.
+    """A context in which Ctrl-C and SIGTERM are taken as a request to stop; a second Ctrl-C ends the process at once.
 
     Python runs signal handlers between bytecodes, which a training step in C++ can hold up for many seconds. So a
     thread listens to the interpreter's wake-up descriptor, which is written to the moment a signal comes.
@@ -25,7 +25,7 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether to leave after this step."""
+        """Whether to stop after this step."""
         return self._event.is_set()
 
     def __enter__(self) -> Self:
