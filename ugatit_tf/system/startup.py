@@ -1,4 +1,4 @@
-"""What a process needs set up before TensorFlow is loaded: where its messages go, and where its memory comes from."""
+"""What a command sets up before TensorFlow is loaded: which messages show, and where memory comes from."""
 
 import functools
 import importlib.machinery
@@ -59,7 +59,7 @@ class _QuietTensorFlow(MetaPathFinder):
 def _load_quietly(load: Callable[[ModuleType], None], tensorflow: ModuleType) -> None:
     """Loads TensorFlow and lets it look for devices; what it writes to stderr meanwhile shows only if that fails.
 
-    It writes before any of its settings count, and of a missing GPU as of an error. Another process holds the text, so
+    It writes before any of its settings count, and calls a missing GPU an error. Another process holds the text, so
     that it shows as well when this one crashes: on a processor that lacks an instruction, for instance.
     """
     stderr = os.dup(2)
