@@ -13,7 +13,8 @@ _HEAD = """\
 
 Names and defaults are the reference's, so its commands work unchanged. Booleans may be given as `--light True`,
 `--light=true`, `--light` or `--nolight`. A phase refuses the flags that only another takes. `--help` prints this page's
-tables, `--phase NAME --help` what that phase takes.
+tables, `--phase NAME --help` what that phase takes. `--run` stands for the flags that a run was trained with:
+[results](results.md#which-run-is-meant) tells more.
 
 | flag | default | values | what it is |
 | --- | --- | --- | --- |
@@ -31,22 +32,22 @@ def page() -> str:
     table = phases.table()
     names = ", ".join(f"`{name}`" for name in table)
     parts = [_HEAD.format(phase=flags.DEFAULT_PHASE, phases=names, presets=", ".join(f"`{n}`" for n in flags.PRESETS))]
-    parts.append("\nPresets set:\n\n")
+    parts.append("\n## What presets set\n\n")
     parts += [f"- `{name}`: {', '.join(_set(values))}\n" for name, values in flags.PRESETS.items()]
-    parts.append("\n# What one phase takes\n")
+    parts.append("\n## What one phase takes\n")
     for name, phase in table.items():
         summary = flags.summary(phase)
-        parts.append(f"\n## `--phase {name}`\n\n{summary[0].upper()}{summary[1:]}\n")
+        parts.append(f"\n### `--phase {name}`\n\n{summary[0].upper()}{summary[1:]}\n")
         if fields := dataclasses.fields(phase.Options):
             parts.append(f"\n{_rows(fields)}")
         if phase.Options.of_config is not None:
             shared = ", ".join(f"`--{field}`" for field in sorted(phase.Options.of_config))
             parts.append(f"\nOf the flags below it takes {shared}.\n")
     parts.append(
-        "\n# What a run is\n\nThe other phases take all of these. They are saved in the run's `config.json`.\n"
+        "\n## What a run is\n\nThe other phases take all of these. They are saved in the run's `config.json`.\n"
     )
     for heading, fields in flags.grouped(flags.taken_by(table["train"].Options)).items():
-        parts.append(f"\n## {heading}\n\n{_rows(fields)}")
+        parts.append(f"\n### {heading}\n\n{_rows(fields)}")
     return "".join(parts)
 
 

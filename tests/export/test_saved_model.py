@@ -136,12 +136,10 @@ def test_the_example_translates_a_file(export, tmp_path):
     assert Image.open(tmp_path / "result.png").size == (32, 32)
 
 
-def test_the_readmes_rest_request_fits(export):
+def test_the_documented_rest_request_fits(export):
     """What TensorFlow Serving does with it: decodes {"b64": ...}, feeds the batch, and encodes what ends in _bytes."""
-    text = (ROOT / "README.md").read_text()
-    assert json.loads(text.partition('{"instances"')[1] + text.partition('{"instances"')[2].partition("\n")[0]) == {
-        "instances": [{"image_bytes": {"b64": "/9j/4AAQ..."}}]
-    }
+    request = (ROOT / "docs" / "export.md").read_text().partition("```json\n")[2].partition("```")[0]
+    assert json.loads(request) == {"instances": [{"image_bytes": {"b64": "/9j/4AAQ..."}}]}
     path, _ = export()
     signature = tf.saved_model.load(str(path)).signatures["serving_default"]
     assert set(signature.structured_input_signature[1]) == set(signature.structured_outputs) == {"image_bytes"}

@@ -49,7 +49,7 @@ def test_an_estimate_is_near_what_was_measured(values, measured):
 
 def test_an_estimate_takes_no_memory():
     before = psutil.Process().memory_info().rss
-    assert memory.estimate(Config()).weights == pytest.approx(4 * 671e6, rel=1e-3)  # README's number
+    assert memory.estimate(Config()).weights == pytest.approx(4 * 671e6, rel=1e-3)  # the number in docs/training.md
     assert psutil.Process().memory_info().rss - before < 3e8
 
 
