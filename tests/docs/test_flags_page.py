@@ -1,7 +1,7 @@
 import runpy
 from pathlib import Path
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_of_flags_is_what_the_code_says():

@@ -1,0 +1,156 @@
+"""What README and docs show as code works: Python as it stands, commands on a tiny run, the rest as far as it can."""
+
+import importlib.util
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ugatit_tf import flags, phases
+from ugatit_tf.config import Config
+from ugatit_tf.data import demo, images
+from ugatit_tf.export import formats
+from ugatit_tf.phases import status
+
+ROOT = Path(__file__).parents[2]
+LANGUAGES = {"bash", "bibtex", "json", "python", "text"}
+MINE = Config(dataset="mine", light=True)  # the run that the pages are about
+SMALL = {"ch": 2, "img_size": 96}  # what else that run is here: its folder's name does not tell
+BRIEF = "--light True --ch 2 --n_res 1 --n_dis 4 --img_size 32 --epoch 1 --iteration 2 --print_freq 2"
+
+
+def parsed(words):
+    """The phase that a command's flags ask for, and what it is given; None for `--help`."""
+    try:
+        return flags.parse(["main.py", *words], phases.table())
+    except SystemExit as stop:
+        assert stop.code == 0
+        return None
+
+
+def flags_of(words):
+    """The arguments of a command that is this program; None for another's."""
+    for program in (["python", "main.py"], ["python", "-m", "ugatit_tf"], ["ugatit"]):
+        if words[: len(program)] == program:
+            return words[len(program) :]
+    return None
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory, save_generators):
+    """A folder with what the pages suppose to be there: pictures, their dataset, a run on it, its export."""
+    folder = tmp_path_factory.mktemp("world")
+    for name, split in (("photos", "trainA"), ("drawings", "trainB")):
+        (folder / name).mkdir()
+        for index in range(6):
+            Image.fromarray(demo.draw(split, index, 144)).save(folder / name / f"{index}.png")
+    for name in ("me.jpg", "photo.jpg"):
+        Image.fromarray(demo.draw("testA", 0, 160)).save(folder / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        asked = parsed(["--phase", "prepare", "--input_A", "photos", "--input_B", "drawings", "--dataset", "mine"])
+        asked.phase.run(asked.config, asked.options)
+        generator = save_generators(Config(dataset="mine", light=True, **SMALL))["A2B"]
+    target = folder / "export" / "<model_dir>" / "A2B"
+    target.mkdir(parents=True)
+    for name in ("saved_model", "keras"):
+        formats.get(name).write(formats.Source(generator, SMALL["img_size"], np.empty(0)), target)
+    return folder
+
+
+@pytest.fixture
+def here(world, tmp_path, monkeypatch):
+    """A copy of that folder to work in."""
+    shutil.copytree(world, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def test_a_block_says_its_language(block):
+    assert block.kind in LANGUAGES
+
+
+def test_python_runs(python_block, here):
+    (here / "checkpoint" / MINE.model_dir).rename(here / "checkpoint" / "<model_dir>")
+    side = SMALL["img_size"]
+    photos, drawings = (np.stack([demo.draw(split, index, 64) for index in range(6)]) for split in ("trainA", "trainB"))
+    names = {
+        "images": np.stack([demo.draw("testA", index, 50)[:40] for index in range(2)]),
+        "floats": images.to_float(np.stack([demo.draw("testA", 0, side)])),
+        "jpeg": (here / "photo.jpg").read_bytes(),
+        "photos": tf.data.Dataset.from_tensor_slices(images.to_float(photos)),
+        "drawings": tf.data.Dataset.from_tensor_slices(images.to_float(drawings)),
+        "photo_batch": images.to_float(photos[:2]),
+    }
+    exec(compile(python_block.text, str(python_block), "exec"), names)
+    if "outputs" in names:
+        assert (np.asarray(names["outputs"]).dtype, np.shape(names["outputs"])) == (np.uint8, (2, side, side, 3))
+
+
+def test_json_parses(json_block):
+    json.loads(json_block.text)
+
+
+def test_the_shell_can_read(bash_block):
+    done = subprocess.run(["bash", "-n"], input=bash_block.text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_is_one(command, here):
+    del here
+    words = shlex.split(command.text, comments=True)
+    own = flags_of(words)
+    if own is not None:
+        parsed(own)
+        return
+    match Path(words[0]).name, *words[1:]:
+        case "python", "-m", module:
+            assert importlib.util.find_spec(module)
+        case "python", script, *_:
+            assert (ROOT / script).is_file()
+        case "make", target:
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        case "pip", "install", "-r", requirements:
+            assert (ROOT / requirements).is_file()
+        case "pip", "install", ".":
+            assert (ROOT / "pyproject.toml").is_file()
+        case "pytest", path, *_:
+            assert (ROOT / path).is_file()
+        case ("pip", "install", "tensorflow[and-cuda]") | ("docker", "run", *_) | ("tensorboard", "--logdir", "logs"):
+            pass  # as their own manuals have them
+        case _:
+            pytest.fail("no command that is known here")
+
+
+def test_a_command_runs(run, here, capsys):
+    command = parsed(flags_of(shlex.split(run.text, comments=True)))
+    before = stamps(here)
+    command.phase.run(command.config, command.options)
+    assert capsys.readouterr().out
+    assert (stamps(here) != before) == (command.phase is not status)  # which alone writes nothing
+
+
+def stamps(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_lead_from_two_folders_of_pictures_to_a_translation(world, tmp_path):
+    for name in ("photos", "drawings", "me.jpg"):
+        (tmp_path / name).symlink_to(world / name)
+    (tmp_path / "main.py").symlink_to(ROOT / "main.py")
+    section = (ROOT / "README.md").read_text().partition("## Your own pictures")[2]
+    script = section.partition("```bash\n")[2].partition("```")[0]
+    assert script.count("\n") == 4
+    script = re.sub(r"(--phase train .*)", rf"\1 {BRIEF}", script).replace("python ", f"{shlex.quote(sys.executable)} ")
+    subprocess.run(["bash", "-e"], input=script, cwd=tmp_path, text=True, check=True)
+    assert Image.open(tmp_path / "out" / "A2B" / "me.png").size == (32, 32)
+    assert list(tmp_path.glob("results/*/index.html"))
