@@ -44,7 +44,7 @@ def tiny_config(tmp_path):
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def scrambled_generator():
     """Builds a generator with weights under which every part of it shows in the output."""
     from ugatit_tf.training.networks import build_generator
@@ -59,7 +59,7 @@ def scrambled_generator():
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def save_generators(scrambled_generator):
     """Writes a run's checkpoint of step 7, which holds generators alone, and their averages where the run has them.
 

@@ -94,4 +94,4 @@ PARAMETERS = {
 def pytest_generate_tests(metafunc):
     for name, find in PARAMETERS.items():
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, [*find()], ids=str)
+            metafunc.parametrize(name, [*find()], ids=lambda value: str(value).removeprefix(f"{ROOT}/"))

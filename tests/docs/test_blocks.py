@@ -9,21 +9,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from ugatit_tf import flags, phases
+from ugatit_tf.checkpoints.folder import RunFolder
+from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
 from ugatit_tf.export import formats
 from ugatit_tf.phases import status
+from ugatit_tf.training.networks import build_generator
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = {"bash", "bibtex", "json", "python", "text"}
-MINE = Config(dataset="mine", light=True)  # the run that the pages are about
-SMALL = {"ch": 2, "img_size": 96}  # what else that run is here: its folder's name does not tell
+MINE = Config(dataset="mine", light=True, ch=2, img_size=96)  # the run of the pages; its name does not tell the sizes
 BRIEF = "--light True --ch 2 --n_res 1 --n_dis 4 --img_size 32 --epoch 1 --iteration 2 --print_freq 2"
 
 
@@ -45,7 +48,7 @@ def flags_of(words):
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory, save_generators):
+def world(tmp_path_factory):
     """A folder with what the pages suppose to be there: pictures, their dataset, a run on it, its export."""
     folder = tmp_path_factory.mktemp("world")
     for name, split in (("photos", "trainA"), ("drawings", "trainB")):
@@ -58,11 +61,14 @@ def world(tmp_path_factory, save_generators):
         patch.chdir(folder)
         asked = parsed(["--phase", "prepare", "--input_A", "photos", "--input_B", "drawings", "--dataset", "mine"])
         asked.phase.run(asked.config, asked.options)
-        generator = save_generators(Config(dataset="mine", light=True, **SMALL))["A2B"]
+        keras.utils.set_random_seed(0)
+        generators = [build_generator(MINE, domain) for domain in "AB"]
+        RunFolder(MINE.run_checkpoint_dir).save_config(MINE)
+        CheckpointWriter([v for generator in generators for v in generator.variables], MINE).save(7)
     target = folder / "export" / "<model_dir>" / "A2B"
     target.mkdir(parents=True)
     for name in ("saved_model", "keras"):
-        formats.get(name).write(formats.Source(generator, SMALL["img_size"], np.empty(0)), target)
+        formats.get(name).write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
     return folder
 
 
@@ -80,7 +86,7 @@ def test_a_block_says_its_language(block):
 
 def test_python_runs(python_block, here):
     (here / "checkpoint" / MINE.model_dir).rename(here / "checkpoint" / "<model_dir>")
-    side = SMALL["img_size"]
+    side = MINE.img_size
     photos, drawings = (np.stack([demo.draw(split, index, 64) for index in range(6)]) for split in ("trainA", "trainB"))
     names = {
         "images": np.stack([demo.draw("testA", index, 50)[:40] for index in range(2)]),
