@@ -1,6 +1,7 @@
-"""Which way imports go: a room imports itself and the rooms of lower levels, never one beside it or above it."""
+"""Import levels: a room imports itself and the rooms of lower levels, never one beside it or above it; and sizes."""
 
 import ast
+import collections
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ LEVELS = [
     {"__main__", PACKAGE},
     {"main"},
 ]
+MAX_LINES, MAX_MODULES = 250, 14
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 
@@ -54,6 +56,13 @@ def violations(module, imports):
 
 
 FILES = {module_name(path): path for path in [ROOT / "main.py", *sorted((ROOT / PACKAGE).rglob("*.py"))]}
+
+
+def test_files_and_rooms_are_of_a_size_to_read():
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in FILES.items()}
+    assert {module: length for module, length in lengths.items() if length > MAX_LINES} == {}
+    modules = collections.Counter(path.parent for path in FILES.values() if path.name != "__init__.py")
+    assert {folder.name: count for folder, count in modules.items() if count > MAX_MODULES} == {}
 
 
 @pytest.mark.parametrize("module", FILES)
