@@ -1,6 +1,6 @@
 """Numerics: operations that plain ones could replace, at more time or memory.
 
-Other rooms import from here alone: they ask for a convolution, and name neither its form nor the dtype it computes in.
+Other rooms import from here alone: they ask for a convolution, and neither choose its form nor cast.
 """
 
 from ugatit_tf.ops.convolution import conv2d, upsample_conv2d

@@ -79,7 +79,7 @@ def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
 
 
 def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
-    """Pads by reflection and convolves; of the inputs' dtype, which is the kernel's."""
+    """Pads by reflection and convolves, in the dtype of inputs and kernel."""
     if uses_cpu_kernels() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
     if padding != (0, 0):
