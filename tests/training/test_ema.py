@@ -125,7 +125,7 @@ def test_averages_come_back_from_a_checkpoint(tiny_config, models):
     saved = values(model.state)
     for variable in model.state:
         variable.assign(tf.zeros_like(variable.value))
-    Checkpoint(prefix, Config()).restore(model.state, whole=True)
+    Checkpoint(prefix, Config()).restore(model.state, strict=True)
     np.testing.assert_equal(values(model.state), saved)
 
 
@@ -133,13 +133,13 @@ def test_averages_count_as_the_rest_of_a_checkpoint(tiny_config, models):
     model, plain = models
     prefix = CheckpointWriter(model.state, tiny_config).save(1)
     with pytest.raises(RunError, match=r"100 variables that this network lacks; one is variables/ema_generator_A"):
-        Checkpoint(prefix, Config()).restore(plain.state, whole=True)
+        Checkpoint(prefix, Config()).restore(plain.state, strict=True)
     averages = variables.averages(Bundle(prefix).shapes)
     assert averages == {variables.key(variable.path) for variable in model.average_variables}
-    Checkpoint(prefix, Config()).restore(plain.state, whole=True, others=averages)
+    Checkpoint(prefix, Config()).restore(plain.state, strict=True, others=averages)
     np.testing.assert_equal(values(plain.generator_variables), values(model.generator_variables))
 
     prefix = CheckpointWriter(plain.state, tiny_config).save(2)
     assert variables.averages(Bundle(prefix).shapes) == set()
     with pytest.raises(RunError, match="does not fit this network"):
-        Checkpoint(prefix, Config()).restore(model.state, whole=True)
+        Checkpoint(prefix, Config()).restore(model.state, strict=True)
