@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -58,6 +59,7 @@ def split_commas(value: str) -> list[str]:
 POSITIVE = Constraint("more than 0", lambda value: value > 0)
 SHARE = Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1)
 NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
+_THREADS = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}")
 _BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
 _TEXT = Constraint("any text", lambda _: True)
 
@@ -122,6 +124,15 @@ class PhaseOptions(OptionSet):
         """
         del config
         self.validate_values()
+
+
+def threads_option() -> Any:
+    """The field of phases whose time is that of a network's operations."""
+    return option(
+        "",
+        "operations at a time x cores for each; unset: what is fastest for the phase and fits into memory",
+        Constraint("such as 2x1", lambda value: not value or bool(_THREADS.fullmatch(value))),
+    )
 
 
 def image_format() -> Any:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs import memory
+from ugatit_tf.system import device
 from ugatit_tf.training.ugatit import UGATIT
 
 LIGHT = Config(light=True)
@@ -45,6 +46,26 @@ def test_weights_are_those_of_the_networks(tiny_config):
 def test_an_estimate_is_near_what_was_measured(values, measured):
     estimate = memory.estimate(dataclasses.replace(LIGHT, **values))
     assert estimate.total / 1e9 == pytest.approx(measured, rel=0.25)
+
+
+@pytest.mark.parametrize(("values", "measured"), [({"ch": 32, "img_size": 128}, 1.43), ({"ch": 64}, 5.70)])
+def test_an_estimate_counts_what_two_operations_at_a_time_need(values, measured):
+    estimate = memory.estimate(dataclasses.replace(LIGHT, **values), device.Threads(2, 1))
+    assert estimate.total / 1e9 == pytest.approx(measured, rel=0.25)
+
+
+def test_a_training_runs_two_operations_at_a_time_where_there_is_memory_for_it(room, monkeypatch):
+    monkeypatch.setattr(device, "two_operations", lambda: device.Threads(2, 4))
+    alone, beside = memory.estimate(LIGHT).total / 1e9, memory.estimate(LIGHT, device.Threads(2, 4)).total / 1e9
+    room(beside + 0.1)
+    assert memory.threads(LIGHT) == (2, 4)
+    assert memory.report(LIGHT, memory.threads(LIGHT)).startswith(f"Memory: about {beside:.1f} GB")
+    room((alone + beside) / 2)
+    assert memory.threads(LIGHT) is None
+    room(100)
+    assert memory.threads(dataclasses.replace(LIGHT, deterministic=True)) is None
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    assert memory.threads(LIGHT) is None
 
 
 def test_an_estimate_takes_no_memory():

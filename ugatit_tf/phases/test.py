@@ -7,14 +7,16 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.options import PhaseOptions
+from ugatit_tf.options import PhaseOptions, threads_option
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Nothing of its own."""
+    """How it is computed."""
 
     needs_run = True
+
+    threads: str = threads_option()
 
 
 def run(config: Config, options: Options) -> None:
@@ -32,8 +34,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
-    del options
-    print(f"Device: {device.prepare()}")
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")
     checkpoint = open_run(config)
     test_sets = dict(zip("AB", sources.open_splits(config, ("testA", "testB"), one_will_do=True), strict=True))
     print(f"Translating with {checkpoint}")

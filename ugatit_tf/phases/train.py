@@ -5,14 +5,16 @@ import functools
 from pathlib import Path
 
 from ugatit_tf.config import ARCHITECTURE, Config
-from ugatit_tf.options import PhaseOptions
+from ugatit_tf.options import PhaseOptions, threads_option
 
 _SPLITS = ("trainA", "trainB")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Nothing of its own: all that it takes makes up the run."""
+    """How it is computed: all else that it takes makes up the run."""
+
+    threads: str = threads_option()
 
 
 def run(config: Config, options: Options) -> None:
@@ -24,14 +26,13 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.checkpoints import writer
     from ugatit_tf.system import files, lock
 
-    del options
     with lock.hold(config.run_checkpoint_dir):
         writer.clear_leftovers(config.run_checkpoint_dir)
         files.clear_leftovers(Path(config.sample_dir) / config.model_dir)
-        _run(config)
+        _run(config, options)
 
 
-def _run(config: Config) -> None:
+def _run(config: Config, options: Options) -> None:
     import keras
 
     from ugatit_tf.checkpoints.checkpoint import find_newest
@@ -44,7 +45,9 @@ def _run(config: Config) -> None:
     from ugatit_tf.system import device
     from ugatit_tf.training.ugatit import UGATIT
 
-    print(f"Device: {device.prepare(deterministic=config.deterministic)}")  # before a face detector runs on it
+    threads = device.Threads.parse(options.threads) or memory.threads(config)
+    # Before a face detector runs on it.
+    print(f"Device: {device.prepare(threads, deterministic=config.deterministic)}")
     image_sets = sources.open_splits(config, _SPLITS)
     saved = RunFolder(config.run_checkpoint_dir).config()
     checkpoint, damaged = find_newest(config, fixed=ARCHITECTURE | resume.DATA_ORDER)
@@ -52,8 +55,8 @@ def _run(config: Config) -> None:
     for image_set in image_sets:
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
-    print(memory.report(config))
-    memory.keep_freed_if_ample(config)
+    print(memory.report(config, threads))
+    memory.keep_freed_if_ample(config, threads)
 
     counts = dict(zip(_SPLITS, map(len, image_sets), strict=True))
     keras.utils.set_random_seed(config.seed)

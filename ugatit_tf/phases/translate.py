@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
-from ugatit_tf.options import PhaseOptions, check_image_format, image_format, option, unset_or_one_of
+from ugatit_tf.options import PhaseOptions, check_image_format, image_format, option, threads_option, unset_or_one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Options(PhaseOptions):
     paste_back: bool = option(False, "put results back into their pictures")
     image_format: str = image_format()
     overwrite: bool = option(False, "replace what is there already")
+    threads: str = threads_option()
 
     @property
     def needs_run(self) -> bool:
@@ -57,7 +58,7 @@ def run(config: Config, options: Options) -> None:
     )
     root, paths = pictures.find(Path(options.input), output.folder)
     crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
-    print(f"Device: {device.prepare()}")  # before a face detector runs on it
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")  # before a face detector runs on it
     allocator.keep_freed()
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:

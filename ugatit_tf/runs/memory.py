@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
 from ugatit_tf.errors import RunError
-from ugatit_tf.system import allocator
+from ugatit_tf.system import allocator, device
 from ugatit_tf.training.losses import gan_loss
 from ugatit_tf.training.networks import build_discriminator, build_generator
 
@@ -27,6 +27,7 @@ _V2_FILES = ("memory.max", "memory.current")
 _GRAPH = 500_000_000  # bytes that the step's graph and TensorFlow's threads take
 _KEPT_OF_FEATURES = 1.9  # copies of each feature map that wait for the backward pass
 _KEPT_WITH_RECOMPUTE = 1.5
+_KEPT_BESIDE = 1.2  # more of them where the two directions run beside each other
 _COPIES_OF_DISCRIMINATORS = 0.8  # of the kernels, beside their gradients
 _COPIES_FOR_PENALTY = 2.3  # likewise, where gradients have gradients
 _WORTHWHILE = 0.97  # of what is needed now
@@ -57,8 +58,13 @@ class Estimate(NamedTuple):
         return f"{_gb(self.total)} ({parts})"
 
 
-def estimate(config: Config) -> Estimate:
-    """What a training with this configuration takes, beyond TensorFlow itself; builds no weights, takes no memory."""
+def estimate(config: Config, threads: device.Threads | None = None) -> Estimate:
+    """What a training takes, beyond TensorFlow itself; builds no weights, takes no memory.
+
+    Args:
+        config: of the training.
+        threads: that it is to run with; None: one operation at a time.
+    """
     generators, discriminators = _weights(build_generator, config), _weights(build_discriminator, config)
     trained = generators + discriminators
     weights = trained + generators * (config.ema > 0)
@@ -68,8 +74,10 @@ def estimate(config: Config) -> Estimate:
     features = config.img_size**2 * config.ch * (2 + 1 + (2 + 4 * config.n_res) / 4)
     images = 6 * config.batch_size  # two translated, two translated back, two identities
     copies = _COPIES_OF_DISCRIMINATORS + _COPIES_FOR_PENALTY * (gan_loss(config.gan_type).penalty is not None)
-    kept = (_KEPT_WITH_RECOMPUTE if config.recompute else _KEPT_OF_FEATURES) * _FLOAT32 * features * images
-    activations = _GRAPH + kept + copies * discriminators
+    kept = _KEPT_WITH_RECOMPUTE if config.recompute else _KEPT_OF_FEATURES
+    if threads and threads.operations > 1:
+        kept += _KEPT_BESIDE
+    activations = _GRAPH + kept * _FLOAT32 * features * images + copies * discriminators
     return Estimate(weights, 2 * trained, gradients, activations)
 
 
@@ -84,9 +92,21 @@ def _count(build: Callable[[Config, str], keras.Model], config: Config) -> int:
         return build(config, "A").count_params()
 
 
-def report(config: Config) -> str:
+def threads(config: Config) -> device.Threads | None:
+    """How a training's operations share out a CPU: its two directions beside each other, where there is memory for it.
+
+    None where that is for `device.prepare` to say: on a GPU, with too little memory, and where the same bits are wanted
+    whatever else needs memory.
+    """
+    if config.deterministic or tf.config.list_physical_devices("GPU"):
+        return None
+    beside = device.two_operations()
+    return beside if estimate(config, beside).total <= available() else None
+
+
+def report(config: Config, threads: device.Threads | None = None) -> str:
     """What the training takes against what there is, and, where that is too little, what would fit: a line each."""
-    needed, room = estimate(config), available()
+    needed, room = estimate(config, threads), available()
     text = f"Memory: about {needed} of {_gb(room)} available"
     if needed.total <= room:
         return text
@@ -96,9 +116,9 @@ def report(config: Config) -> str:
     return f"{text}\nWarning: that is too little memory, and would be with any flag. {_less(config)}"
 
 
-def keep_freed_if_ample(config: Config) -> None:
+def keep_freed_if_ample(config: Config, threads: device.Threads | None = None) -> None:
     """Lets the allocator keep what steps free, where they are of more than one image a domain and there is room."""
-    if config.batch_size > 1 and _AMPLE * estimate(config).total <= available():
+    if config.batch_size > 1 and _AMPLE * estimate(config, threads).total <= available():
         allocator.keep_freed()
 
 
