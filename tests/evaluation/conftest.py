@@ -47,7 +47,7 @@ class GraphMaker:
 NORM = {"moving_mean": 0.5, "moving_variance": 4.0, "beta": 0.25, "gamma": 2.0}
 
 
-def inception_graph(seed=0, count=6, image_input=False):
+def inception_graph(seed=0, count=6, image_input=False, kernel=3):
     """A small graph of the input and output names of Inception, with its preprocessing (or `Mul` as the input)."""
     made, rng = GraphMaker(), np.random.default_rng(seed)
     if image_input:
@@ -58,9 +58,9 @@ def inception_graph(seed=0, count=6, image_input=False):
         source = made.add("ResizeBilinear", "ResizeBilinear", [source, size], T=FLOAT)
         source = made.add("Sub", "Sub", [source, made.constant("Sub/y", np.float32(128))], T=FLOAT)
         source = made.add("Mul", "Mul", [source, made.constant("Mul/y", np.float32(1 / 128))], T=FLOAT)
-    one = made.convolution("conv", source, rng.normal(size=(9, 9, 3, count)))
-    one = made.add("conv", "Relu", [made.norm("conv", one, count)], T=FLOAT)
-    two = [made.convolution(f"mixed/tower{i}", one, rng.normal(size=(3, 3, count, count)), 2) for i in range(2)]
+    one = made.convolution("conv", source, rng.normal(size=(9, 9, 3, 6)))
+    one = made.add("conv", "Relu", [made.norm("conv", one, 6)], T=FLOAT)
+    two = [made.convolution(f"mixed/tower{i}", one, rng.normal(size=(kernel, kernel, 6, count)), 2) for i in range(2)]
     made.pool("pool_3", made.add("mixed/join", "AddN", two, T=FLOAT, N=ATTRIBUTE(i=2)))
     made.add("softmax", "Softmax", ["pool_3"], T=FLOAT)
     return made.graph
@@ -78,12 +78,11 @@ def inception_file(inception, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
-def inception_archive(inception):
+def archive_of(graph):
     """The bytes of an archive as the downloaded one is: a graph among other files."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name, data in {"README": b"hello", "classify_image_graph_def.pb": inception.SerializeToString()}.items():
+        for name, data in {"README": b"hello", "classify_image_graph_def.pb": graph.SerializeToString()}.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))

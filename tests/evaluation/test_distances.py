@@ -83,6 +83,7 @@ def test_subsets_have_no_image_twice():
     assert all(len(set(indices)) == 12 for subset in subsets for indices in subset)
     assert max(subset.real.max() for subset in subsets) > 12
     assert [len(subset.fake) for subset in distances.draw_subsets(30, 12, count=2, size=7)] == [7, 7]
+    assert len(distances.draw_subsets(12, 12, count=5)) == 1
 
 
 @pytest.mark.parametrize(("counts", "sizes"), [((100, 100), [10] * 10), ((25, 25), [8, 8, 9]), ((7, 7), [7])])

@@ -37,10 +37,10 @@ def test_features_are_what_the_graph_computes(inception_file):
     assert network.checksum == hashlib.sha256(inception_file.read_bytes()).hexdigest()
 
 
-def test_both_public_forms_of_the_graph_and_the_archive_give_the_same(inception_file, inception_archive, tmp_path):
+def test_both_public_forms_of_the_graph_and_the_archive_give_the_same(inception, inception_file, tmp_path):
     other, archive = tmp_path / "other.pb", tmp_path / "inception.tgz"
     other.write_bytes(MAKER["inception_graph"](image_input=True).SerializeToString())
-    archive.write_bytes(inception_archive)
+    archive.write_bytes(MAKER["archive_of"](inception))
     pictures = list(noise(3))
     expected = Extractor(load(inception_file), "clean")(pictures)
     assert expected.shape == (3, 6)

@@ -42,6 +42,7 @@ def test_it_is_downloaded_once_and_its_checksum_noted(server, tmp_path):
     for _ in range(2):
         path = inception.fetch(folder)
         assert path.read_bytes() == b"archive"
+        inception.note(folder, hashlib.sha256(b"archive").hexdigest())
     assert server.asked == 1
     assert sorted(file.name for file in folder.iterdir()) == [inception.FILE, f"{inception.FILE}.sha256"]
     noted = (folder / f"{inception.FILE}.sha256").read_text()
@@ -50,6 +51,7 @@ def test_it_is_downloaded_once_and_its_checksum_noted(server, tmp_path):
 
 def test_a_file_that_changes_is_refused(server, tmp_path):
     path = inception.fetch(tmp_path)
+    inception.note(tmp_path, hashlib.sha256(b"archive").hexdigest())
     path.write_bytes(b"damaged")
     with pytest.raises(RunError, match=f"not {hashlib.sha256(b'archive').hexdigest()} as noted"):
         inception.fetch(tmp_path)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
+from ugatit_tf.checkpoints import best
 from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, state_text, step_in_name
 from ugatit_tf.checkpoints.variables import by_path
 from ugatit_tf.config import CONFIG_FILE, Config
@@ -135,3 +136,4 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, s
 def clear_leftovers(folder: Path) -> None:
     """Deletes what a killed save has left in a folder in which no other run saves now."""
     files.clear_leftovers(folder, *_LEFTOVERS)
+    best.tidy(folder)

@@ -9,28 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ugatit_tf.reports.scores import Estimate
+
 _REPLICATES = 1000
 _FID_REPLICATES = 30  # each takes a decomposition, seconds for many images; enough for a standard deviation to 13 %
 _NORMAL_95 = 1.96
 _ROWS = 1000  # of a kernel matrix that are in memory at a time
 _AUTHORS_BLOCK = 10  # images; `max_block_size` in their code
 _AUTHORS_WEIGHTS = (0.02, 0.98)  # of the distances from the target and from the source
-
-
-class Estimate(NamedTuple):
-    """A score and how sure it is.
-
-    Attributes:
-        value: the score.
-        low: the lower end of its 95% interval by the bootstrap over images; NaN where there are too few of them.
-        high: the upper end.
-        std: a standard deviation that the score's definition names; None where it names none.
-    """
-
-    value: float
-    low: float
-    high: float
-    std: float | None = None
 
 
 class Subsets(NamedTuple):
@@ -77,7 +63,7 @@ def mmd(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def draw_subsets(real: int, fake: int, count: int = 100, size: int = 1000, seed: int = 0) -> list[Subsets]:
-    """Random subsets for `kid`, of `size` images or as many as there are in both sets.
+    """Random subsets for `kid`, of `size` images or as many as there are in both sets; a single one, if that is all.
 
     Args:
         real: how many real images there are.
@@ -88,6 +74,7 @@ def draw_subsets(real: int, fake: int, count: int = 100, size: int = 1000, seed:
     """
     rng = np.random.default_rng(seed)
     size = min(size, real, fake)
+    count = 1 if size == real == fake else count
     return [Subsets(*(rng.choice(total, size, replace=False) for total in (real, fake))) for _ in range(count)]
 
 
@@ -100,7 +87,7 @@ def kid(real: np.ndarray, fake: np.ndarray, subsets: Sequence[Subsets]) -> tuple
 def kid_estimate(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
     """`kid` times 100 over the usual subsets, with the bootstrap's percentiles.
 
-    Where a set has no more images than a subset takes, every subset is that whole set, and `std` tells little.
+    Where the sets have as many images as a subset takes, or fewer, `std` tells nothing: every subset is the whole set.
     """
     value, std = kid(real, fake, draw_subsets(len(real), len(fake), seed=seed))
     low, high = _percentiles(_mmd_replicates(real, fake, np.random.default_rng(seed)))
@@ -151,7 +138,10 @@ def mean_estimate(groups: Sequence[Sequence[float]], seed: int = 0) -> Estimate:
     """The mean of the means of groups of images' own scores, with the bootstrap's percentiles."""
     rng = np.random.default_rng(seed)
     arrays = [np.float64(group) for group in groups]
-    replicates = np.mean([a[rng.integers(len(a), size=(_REPLICATES, len(a)))].mean(axis=1) for a in arrays], axis=0)
+    replicates = [
+        np.mean([array[rng.integers(len(array), size=len(array))].mean() for array in arrays])
+        for _ in range(_REPLICATES)
+    ]
     return Estimate(float(np.mean([array.mean() for array in arrays])), *_percentiles(replicates))
 
 
@@ -222,6 +212,6 @@ def _weighted_sum(x: np.ndarray, y: np.ndarray, w: np.ndarray, v: np.ndarray) ->
     return total
 
 
-def _percentiles(replicates: np.ndarray) -> tuple[float, float]:
+def _percentiles(replicates: np.ndarray | Sequence[float]) -> tuple[float, float]:
     low, high = np.percentile(replicates, (2.5, 97.5))
     return float(low), float(high)

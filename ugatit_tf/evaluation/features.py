@@ -27,11 +27,13 @@ class FeatureNetwork(NamedTuple):
         run: float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`.
         file: where it is from.
         checksum: SHA-256 of that file, in hexadecimal; of a folder, of all of its files.
+        output: the name of what gives the features.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
     file: str
     checksum: str
+    output: str = OUTPUT
 
 
 class Extractor(NamedTuple):
@@ -62,12 +64,12 @@ def load(path: Path, output: str = OUTPUT) -> FeatureNetwork:
     """
     try:
         if path.is_dir():
-            return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path))
+            return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
         data = path.read_bytes()
         checksum = hashlib.sha256(data).hexdigest()
         if path.name.endswith((".tgz", ".tar.gz")):
             data = _in_archive(path)
-        return FeatureNetwork(_from_graph(data, output), str(path), checksum)
+        return FeatureNetwork(_from_graph(data, output), str(path), checksum, output)
     except (OSError, tarfile.TarError, EOFError, DecodeError, ValueError, tf.errors.OpError) as error:
         raise RunError(f"{path} cannot be used as a feature network: {reason(error)}") from error
 
@@ -80,7 +82,7 @@ def _checksum(folder: Path) -> str:
 
 
 def _in_archive(path: Path) -> bytes:
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, "r:gz") as archive:
         graphs = [member for member in archive if member.isfile() and member.name.endswith(".pb")]
         if len(graphs) != 1:
             raise ValueError(f"it holds {len(graphs)} .pb files and should hold one")

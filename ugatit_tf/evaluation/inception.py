@@ -26,8 +26,7 @@ def cache_folder() -> Path:
 def fetch(folder: Path) -> Path:
     """The file's path in a folder, after downloading it if it is not there.
 
-    Its checksum is compared with the one in `<FILE>.sha256` beside it. No published checksum was at hand to be written
-    down here, so that this one is that of the first download, unless the user has put a better one there.
+    Its checksum is compared with the one in `<FILE>.sha256` beside it, if there is one: see `note`.
 
     Raises:
         RunError: where it cannot be had, or has another checksum.
@@ -38,9 +37,10 @@ def fetch(folder: Path) -> Path:
         known = f"SHA-256 {expected}" if expected else "its SHA-256 is not known before the first download"
         try:
             data = _download()
-        except OSError as error:  # urllib's errors are of this kind
+        except OSError as error:  # urllib's errors are of this kind, and hold another
+            why = reason(error.reason if isinstance(getattr(error, "reason", None), OSError) else error)
             raise RunError(
-                f"Cannot download {URL} ({reason(error)}). Put that file ({known}) into {folder}, name one with "
+                f"Cannot download {URL} ({why}). Put that file ({known}) into {folder}, name one with "
                 "--features, or leave out by --metrics what needs it."
             ) from error
         _check(URL, data, expected)
@@ -50,19 +50,26 @@ def fetch(folder: Path) -> Path:
     else:
         data = path.read_bytes()
         _check(str(path), data, expected)
-    if not expected:
-        write_atomically(_note(folder), f"{hashlib.sha256(data).hexdigest()}  {FILE}\n".encode())
     return path
 
 
-def _note(folder: Path) -> Path:
-    return folder / f"{FILE}.sha256"
+def note(folder: Path, checksum: str) -> None:
+    """Writes the SHA-256 of the file in a folder beside it, if none is there, for `fetch` to compare with.
+
+    No published checksum could be seen to be written down in this program. So it is that of the first file that turned
+    out to be such a network, unless the user has put a better one there.
+
+    Raises:
+        RunError: where it cannot be written.
+    """
+    if not _expected(folder):
+        write_atomically(folder / f"{FILE}.sha256", f"{checksum}  {FILE}\n".encode())
 
 
 def _expected(folder: Path) -> str:
     """The checksum noted down, as `sha256sum` writes it; empty where none is."""
     try:
-        return _note(folder).read_text(encoding="utf-8").partition(" ")[0].strip()
+        return (folder / f"{FILE}.sha256").read_text(encoding="utf-8").partition(" ")[0].strip()
     except FileNotFoundError:
         return ""
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.options import PhaseOptions
+from ugatit_tf.options import PhaseOptions, checkpoint_choice
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Nothing of its own."""
+    """Of which checkpoint."""
 
     needs_run = True
+
+    checkpoint: str = checkpoint_choice()
 
 
 def run(config: Config, options: Options) -> None:
@@ -32,9 +34,8 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
-    del options
     print(f"Device: {device.prepare()}")
-    checkpoint = open_run(config)
+    checkpoint = open_run(config, which=options.checkpoint)
     test_sets = dict(zip("AB", sources.open_splits(config, ("testA", "testB"), one_will_do=True), strict=True))
     print(f"Translating with {checkpoint}")
     known = sources.has_ground_truth(config.dataset)
