@@ -135,6 +135,11 @@ def runs_in(root: Path) -> list[RunFolder]:
     return [run for run in map(RunFolder, folders) if run.exists]
 
 
+def prefix_of(config: Config, step: int) -> Path:
+    """Where the checkpoint of a run's step is."""
+    return config.run_checkpoint_dir / f"{config.model_name}.model-{step}"
+
+
 def step_in_name(prefix: Path) -> int | None:
     """The number at the end of a checkpoint's name, or None where there is none."""
     match = re.search(r"-(\d+)$", prefix.name)

@@ -83,20 +83,34 @@ class Images:
         name: of the set, in the folder of `features`.
         size: side of the squares that they are resized to, in pixels; None: each as it is.
         features: as for `Scorer`.
+        show: whether bars show how far passes over them are.
 
     Attributes:
         count: how many were read in the last pass over all of them; 0 before.
         unreadable: a line for each that could not be read then.
     """
 
-    def __init__(self, image_set: ImageSet, name: str, size: int | None, features: Features | None = None) -> None:
+    def __init__(
+        self,
+        image_set: ImageSet,
+        name: str,
+        size: int | None,
+        features: Features | None = None,
+        *,
+        show: bool = True,
+    ) -> None:
         self.count = 0
         self.unreadable: list[str] = []
         self._image_set = image_set
         self._name = name
         self._size = size
         self._features = features
+        self._show = show
         self._known: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        """How many there are, readable or not."""
+        return len(self._image_set)
 
     def read(self, index: int) -> np.ndarray:
         """One image, uint8 `[size, size, C]`."""
@@ -110,7 +124,7 @@ class Images:
         """
         unreadable: list[str] = []
         count = 0
-        for indices, pictures in batches.read(self._image_set, self._size, unreadable, what):
+        for indices, pictures in batches.read(self._image_set, self._size, unreadable, what if self._show else ""):
             count += len(indices)
             yield indices, pictures
         self.count, self.unreadable = count, unreadable

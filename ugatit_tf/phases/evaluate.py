@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ugatit_tf.inference import Translator
 
 ALL = "all"
-_SPLITS = ("testA", "testB")
 
 
 def _are_checkpoints(value: str) -> bool:
@@ -112,32 +111,18 @@ def run(config: Config, options: Options) -> None:
 
 
 def _score_generators(config: Config, options: Options, features: "Features | None", results: Path) -> None:
-    from ugatit_tf.data import sources
-    from ugatit_tf.evaluation.collection import Images
-    from ugatit_tf.evaluation.scoring import Scorer
+    from ugatit_tf.evaluation.evaluator import Evaluator
     from ugatit_tf.runs import event_files
 
-    scorer = None
+    evaluator = None
     for subject in _subjects(config, options):
-        if scorer is None:  # all subjects take images alike
+        if evaluator is None:  # all subjects take images alike
             translator = next(iter(subject.translators.values()))
             config = dataclasses.replace(config, img_size=translator.size, img_ch=translator.channels)
-            sets = {
-                split[-1]: Images(image_set, split, translator.size, features)
-                for split, image_set in zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True)
-            }
-            paired = sources.has_ground_truth(config.dataset)
-            scorer = Scorer(sets, options.wanted, paired=paired, features=features)
+            evaluator = Evaluator(config, options.wanted, features)
         print(f"Scoring {subject.label}")
-        outcomes = scorer.score({name: each.translate for name, each in subject.translators.items()})
-        entry = Entry(
-            subject.label,
-            subject.step,
-            config.dataset,
-            config.img_size,
-            features.facts if features else {},
-            {name: outcome.scored for name, outcome in outcomes.items()},
-        )
+        translators = {name: translator.translate for name, translator in subject.translators.items()}
+        entry, outcomes = evaluator.evaluate(subject.label, subject.step, translators)
         _note(results, entry, outcomes)
         if subject.step is not None:
             folder = Path(config.log_dir) / config.model_dir / "evaluation"
