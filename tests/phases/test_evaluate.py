@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_all_scores_of_the_newest_checkpoint(run, here, capsys):
     assert entry.directions["A2B"].scores["cam"].value == pytest.approx(cam)
     assert output.count("Left out: dataset/mine/testB/11.png: not a ") == 1
     assert re.search(r"\| KID x 100 +\| \S+ \[", output)
+    results = here / "results" / config.model_dir
+    page = (results / "evaluation.html").read_text()
+    for text in ("KID x 100", "A → B: the best 5", "B → A: nearest training images", "evaluation/outputs/7/A2B/00.png"):
+        assert text in page
+    shown = np.asarray(Image.open(results / "evaluation" / "outputs" / "7" / "A2B" / "03.png"))
+    assert np.abs(shown.astype(int) - fakes[3]).max() <= 1
+    assert main.main(["main.py", "--phase", "test", *flags]) == 1  # as a picture cannot be read
+    assert '<a href="evaluation.html">Scores</a>' in (results / "index.html").read_text()
     assert "FID is biased upwards below 2,000 images: compare by KID." in output
     assert "evaluation/A2B/KID" in EventAccumulator(f"logs/{config.model_dir}/evaluation").Reload().Tags()["tensors"]
 
@@ -104,8 +113,8 @@ def test_a_second_evaluation_costs_only_the_translations(run, here, monkeypatch)
         assert evaluate(*flags, "--features", "small.pb", "--metrics", "FID,KID") == 0
         counts.append(sum(seen))
         seen.clear()
-    assert counts == [4 * 11, 2 * 11]
-    assert len(list((here / "dataset" / "mine" / ".features").iterdir())) == 2
+    assert counts == [4 * 11 + 2 * 2, 2 * 11]  # of both domains: translations, test images, and training images
+    assert len(list((here / "dataset" / "mine" / ".features").iterdir())) == 4
     first, second = entries(config)
     assert first.directions == second.directions
     # Another picture under an old name is noticed.
@@ -135,6 +144,11 @@ def test_checkpoints_by_step_all_and_the_best(run, here, capsys):
     assert evaluate(*flags, "--metrics", "cam", "--checkpoints", "5") == 1
     assert "has no checkpoint of step 5, but of 3, 7." in capsys.readouterr().err
     assert evaluate(*flags, "--checkpoints", "five") == 2
+    assert evaluate(*flags, "--metrics", "cam", "--compare", "nobody") == 1
+    assert "--compare nobody: there is no evaluation.json, nor in results/nobody;" in capsys.readouterr().err
+    shutil.copytree(f"results/{config.model_dir}", "results/other")
+    assert evaluate(*flags, "--metrics", "cam", "--compare", "other") == 0
+    assert "B2A, step 7, other run" in Path(f"results/{config.model_dir}/evaluation.html").read_text()
     points = EventAccumulator(f"logs/{config.model_dir}/evaluation", size_guidance={"tensors": 0}).Reload()
     assert {point.step for point in points.Tensors("evaluation/B2A/cam")} == {3, 7}
 

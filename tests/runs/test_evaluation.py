@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ class Run:
             assert label == f"UGATIT_light.model-{step}"
             return entry_of(step, values[step], metric or "KID")
 
-        self.evaluation = Evaluation(self.config, first_step, score)
+        self.evaluation = Evaluation(self.config, first_step, score, lambda step: None)
         self.folder = RunFolder(config.run_checkpoint_dir)
         self.folder.save_config(self.config)
 
@@ -49,8 +50,6 @@ class Run:
 
     @property
     def history(self):
-        from pathlib import Path
-
         return [entry.step for entry in scores.read(Path(self.config.result_dir) / self.config.model_dir)]
 
 
@@ -61,7 +60,7 @@ def test_what_is_due(tiny_config):
     evaluation = Run(tiny_config, VALUES).evaluation
     assert [step for step in range(1, 101) if evaluation.is_due(step)] == list(range(10, 101, 10))
     odd = dataclasses.replace(tiny_config, evaluate_freq=40, epoch=1, iteration=101)
-    evaluation = Evaluation(odd, 0, None)
+    evaluation = Evaluation(odd, 0, None, None)
     assert [step for step in range(1, 102) if evaluation.is_due(step)] == [40, 80, 101]
 
 
@@ -111,7 +110,7 @@ def test_a_run_that_goes_back_forgets_what_it_does_anew(tiny_config):
     assert json.loads((run.folder.path / "scores.json").read_text())["points"][-1][:2] == [20, 9.0]
 
 
-@pytest.mark.parametrize("killed_in", ["score", "best.keep", "scores.append", "write_atomically"])
+@pytest.mark.parametrize("killed_in", ["_score", "best.keep", "scores.append", "_draw", "write_atomically"])
 def test_what_a_kill_leaves_undone_is_made_up_for(tiny_config, monkeypatch, killed_in):
     class KilledError(BaseException):
         pass
@@ -122,8 +121,8 @@ def test_what_a_kill_leaves_undone_is_made_up_for(tiny_config, monkeypatch, kill
     run = Run(tiny_config, VALUES)
     run.evaluate(10)
     with monkeypatch.context() as patch:
-        if killed_in == "score":
-            patch.setattr(run.evaluation, "_score", die)
+        if killed_in.startswith("_"):
+            patch.setattr(run.evaluation, killed_in, die)
         else:
             patch.setattr(f"ugatit_tf.runs.evaluation.{killed_in}", die)
         with pytest.raises(KilledError):
@@ -181,7 +180,7 @@ def test_strange_scores_are_none(tiny_config, text):
 
 
 def worsened(config, values):
-    evaluation = Evaluation(dataclasses.replace(config, evaluate_freq=10, keep_best="l1"), 0, None)
+    evaluation = Evaluation(dataclasses.replace(config, evaluate_freq=10, keep_best="l1"), 0, None, None)
     evaluation.points = [Point(10 * i, value, value - 0.5, value + 0.5) for i, value in enumerate(values, 1)]
     return evaluation.worsened()
 

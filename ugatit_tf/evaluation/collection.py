@@ -86,7 +86,8 @@ class Images:
         show: whether bars show how far passes over them are.
 
     Attributes:
-        count: how many were read in the last pass over all of them; 0 before.
+        names: theirs, readable or not.
+        numbers: the indices of those that were read in the last pass over all of them; none before.
         unreadable: a line for each that could not be read then.
     """
 
@@ -99,7 +100,8 @@ class Images:
         *,
         show: bool = True,
     ) -> None:
-        self.count = 0
+        self.names = image_set.names
+        self.numbers: list[int] = []
         self.unreadable: list[str] = []
         self._image_set = image_set
         self._name = name
@@ -110,7 +112,7 @@ class Images:
 
     def __len__(self) -> int:
         """How many there are, readable or not."""
-        return len(self._image_set)
+        return len(self.names)
 
     def read(self, index: int) -> np.ndarray:
         """One image, uint8 `[size, size, C]`."""
@@ -123,14 +125,14 @@ class Images:
             RunError: at the end, where fewer than two could be read.
         """
         unreadable: list[str] = []
-        count = 0
+        numbers: list[int] = []
         for indices, pictures in batches.read(self._image_set, self._size, unreadable, what if self._show else ""):
-            count += len(indices)
+            numbers += indices
             yield indices, pictures
-        self.count, self.unreadable = count, unreadable
-        if count < _LEAST:
+        self.numbers, self.unreadable = numbers, unreadable
+        if len(numbers) < _LEAST:
             raise RunError(
-                f"{self._image_set.place}: {count} of {len(self._image_set)} images can be read, and scores take at "
+                f"{self._image_set.place}: {len(numbers)} of {len(self)} images can be read, and scores take at "
                 f"least {_LEAST}."
             )
 

@@ -1,9 +1,11 @@
 """Scores of generators on a dataset's test images, as an entry of the history."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import sources
+from ugatit_tf.evaluation import pictures
 from ugatit_tf.evaluation.collection import Features, Images
 from ugatit_tf.evaluation.scoring import Outcome, Scorer, Translate
 from ugatit_tf.reports.scores import Entry
@@ -29,11 +31,11 @@ class Evaluator:
     ) -> None:
         self._config = config
         self._features = features
-        sets = {
+        self._sets = {
             split[-1]: Images(image_set, split, config.img_size, features, show=show)
             for split, image_set in zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True)
         }
-        self.scorer = Scorer(sets, metrics, paired=sources.has_ground_truth(config.dataset), features=features)
+        self.scorer = Scorer(self._sets, metrics, paired=sources.has_ground_truth(config.dataset), features=features)
 
     def evaluate(
         self, label: str, step: int | None, translators: Mapping[str, Translate]
@@ -58,3 +60,14 @@ class Evaluator:
             {name: outcome.scored for name, outcome in outcomes.items()},
         )
         return entry, outcomes
+
+    def write_stage(self, results: Path, step: int, translators: Mapping[str, Translate]) -> None:
+        """Writes the pictures of a checkpoint for the page; as `pictures.write_stage`."""
+        pictures.write_stage(results, step, self._sets, translators)
+
+    def write_details(
+        self, results: Path, label: str, translators: Mapping[str, Translate], outcomes: Mapping[str, Outcome]
+    ) -> None:
+        """Writes the best, the worst and the neighbours for the page; as `pictures.write_details`."""
+        subject = pictures.Subject(label, self._sets, translators, outcomes)
+        pictures.write_details(results, self._config, subject, self._features)

@@ -118,7 +118,7 @@ class Scorer:
         found |= feature_scores(metrics, resize, fakes.__getitem__, target.features, source.features)
         scores = {name: found[name] for name in METRICS if name in found and name in metrics}
         unreadable = [*source.unreadable, *target.unreadable]
-        scored = Scored(len(indices), target.count, len(unreadable), scores)
+        scored = Scored(len(indices), len(target.numbers), len(unreadable), scores)
         return Outcome(scored, unreadable, indices, own, fakes.get(resize))
 
     def _translate_all(
@@ -164,7 +164,7 @@ def score_folders(fakes: Images, reals: Images, metrics: Collection[str], resize
     wanted = set(metrics) & {"FID", "KID"}
     scores = feature_scores(wanted, resize, fakes.features, reals.features)
     unreadable = [*fakes.unreadable, *reals.unreadable]
-    return Outcome(Scored(fakes.count, reals.count, len(unreadable), scores), unreadable, [], {}, None)
+    return Outcome(Scored(len(fakes.numbers), len(reals.numbers), len(unreadable), scores), unreadable, [], {}, None)
 
 
 def feature_scores(

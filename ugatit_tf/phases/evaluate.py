@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ugatit_tf.config import Config
-from ugatit_tf.errors import UsageError
+from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     BEST,
     NEWEST,
@@ -50,6 +50,7 @@ class Options(PhaseOptions):
     features: str = features()
     features_output: str = features_output()
     resize: str = resize()
+    compare: str = option("", "another run, or its folder of results, to show beside this one on the page")
 
     @property
     def needs_run(self) -> bool:
@@ -71,6 +72,8 @@ class Options(PhaseOptions):
             raise UsageError("--fakes and --reals need each other.")
         if self.fakes and self.model:
             raise UsageError("--model and --fakes: give one of them.")
+        if self.fakes and self.compare:
+            raise UsageError("--compare: folders of pictures have no page to show another run on.")
         if self.fakes and not self.needs_features:
             raise UsageError(f"--metrics {self.metrics}: of folders of pictures there are only FID and KID.")
 
@@ -86,7 +89,8 @@ class _Subject(NamedTuple):
 def run(config: Config, options: Options) -> None:
     """Prints the scores, and adds them to `results/<model_dir>/evaluation.json` and to TensorBoard's curves.
 
-    Scores of folders of pictures go to `results/folders/evaluation.json`.
+    `evaluation.html` beside that file shows them. Scores of folders of pictures go to `results/folders/evaluation.json`
+    and to no page.
 
     Raises:
         UsageError: where there is no such folder of pictures.
@@ -112,8 +116,10 @@ def run(config: Config, options: Options) -> None:
 
 def _score_generators(config: Config, options: Options, features: "Features | None", results: Path) -> None:
     from ugatit_tf.evaluation.evaluator import Evaluator
+    from ugatit_tf.reports import evaluation as page
     from ugatit_tf.runs import event_files
 
+    compare = _compared(config, options.compare)
     evaluator = None
     for subject in _subjects(config, options):
         if evaluator is None:  # all subjects take images alike
@@ -127,6 +133,19 @@ def _score_generators(config: Config, options: Options, features: "Features | No
         if subject.step is not None:
             folder = Path(config.log_dir) / config.model_dir / "evaluation"
             event_files.add_scalars(folder, subject.step, entry.scalars)
+            evaluator.write_stage(results, subject.step, translators)
+    evaluator.write_details(results, subject.label, translators, outcomes)
+    print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")
+
+
+def _compared(config: Config, run: str) -> Path | None:
+    """The folder of results to compare with, given as such or by the name of its run; None where none is given."""
+    if not run:
+        return None
+    for folder in (Path(run), Path(config.result_dir) / Path(run).name):
+        if (folder / scores.HISTORY_FILE).is_file():
+            return folder
+    raise RunError(f"--compare {run}: there is no {scores.HISTORY_FILE}, nor in {folder}; evaluate that run first.")
 
 
 def _score_folders(config: Config, options: Options, features: "Features", results: Path) -> None:

@@ -30,7 +30,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data import sources
     from ugatit_tf.evaluation import test_set
     from ugatit_tf.inference import Translator
-    from ugatit_tf.reports import gallery
+    from ugatit_tf.reports import evaluation, gallery
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
@@ -57,7 +57,8 @@ def run(config: Config, options: Options) -> None:
         ("Image size", f"{config.img_size} px"),
         ("Made", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"),
     )
-    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections)
+    links = [("Scores", evaluation.PAGE)] if (folder / evaluation.PAGE).is_file() else []
+    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections, links=links)
     print(f"Gallery: {folder / 'index.html'}")
     if unreadable:
         raise RunError(f"Could not read {len(unreadable)} of the test images: {'; '.join(unreadable)}")

@@ -129,7 +129,10 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     def score(label: str, step: int) -> Entry:
         return evaluator.evaluate(label, step, translators)[0]
 
-    evaluation = Evaluation(config, int(model.step), score)
+    def draw(step: int) -> None:
+        evaluator.write_stage(Path(config.result_dir) / config.model_dir, step, translators)
+
+    evaluation = Evaluation(config, int(model.step), score, draw)
     metric = evaluation.metric
     if metric == "l1" and not sources.has_ground_truth(config.dataset):
         raise UsageError(

@@ -45,7 +45,7 @@ METRICS: dict[str, Metric] = {
         needs_features=True,
     ),
     "mean_KID": Metric(
-        '"mean KID" x 100, the authors\' formula, not KID',
+        '"mean KID" (not KID)',
         "100 x (0.02 KID(target, fake) + 0.98 KID(source, fake)) / 2, each the mean over blocks of at most 10 images "
         "in file order, the standard error over blocks; images resized by Pillow's bilinear filter "
         "(taki0112/GAN_Metrics-Tensorflow); for comparison with the literature only",

@@ -38,16 +38,20 @@ class Evaluation:
         config: of the run.
         first_step: steps done before. Scores of later ones, which are done anew, are forgotten.
         score: scores the networks as they are now, given a checkpoint's name and its step.
+        draw: given its step, leaves pictures of it for the page.
 
     Attributes:
         metric: the score that counts.
         points: all scores so far, by their steps.
     """
 
-    def __init__(self, config: Config, first_step: int, score: Callable[[str, int], Entry]) -> None:
+    def __init__(
+        self, config: Config, first_step: int, score: Callable[[str, int], Entry], draw: Callable[[int], None]
+    ) -> None:
         self.metric = config.keep_best or DEFAULT_METRIC
         self._config = config
         self._score = score
+        self._draw = draw
         self._path = config.run_checkpoint_dir / SCORES_FILE
         self.points = [point for point in _read(self._path, self.metric) if point.step <= first_step]
 
@@ -78,6 +82,7 @@ class Evaluation:
                 best.keep(prefix, Best(prefix.name, step, self.metric, mean.value, high))
                 say(f"The best so far by {self.metric}: step {step}")
             scores.append(Path(self._config.result_dir) / self._config.model_dir, entry)
+            self._draw(step)
             self.points = [*(point for point in self.points if point.step < step), Point(step, *mean[:3])]
             write_atomically(self._path, (json.dumps({"metric": self.metric, "points": self.points}) + "\n").encode())
         except RunError as error:
