@@ -1,9 +1,9 @@
 """Scores of generators on the test images, and of folders of pictures."""
 
 import contextlib
+import itertools
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,15 @@ class Outcome(NamedTuple):
     indices: list[int]
     own: dict[str, list[float]]
     features: np.ndarray | None
+
+
+class _Translated(NamedTuple):
+    """What came of a batch: indices, scores of single images, features by resizing, shares of right CAM logits."""
+
+    indices: list[int]
+    own: dict[str, list[float]]
+    features: dict[str, np.ndarray]
+    recognised: list[float]
 
 
 class Scorer:
@@ -83,37 +92,27 @@ class Scorer:
             source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
             for _ in range(2):
                 start = time.monotonic()
-                count = self._try(direction, translators)
+                numbers, pictures = next(source.batches(""), ([], []))
+                if numbers:
+                    self._translate(direction, translators, numbers, pictures)
                 seconds = time.monotonic() - start
-            images_seen = len(source) + (len(target) if _OF_TARGETS & self._metrics else 0)
-            total += seconds * images_seen / max(count, 1)
+            count = len(source) + (len(target) if _OF_TARGETS & self._metrics else 0)
+            total += seconds * count / max(len(numbers), 1)
         return total
-
-    def _try(self, direction: str, translators: Mapping[str, Translate]) -> int:
-        """Does what `score` does with one batch; returns how many images that had."""
-        source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
-        numbers, pictures = next(source.batches(""), ([], []))
-        if pictures:
-            outputs = images.to_uint8(translators[direction](np.stack(pictures)).image)
-            if "cycle" in self._metrics:
-                translators[f"{direction[-1]}2{direction[0]}"](outputs)
-            if "l1" in self._metrics:
-                for number in numbers:
-                    target.read(number)
-            for resize in _resizes(self._metrics, self._features):
-                Extractor(self._features.network, resize)(outputs)
-        return len(pictures)
 
     def _score(self, direction: str, translators: Mapping[str, Translate]) -> Outcome:
         source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
         metrics, resize = self._metrics, self._features.resize if self._features else ""
-        indices, own, fakes, recognised = self._translate_all(direction, translators)
+        parts = [self._translate(direction, translators, *batch) for batch in source.batches(direction)]
+        indices = _joined(part.indices for part in parts)
+        own = {name: _joined(part.own[name] for part in parts) for name in parts[0].own}
+        fakes = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
         found = {name: distances.mean_estimate([values]) for name, values in own.items()}
         if metrics & _OF_TARGETS:
-            identity, others = self._translate_targets(direction, translators[direction])
+            identity, recognised = self._translate_targets(direction, translators[direction])
             found |= {
                 "identity": distances.mean_estimate([identity]),
-                "cam": distances.mean_estimate([recognised, others]),
+                "cam": distances.mean_estimate([_joined(part.recognised for part in parts), recognised]),
             }
         found |= feature_scores(metrics, resize, fakes.__getitem__, target.features, source.features)
         scores = {name: found[name] for name in METRICS if name in found and name in metrics}
@@ -121,28 +120,26 @@ class Scorer:
         scored = Scored(len(indices), len(target.numbers), len(unreadable), scores)
         return Outcome(scored, unreadable, indices, own, fakes.get(resize))
 
-    def _translate_all(
-        self, direction: str, translators: Mapping[str, Translate]
-    ) -> tuple[list[int], dict[str, list[float]], dict[str, np.ndarray], list[float]]:
-        """Indices, scores of single images, features by resizing, and shares of right CAM logits, of the sources."""
-        source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
-        back = translators.get(f"{direction[-1]}2{direction[0]}") if "cycle" in self._metrics else None
-        indices: list[int] = []
-        own: dict[str, list[float]] = defaultdict(list)
-        fakes: dict[str, list[np.ndarray]] = defaultdict(list)
-        recognised: list[float] = []
-        for numbers, pictures in source.batches(direction):
-            translation = translators[direction](np.stack(pictures))
-            outputs = images.to_uint8(translation.image)
-            indices += numbers
-            recognised += _share(translation.cam_logits > 0)
-            if back is not None:
-                own["cycle"] += map(l1, images.to_uint8(back(outputs).image), pictures)
-            if "l1" in self._metrics:
-                own["l1"] += map(l1, outputs, map(target.read, numbers))
-            for resize in _resizes(self._metrics, self._features):
-                fakes[resize].append(Extractor(self._features.network, resize)(outputs))
-        return indices, dict(own), {resize: np.concatenate(rows) for resize, rows in fakes.items()}, recognised
+    def _translate(
+        self,
+        direction: str,
+        translators: Mapping[str, Translate],
+        numbers: list[int],
+        pictures: Sequence[np.ndarray],
+    ) -> _Translated:
+        back = translators.get(f"{direction[-1]}2{direction[0]}")
+        translation = translators[direction](np.stack(pictures))
+        outputs = images.to_uint8(translation.image)
+        own = {}
+        if "cycle" in self._metrics and back is not None:
+            own["cycle"] = list(map(l1, images.to_uint8(back(outputs).image), pictures))
+        if "l1" in self._metrics:
+            own["l1"] = list(map(l1, outputs, map(self._sets[direction[-1]].read, numbers)))
+        features = {
+            resize: Extractor(self._features.network, resize)(outputs)
+            for resize in _resizes(self._metrics, self._features)
+        }
+        return _Translated(numbers, own, features, _share(translation.cam_logits > 0))
 
     def _translate_targets(self, direction: str, translate: Translate) -> tuple[list[float], list[float]]:
         """Identity L1, and shares of right CAM logits, of images that are in the target domain already."""
@@ -197,6 +194,10 @@ def _resizes(metrics: Collection[str], features: Features | None) -> set[str]:
     )
 
 
-def _share(right: np.ndarray) -> Iterable[float]:
+def _joined(lists: Iterable[list]) -> list:
+    return list(itertools.chain.from_iterable(lists))
+
+
+def _share(right: np.ndarray) -> list[float]:
     """Of the logits of each image, `[B, 2]`, the share that is right."""
     return right.mean(axis=1).tolist()
