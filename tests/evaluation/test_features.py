@@ -92,6 +92,12 @@ def test_pictures_may_differ_in_size_and_have_any_channels(inception_file):
     np.testing.assert_array_equal(found[0], found[1])
 
 
+def test_features_that_are_not_finite_are_refused():
+    network = features.FeatureNetwork(lambda batch: batch.mean(axis=(1, 2)) / 0, "odd.pb", "0" * 64)
+    with np.errstate(all="ignore"), pytest.raises(RunError, match=r"odd\.pb gives features that are not finite"):
+        Extractor(network, "clean")(noise())
+
+
 def test_a_saved_model_by_the_name_of_its_output(tmp_path):
     module = tf.Module()
     module.weights = tf.Variable(tf.ones((3, 5)))

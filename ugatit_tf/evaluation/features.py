@@ -43,13 +43,20 @@ class Extractor(NamedTuple):
     resize: str
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The features, float32 `[N, d]`, of images uint8 `[H, W, C]`, which may differ in size."""
+        """The features, float32 `[N, d]`, of images uint8 `[H, W, C]`, which may differ in size.
+
+        Raises:
+            RunError: where they are not finite, as another kind of network may give them.
+        """
         resize = RESIZES[self.resize]
         found = []
         for start in range(0, len(pictures), _BATCH_SIZE):
             batch = [resize(images.with_channels(each, 3)) for each in pictures[start : start + _BATCH_SIZE]]
             found.append(self.network.run(np.stack(batch)).reshape(len(batch), -1))
-        return np.concatenate(found)
+        features = np.concatenate(found)
+        if not np.isfinite(features).all():
+            raise RunError(f"{self.network.file} gives features that are not finite: take another --features.")
+        return features
 
 
 def load(path: Path, output: str = OUTPUT) -> FeatureNetwork:

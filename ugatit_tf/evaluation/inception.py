@@ -14,7 +14,7 @@ from ugatit_tf.system.files import make_folder, reason, write_atomically
 
 FILE = "inception-2015-12-05.tgz"
 URL = f"https://download.tensorflow.org/models/image/imagenet/{FILE}"
-_PATIENCE = 8.0  # seconds for an answer, and for each piece
+_PATIENCE = 5.0  # seconds for an answer, and for each piece
 _PIECE = 1 << 20
 
 
