@@ -36,6 +36,7 @@ def test_a_training_scores_its_checkpoints_and_keeps_the_best(here, capsys, monk
     output = capsys.readouterr().out
     assert re.search(r"Scoring: paired L1 of the test images, every 2 steps, about \S+ s each time", output)
     assert output.count("paired L1 at step ") == 3
+    assert re.findall(r"Saved step (\d+) ", output) == ["2", "4", "6"]
     (run,) = map(RunFolder, here.glob("checkpoint/*"))
     history = scores.read(here / "results" / run.path.name)
     values = {entry.step: entry.mean("l1").value for entry in history}

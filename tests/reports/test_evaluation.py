@@ -45,7 +45,9 @@ def test_the_page_shows_scores_and_pictures(results):
     assert page.texts("figcaption")[:2] == ["KID x 100", "paired L1"]
     assert "A2B, step 30" in page.texts("th")
     assert "0.03333 [0.01667, 0.06667]" in page.texts("td")
-    assert "A2B, step 20: 0.5" in page.texts("title")  # the latest of that step
+    titles = page.texts("title")
+    assert "A2B, step 20: 0.5" in titles  # the latest of that step
+    assert {"A2B, step 20: 20", "B2A, step 20: 20", "B2A, step 20: 0.05"} <= set(titles)  # what it did not have anew
     (slider,) = page.attributes("input")
     assert (slider["min"], slider["max"], slider["value"]) == ("0", "2", "2")
     assert json.loads(slider["data-names"]) == ["step 10", "step 20", "step 30"]

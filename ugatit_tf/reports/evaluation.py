@@ -4,6 +4,7 @@ Everything comes from a run's folder of results: `evaluation.json`, and the pict
 sections can be made at any time, also for a page of which they are a part.
 """
 
+import dataclasses
 import json
 import math
 import shutil
@@ -31,7 +32,7 @@ class Run(NamedTuple):
 
     Attributes:
         name: for people.
-        entries: of its checkpoints, the latest of each step, in the order of the steps.
+        entries: of its checkpoints, one a step, with the latest of each score, in the order of the steps.
         stages: what its checkpoints make of the same images.
     """
 
@@ -79,8 +80,20 @@ def read(name: str, results: Path, data: str) -> Run:
         results: its folder of results.
         data: where its pictures are, relative to the page.
     """
-    latest = {entry.step: entry for entry in scores.read(results) if entry.step is not None}
-    return Run(name, [latest[step] for step in sorted(latest)], Stages.find(name, results / DATA, data))
+    found: dict[int, Entry] = {}
+    for entry in scores.read(results):
+        if entry.step is not None:
+            found[entry.step] = _merged(found[entry.step], entry) if entry.step in found else entry
+    return Run(name, [found[step] for step in sorted(found)], Stages.find(name, results / DATA, data))
+
+
+def _merged(earlier: Entry, later: Entry) -> Entry:
+    """The later of two evaluations of a checkpoint, with what only the earlier one has."""
+    directions = dict(earlier.directions)
+    for name, scored in later.directions.items():
+        known = directions[name].scores if name in directions else {}
+        directions[name] = dataclasses.replace(scored, scores=known | scored.scores)
+    return dataclasses.replace(later, directions=directions)
 
 
 def _copied(compare: Path, results: Path) -> Run:
