@@ -18,6 +18,7 @@ setup: .venv/installed
 demo: .venv/run-installed
 	$(BIN)/python main.py --preset demo --phase train
 	$(BIN)/python main.py --preset demo --phase test
+	$(BIN)/python main.py --preset demo --phase evaluate --checkpoints all --metrics l1,cycle,cam
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile

@@ -120,3 +120,14 @@ def test_what_cannot_be_loaded_is_told_in_one_line(tiny_config, tmp_path):
     assert "damaged" in one_line(tmp_path / "1")
     tf.saved_model.save(tf.Module(), str(tmp_path / "2"))
     assert "of another program" in one_line(tmp_path / "2")
+
+
+def test_a_checkpoint_may_be_named(tiny_config, save_generators):
+    save_generators(tiny_config)
+    folder = tiny_config.run_checkpoint_dir
+    newest, named = (ugatit_tf.load_generator(folder, checkpoint=which) for which in ("newest", "7"))
+    np.testing.assert_array_equal(newest(PICTURES), named(PICTURES))
+    with pytest.raises(RunError, match="no checkpoint of step 8, but of 7"):
+        ugatit_tf.load_generator(folder, checkpoint="8")
+    with pytest.raises(RunError, match=r"g\.keras is an export: it has no checkpoint best"):
+        ugatit_tf.load_generator(folder / "g.keras", checkpoint="best")

@@ -30,6 +30,7 @@ DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
 PRECISIONS = ("float32", "bfloat16", "float16")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
+BEST_BY = ("KID", "FID", "l1", "cycle")
 SMALLEST_N_DIS = 4
 CONFIG_FILE = "config.json"
 
@@ -117,6 +118,8 @@ class Config(OptionSet):
     save_freq: int = _saving(1000, "steps between checkpoints", at_least(1))
     log_freq: int = _saving(10, "steps between points of the TensorBoard curves", at_least(1))
     max_to_keep: int = _saving(5, "checkpoints kept; older ones are deleted", at_least(1))
+    evaluate_freq: int = _saving(0, "steps between checkpoints that are scored; 0: none are", at_least(0))
+    keep_best: str = _saving("", "score by which the best checkpoint is kept too", unset_or_one_of(BEST_BY))
 
     dataset_dir: str = _places("dataset", "where datasets lie", NOT_EMPTY)
     data_dir: str = _places("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
@@ -183,9 +186,7 @@ class Config(OptionSet):
     @property
     def load_size(self) -> int:
         """Side in pixels at which training images are kept, before the random crop to `img_size`."""
-        if not self.augment_flag:
-            return self.img_size
-        return self.img_size + (30 if self.img_size == 256 else 15)
+        return self.img_size + (30 if self.img_size == 256 else 15) * self.augment_flag
 
     def to_json(self) -> str:
         """All options as a JSON object, one a line."""

@@ -140,6 +140,34 @@ def image_format() -> Any:
     return option("png", "format of the pictures: png, or jpeg of high quality", one_of(("png", "jpeg")))
 
 
+NEWEST, BEST = "newest", "best"  # of a run's checkpoints
+RESIZES = ("clean", "legacy")
+
+
+def checkpoint_choice() -> Any:
+    """The field of phases that read one of a run's checkpoints."""
+    return option(
+        NEWEST,
+        "which of the run's checkpoints: the newest intact one, the best, as --keep_best keeps it, or that of a step",
+        Constraint("newest, best or a step", lambda value: value in (NEWEST, BEST) or value.isdecimal()),
+    )
+
+
+def features() -> Any:
+    """The field of phases that need a feature network: where it is."""
+    return option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")
+
+
+def features_output() -> Any:
+    """The field of phases that need a feature network: which of its outputs."""
+    return option("pool_3", "the name of the feature network's output", NOT_EMPTY)
+
+
+def resize() -> Any:
+    """The field of phases that need a feature network: what it gets to see."""
+    return option("clean", "how images are resized for it: as clean-fid does, or the first code", one_of(RESIZES))
+
+
 def check_image_format(image_format: str, channels: int) -> None:
     """Raises a UsageError where pictures of so many channels cannot be written in a format."""
     if image_format == "jpeg" and channels == 4:

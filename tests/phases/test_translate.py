@@ -345,7 +345,7 @@ def test_results_may_have_transparency_but_not_as_jpeg(here, capsys, monkeypatch
     def inverted(pictures):
         return type("Outputs", (), {"image": -pictures, "cam_logits": pictures, "heatmap": pictures})()
 
-    monkeypatch.setattr(inference, "load_generator", lambda path, direction: Translator(inverted, 8, 4))
+    monkeypatch.setattr(inference, "load_generator", lambda *_: Translator(inverted, 8, 4))
     (here / "photos").mkdir()
     Image.new("RGBA", (8, 8), (255, 0, 0, 100)).save("photos/a.png")
     assert translate("--model", "m", "--image_format", "jpeg") == 2

@@ -10,7 +10,7 @@ import pytest
 from ugatit_tf.errors import RunError
 from ugatit_tf.reports.gallery import Item, Section, write
 
-VOID = {"meta", "img", "br", "link", "hr"}
+VOID = {"meta", "img", "br", "link", "hr", "input"}
 HOSTILE = [
     "<script>alert(1)</script>.png",
     "\"quoted\" 'name'.png",

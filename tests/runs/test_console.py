@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import re
 import sys
 
@@ -88,3 +89,20 @@ def test_a_clock_that_jumps_changes_neither_lines_nor_rate(tiny_config, clock, m
     assert "Epoch: [ 0] [    3/    4] time: 1.5000" in captured.out
     assert "4 of 8 steps done, 2 steps/s, about 0:00:02 left" in captured.out
     assert "4/8" in captured.err
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_pauses_are_no_part_of_the_rate(tiny_config, clock, monkeypatch, capsys, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    bars_clock = itertools.chain([1000.0, 1001.0], itertools.repeat(1602.0))
+    monkeypatch.setattr(tqdm.std, "time", lambda: next(bars_clock))
+    console = Console(dataclasses.replace(tiny_config, epoch=2, iteration=4), first_step=0)
+    for step in range(1, 5):
+        console.update(step, lambda: (1.5, 22.25))
+        clock.now += 0.5
+        if step == 2:
+            with console.paused():
+                clock.now += 600
+    assert "4 of 8 steps done, 2 steps/s, about 0:00:02 left" in capsys.readouterr().out
+    if terminal:
+        assert console._bar.format_dict["elapsed"] == pytest.approx(2.0)

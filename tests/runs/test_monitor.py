@@ -153,3 +153,20 @@ def test_a_status_is_plain_json(tiny_config):
 
     values = json.loads((run.folder / "status.json").read_text(), parse_constant=refuse)
     assert values["warnings"][0]["name"] == "discriminator_A_wins"
+
+
+def test_pauses_are_no_part_of_the_rate(tiny_config):
+    run = Run(tiny_config)
+    run.steps(10, 20)
+    with run.monitor.paused():
+        run.now += 1000
+    run.steps(30, 40, write=True)
+    assert run.status.steps_per_second == 2
+
+
+def test_a_trouble_that_was_found_elsewhere_is_told_once(tiny_config):
+    run = Run(tiny_config)
+    for step, trouble in ((10, None), (20, "it got worse"), (30, "it got worse still")):
+        run.monitor.note(step, "score", trouble)
+    assert run.said == ["Warning: it got worse"]
+    assert run.texts == [(20, "warnings/score", "it got worse")]

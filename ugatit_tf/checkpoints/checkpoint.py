@@ -24,6 +24,7 @@ from ugatit_tf.checkpoints.variables import (
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp
 from ugatit_tf.training import ema
 from ugatit_tf.training.networks import build_generator
@@ -166,23 +167,22 @@ def find_newest(
     Raises:
         RunError: where there are checkpoints, and all of them are damaged or of another network than is asked for.
     """
-    folder = RunFolder(config.run_checkpoint_dir)
-    saved = folder.config()
-    prefixes = folder.checkpoints(config.model_name)
-    if saved is not None and prefixes:  # before verifying, which takes its time
-        check_agrees(config, saved, fixed)
-        config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)
-    return _newest_intact(folder.path, prefixes, config, directions)
+    return _find(config, directions, fixed, NEWEST)
 
 
-def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS)) -> Checkpoint:
-    """The newest intact checkpoint of a run, to make pictures with; for the arguments see `find_newest`.
+def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
+    """A checkpoint of a run, to make pictures with.
+
+    Args:
+        config: of the run, as it is asked for now.
+        directions: as for `Checkpoint.verify`.
+        which: "newest", of those that are intact; "best"; or a step.
 
     Raises:
-        RunError: where there is none, or it is of another network than the one asked for.
+        RunError: where there is none, it is damaged, or it is of another network than the one asked for.
     """
-    any_size = {"img_size"} if config.light else set()
-    found = find_newest(config, directions, ARCHITECTURE - any_size)
+    fixed = ARCHITECTURE - ({"img_size"} if config.light else set())  # a light network takes any size
+    found = _find(config, directions, fixed, which)
     if found.checkpoint is None:
         raise RunError(
             f"No checkpoint {config.model_name}.model-* in {config.run_checkpoint_dir}: train first, or name the run "
@@ -191,29 +191,47 @@ def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIO
     return found.checkpoint
 
 
-def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS)) -> Checkpoint:
-    """The newest intact checkpoint in a folder, wherever it has been moved.
+def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
+    """A checkpoint in a folder, wherever it has been moved.
 
     Args:
         path: a run's folder, with its `config.json`; or one of the reference's, or a checkpoint of the reference.
         directions: those whose generators are needed.
+        which: as for `open_run`; of the reference, only "newest".
 
     Raises:
-        RunError: where there is none.
+        RunError: where there is none, or it is damaged.
     """
     config = RunFolder(path).config()
     if config is None:
+        if which != NEWEST:
+            raise RunError(f"{path} has no config.json, so that only its newest checkpoint can be taken, not {which}.")
         source = Bundle(find_prefix(path))
         return Checkpoint(source.prefix, tf1_architecture.read(source, Config())[0])
-    found = _newest_intact(path, RunFolder(path).checkpoints(config.model_name), config, directions)
+    found = _choose(RunFolder(path), config, directions, which)
     if found.checkpoint is None:
         raise RunError(f"{path} has no checkpoint {config.model_name}.model-*.")
     return found.checkpoint
 
 
-def _newest_intact(folder: Path, prefixes: Iterable[Path], config: Config, directions: Collection[str] | None) -> Found:
+def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[str], which: str) -> Found:
+    folder = RunFolder(config.run_checkpoint_dir)
+    saved = folder.config()
+    # Before verifying, which takes its time.
+    if saved is not None and (which != NEWEST or folder.checkpoints(config.model_name)):
+        check_agrees(config, saved, fixed)
+        config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)
+    return _choose(folder, config, directions, which)
+
+
+def _choose(folder: RunFolder, config: Config, directions: Collection[str] | None, which: str) -> Found:
+    """Of a folder's checkpoints, the newest intact one, or the one that is named."""
+    if which != NEWEST:
+        checkpoint = Checkpoint(folder.named(which, config.model_name), config)
+        checkpoint.verify(directions)
+        return Found(checkpoint, ())
     damaged: dict[Path, DamagedError] = {}
-    for prefix in prefixes:
+    for prefix in folder.checkpoints(config.model_name):
         checkpoint = Checkpoint(prefix, config)
         try:
             checkpoint.verify(directions)
@@ -225,7 +243,7 @@ def _newest_intact(folder: Path, prefixes: Iterable[Path], config: Config, direc
         return Found(checkpoint, tuple(damaged))
     if damaged:
         raise RunError(
-            f"{folder} has no intact checkpoint: {' '.join(map(str, damaged.values()))} Nothing was changed: bring a "
-            "copy back, or move the damaged ones away to start anew."
+            f"{folder.path} has no intact checkpoint: {' '.join(map(str, damaged.values()))} Nothing was changed: "
+            "bring a copy back, or move the damaged ones away to start anew."
         )
     return Found(None, ())

@@ -1,17 +1,40 @@
 """A run's folder of checkpoints: what it holds, by file names alone. Needs no TensorFlow."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
+from ugatit_tf.options import BEST
 from ugatit_tf.system.files import make_folder, write_atomically
 
 STATUS_FILE = "status.json"
+BEST_FOLDER = "best"  # in a run's folder: the best checkpoint, safe from rotation
+BEST_FILE = "best.json"  # in that one
 STATE_FILE = "checkpoint"  # TensorFlow's list of the checkpoints
 
 _PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+
+
+class Best(NamedTuple):
+    """What is known of a run's best checkpoint.
+
+    Attributes:
+        name: of the checkpoint, in the folder `best`.
+        step: of it.
+        metric: the score that it is the best by.
+        value: that score, the mean of both directions.
+        high: the upper end of its 95% interval; None where that is not known.
+    """
+
+    name: str
+    step: int
+    metric: str
+    value: float
+    high: float | None
 
 
 class RunFolder:
@@ -43,6 +66,44 @@ class RunFolder:
             (prefix for prefix in prefixes if step_in_name(prefix) is not None), key=step_in_name, reverse=True
         )
 
+    def best(self) -> Best | None:
+        """The best checkpoint, which `--keep_best` keeps; None where there is none.
+
+        Raises:
+            RunError: where what is known of it is damaged.
+        """
+        path = self.path / BEST_FOLDER / BEST_FILE
+        try:
+            return Best(**json.loads(path.read_bytes()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}): move the folder away to let another best be kept.") from error
+
+    def by_step(self, model_name: str = "*") -> dict[int, Path]:
+        """The prefixes of all checkpoints, the best one among them, by their steps, the oldest first."""
+        best = self.best()
+        found = {best.step: self.path / BEST_FOLDER / best.name} if best else {}
+        found |= {step_in_name(prefix): prefix for prefix in self.checkpoints(model_name)}
+        return dict(sorted(found.items()))
+
+    def named(self, which: str, model_name: str = "*") -> Path:
+        """The prefix of the checkpoint that `--checkpoint` names: "best", or a step.
+
+        Raises:
+            RunError: where there is no such checkpoint, naming those that there are.
+        """
+        best, steps = self.best(), self.by_step(model_name)
+        if which == BEST:
+            if best is None:
+                raise RunError(f"{self.path} has no best checkpoint: --keep_best keeps one while training.")
+            return self.path / BEST_FOLDER / best.name
+        if int(which) not in steps:
+            raise RunError(
+                f"{self.path} has no checkpoint of step {which}, but of {', '.join(map(str, steps)) or 'none'}."
+            )
+        return steps[int(which)]
+
     def config(self) -> Config | None:
         """What the run was last trained with; None where nothing tells.
 
@@ -72,6 +133,11 @@ def runs_in(root: Path) -> list[RunFolder]:
     """The runs in a folder of runs, by name."""
     folders = sorted(root.iterdir()) if root.is_dir() else []
     return [run for run in map(RunFolder, folders) if run.exists]
+
+
+def prefix_of(config: Config, step: int) -> Path:
+    """Where the checkpoint of a run's step is."""
+    return config.run_checkpoint_dir / f"{config.model_name}.model-{step}"
 
 
 def step_in_name(prefix: Path) -> int | None:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
-from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, state_text, step_in_name
+from ugatit_tf.checkpoints import best
+from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, prefix_of, state_text, step_in_name
 from ugatit_tf.checkpoints.variables import by_path
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError, reason
@@ -64,11 +65,10 @@ class CheckpointWriter:
         return self._save(step)
 
     def _save(self, step: int) -> Path:
-        folder, name = self._config.run_checkpoint_dir, self._config.model_name
-        prefix = _write(self._checkpoint, folder / f"{name}.model-{step}")
+        prefix = _write(self._checkpoint, prefix_of(self._config, step))
         self._damaged.discard(prefix)
         passed = {damaged for damaged in self._damaged if step_in_name(damaged) < step}
-        _rotate(RunFolder(folder), name, step, self._config.max_to_keep, passed)
+        _rotate(RunFolder(prefix.parent), self._config.model_name, step, self._config.max_to_keep, passed)
         return prefix
 
 
@@ -113,7 +113,7 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
     Raises:
         RunError: where it cannot be written; the folder is then as it was.
     """
-    prefix = config.run_checkpoint_dir / f"{config.model_name}.model-{step}"
+    prefix = prefix_of(config, step)
     others = {}
     if not RunFolder(config.run_checkpoint_dir).checkpoints(config.model_name):
         others = {CONFIG_FILE: config.to_json(), STATE_FILE: state_text([prefix.name])}
@@ -135,3 +135,4 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, s
 def clear_leftovers(folder: Path) -> None:
     """Deletes what a killed save has left in a folder in which no other run saves now."""
     files.clear_leftovers(folder, *_LEFTOVERS)
+    best.tidy(folder)

@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.evaluation import batches
 from ugatit_tf.evaluation.paired import PairedScores
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.reports import gallery
 from ugatit_tf.system.files import make_folder
 
-_BATCH_SIZE = 8
 _SCORE_LABELS = {
     "l1": "Mean L1 to the ground truth, 0 to 1",
     "copy_input": "… if the input is copied",
@@ -95,21 +94,11 @@ def _translate(
     config: Config, direction: Direction, unreadable: list[str]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """Yields index, input, heatmap over the input, and output of each readable test image, uint8 `[S, S, C]` each."""
-    count = len(direction.test_set)
-    with tqdm(total=count, desc=direction.name, unit="image", disable=None) as bar:
-        for start in range(0, count, _BATCH_SIZE):
-            batch = {}
-            for index in range(start, min(start + _BATCH_SIZE, count)):
-                try:
-                    batch[index] = direction.test_set.read(index, config.img_size)
-                except images.UnreadableImageError as error:
-                    unreadable.append(str(error))
-            if batch:
-                translation = direction.translate(np.stack(list(batch.values())))
-                outputs = images.to_uint8(translation.image)
-                for (index, source), values, output in zip(batch.items(), translation.heatmap, outputs, strict=True):
-                    yield index, source, heatmap.overlay(source, values), output
-            bar.update(min(_BATCH_SIZE, count - start))
+    for indices, inputs in batches.read(direction.test_set, config.img_size, unreadable, direction.name):
+        translation = direction.translate(np.stack(inputs))
+        outputs = images.to_uint8(translation.image)
+        for index, source, values, output in zip(indices, inputs, translation.heatmap, outputs, strict=True):
+            yield index, source, heatmap.overlay(source, values), output
 
 
 def _mean_image(config: Config, split: str) -> np.ndarray:

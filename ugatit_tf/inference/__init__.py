@@ -1,5 +1,6 @@
-"""Trained generators, ready to use: from a run's newest checkpoint, a `.keras` file or a SavedModel."""
+"""Trained generators, ready to use: from a run's checkpoint, a `.keras` file or a SavedModel."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -11,12 +12,13 @@ import tensorflow as tf
 from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
-from ugatit_tf.errors import RunError, reason
+from ugatit_tf.errors import RunError, UsageError, reason
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops import cpu_kernels
+from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp_all
 
-__all__ = ["DIRECTIONS", "Translator", "load_generator"]
+__all__ = ["DIRECTIONS", "Translator", "direction_of", "load_generator"]
 
 
 class Translator:
@@ -66,13 +68,14 @@ class Translator:
         return Translation(*(output.numpy() for output in self._generate(images.to_float(pictures))))
 
 
-def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
+def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = NEWEST) -> Translator:
     """Loads a trained generator.
 
     Args:
-        path: a run's checkpoint folder, with its `config.json`, or one of the reference's, whose newest intact
-            checkpoint is taken; or a `.keras` file or a SavedModel's folder, as the export phase writes them.
+        path: a run's checkpoint folder, with its `config.json`, or one of the reference's; or a `.keras` file or a
+            SavedModel's folder, as the export phase writes them.
         direction: "A2B" or "B2A"; counts for a checkpoint, which holds both, while an exported network has its own.
+        checkpoint: "newest", of those that are intact; "best", where `--keep_best` kept one; or a step as a text.
 
     Raises:
         RunError: where there is no such thing, or it is damaged or another program's.
@@ -81,13 +84,35 @@ def load_generator(path: str | Path, direction: str = "A2B") -> Translator:
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
     path = Path(path)
+    if checkpoint != NEWEST and is_export(path):
+        raise RunError(f"{path} is an export: it has no checkpoint {checkpoint}.")
     if (path / "saved_model.pb").is_file():
         return _from_saved_model(path)
     if path.suffix == ".keras" and path.is_file():
         return _from_keras(path)
     if (path / CONFIG_FILE).is_file() or any(path.glob("*.index")) or Path(f"{path}.index").is_file():
-        return Translator.of(open_folder(path, [direction]), direction)
+        return Translator.of(open_folder(path, [direction], checkpoint), direction)
     raise RunError(f"{path} is no folder of checkpoints, no SavedModel and no .keras file.")
+
+
+def is_export(path: Path) -> bool:
+    """Whether a path is of a network in one file or a SavedModel, as opposed to checkpoints."""
+    return (path / "saved_model.pb").is_file() or path.suffix == ".keras"
+
+
+def direction_of(model: str | Path, asked: str = "") -> str:
+    """Which way a model translates: as is asked for, or else as an export's `signature.json` says, or else "A2B".
+
+    Raises:
+        UsageError: where the two contradict each other.
+    """
+    try:
+        own = json.loads((Path(model).parent / "signature.json").read_bytes()).get("direction", "")
+    except (OSError, ValueError, AttributeError):
+        own = ""
+    if own and asked and own != asked:
+        raise UsageError(f"--direction {asked}: --model {model} is for {own}.")
+    return asked or own or "A2B"
 
 
 def _from_keras(path: Path) -> Translator:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, reason
-from ugatit_tf.options import NOT_EMPTY, PhaseOptions, option, some_of, split_commas
+from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_choice, option, some_of, split_commas
 
 FORMATS = ("saved_model", "tflite", "keras")
 
@@ -16,6 +16,7 @@ class Options(PhaseOptions):
 
     needs_run = True
 
+    checkpoint: str = checkpoint_choice()
     export_dir: str = option("export", "where exported networks go", NOT_EMPTY)
     export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
     overwrite: bool = option(False, "replace what is there already")
@@ -41,7 +42,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system.files import replace_folder
 
     print(f"Device: {device.prepare()}")
-    checkpoint = open_run(config)
+    checkpoint = open_run(config, which=options.checkpoint)
     target = Path(options.export_dir) / config.model_dir
     try:
         with replace_folder(target, overwrite=options.overwrite) as folder:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.options import PhaseOptions, threads_option
+from ugatit_tf.options import PhaseOptions, checkpoint_choice, threads_option
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """How it is computed."""
+    """Which checkpoint is tested, and how that is computed."""
 
     needs_run = True
 
+    checkpoint: str = checkpoint_choice()
     threads: str = threads_option()
 
 
@@ -30,12 +31,12 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data import sources
     from ugatit_tf.evaluation import test_set
     from ugatit_tf.inference import Translator
-    from ugatit_tf.reports import gallery
+    from ugatit_tf.reports import evaluation, gallery
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
     print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")
-    checkpoint = open_run(config)
+    checkpoint = open_run(config, which=options.checkpoint)
     test_sets = dict(zip("AB", sources.open_splits(config, ("testA", "testB"), one_will_do=True), strict=True))
     print(f"Translating with {checkpoint}")
     known = sources.has_ground_truth(config.dataset)
@@ -57,7 +58,8 @@ def run(config: Config, options: Options) -> None:
         ("Image size", f"{config.img_size} px"),
         ("Made", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"),
     )
-    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections)
+    links = [("Scores", evaluation.PAGE)] if (folder / evaluation.PAGE).is_file() else []
+    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections, links=links)
     print(f"Gallery: {folder / 'index.html'}")
     if unreadable:
         raise RunError(f"Could not read {len(unreadable)} of the test images: {'; '.join(unreadable)}")

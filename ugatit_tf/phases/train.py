@@ -3,18 +3,32 @@
 import dataclasses
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ugatit_tf.config import ARCHITECTURE, Config
-from ugatit_tf.options import PhaseOptions, threads_option
+from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.options import PhaseOptions, features, features_output, resize, threads_option
+
+if TYPE_CHECKING:
+    from ugatit_tf.runs.evaluation import Evaluation
+    from ugatit_tf.training.ugatit import UGATIT
 
 _SPLITS = ("trainA", "trainB")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """How it is computed: all else that it takes makes up the run."""
+    """How steps are computed, and what checkpoints are scored with; all else that it takes makes up the run."""
 
     threads: str = threads_option()
+    features: str = features()
+    features_output: str = features_output()
+    resize: str = resize()
+
+    def validate(self, config: Config) -> None:
+        super().validate(config)
+        if config.keep_best and not config.evaluate_freq:
+            raise UsageError("--keep_best needs --evaluate_freq: the steps between scores.")
 
 
 def run(config: Config, options: Options) -> None:
@@ -64,11 +78,13 @@ def _run(config: Config, options: Options) -> None:
         model = UGATIT(config)
         model.compile()
     if checkpoint is None:
+        _check_no_best(config)
         print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
     else:
         resume.resume(model, checkpoint)
         resume.tell_changes(config, saved, counts)
-    if int(model.step) >= config.total_steps:
+    evaluation = _evaluation(config, options, model)
+    if int(model.step) >= config.total_steps and not (evaluation and evaluation.is_missing(int(model.step))):
         print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
         return
 
@@ -85,5 +101,57 @@ def _run(config: Config, options: Options) -> None:
     samples = (read_samples(config, domain, train_set) for domain, train_set in zip("AB", image_sets, strict=True))
     summaries = Summaries(config, *samples, int(model.step))
     resume.save_facts(config, counts)
-    complete = loop.train(model, batches_from, CheckpointWriter(model.state, config, damaged), summaries, config)
+    writer = CheckpointWriter(model.state, config, damaged)
+    complete = loop.train(model, batches_from, writer, summaries, config, evaluation=evaluation)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
+
+
+def _check_no_best(config: Config) -> None:
+    """Refuses to begin beside the best checkpoint of an earlier training, which would pass for this one's."""
+    from ugatit_tf.checkpoints.folder import BEST_FOLDER, RunFolder
+
+    folder = RunFolder(config.run_checkpoint_dir)
+    if folder.best():
+        raise RunError(
+            f"{folder.path} holds no checkpoint but the best one of an earlier training, in {BEST_FOLDER}/: copy that "
+            "one's files into the folder to go on from it, or move it away to start anew."
+        )
+
+
+def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluation | None":
+    """What scores the checkpoints, if that is asked for; says what it costs."""
+    if not config.evaluate_freq:
+        return None
+    from ugatit_tf.data import sources
+    from ugatit_tf.evaluation import collection
+    from ugatit_tf.evaluation.evaluator import Evaluator
+    from ugatit_tf.inference import DIRECTIONS, Translator
+    from ugatit_tf.reports.scores import METRICS, Entry
+    from ugatit_tf.runs.evaluation import Evaluation
+
+    def score(label: str, step: int) -> Entry:
+        return evaluator.evaluate(label, step, translators)[0]
+
+    def draw(step: int) -> None:
+        evaluator.write_stage(Path(config.result_dir) / config.model_dir, step, translators)
+
+    evaluation = Evaluation(config, int(model.step), score, draw)
+    metric = evaluation.metric
+    if metric == "l1" and not sources.has_ground_truth(config.dataset):
+        raise UsageError(
+            f"--keep_best l1: nobody knows the right translations of {config.dataset}; take another score."
+        )
+    features = None
+    if METRICS[metric].needs_features:
+        folder = collection.features_folder(config)
+        features = collection.open_features(options.features, options.features_output, options.resize, folder)
+    evaluator = Evaluator(config, [metric], features, show=False)
+    translators = {
+        name: Translator(model.sampler(domain), config.img_size, config.img_ch).translate
+        for name, domain in DIRECTIONS.items()
+    }
+    print(
+        f"Scoring: {METRICS[metric].label} of the test images, every {config.evaluate_freq} steps, about "
+        f"{evaluator.scorer.seconds(translators):.2g} s each time, which the steps' rate leaves out"
+    )
+    return evaluation

@@ -1,12 +1,19 @@
-"""`--phase translate`: translates any pictures, with the run's newest checkpoint or another trained network."""
+"""`--phase translate`: translates any pictures, with a checkpoint of the run or another trained network."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
-from ugatit_tf.options import PhaseOptions, check_image_format, image_format, option, threads_option, unset_or_one_of
+from ugatit_tf.options import (
+    PhaseOptions,
+    check_image_format,
+    checkpoint_choice,
+    image_format,
+    option,
+    threads_option,
+    unset_or_one_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +24,7 @@ class Options(PhaseOptions):
     output: str = option("", "the folder whose A2B or B2A gets the results")
     direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
     model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
+    checkpoint: str = checkpoint_choice()
     original_size: bool = option(False, "scale results back to the size they had in the picture")
     paste_back: bool = option(False, "put results back into their pictures")
     image_format: str = image_format()
@@ -45,10 +53,10 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data.crops import Cropper
     from ugatit_tf.data.preparation import prepared
-    from ugatit_tf.inference import Translator, load_generator, pictures
+    from ugatit_tf.inference import Translator, direction_of, load_generator, pictures
     from ugatit_tf.system import allocator, device
 
-    direction = _direction(options)
+    direction = direction_of(options.model, options.direction) if options.model else options.direction or "A2B"
     output = pictures.Output(
         Path(options.output) / direction,
         options.image_format,
@@ -63,22 +71,10 @@ def run(config: Config, options: Options) -> None:
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:
         print(f"Translating with {options.model}")
-        translator = load_generator(options.model, direction)
+        translator = load_generator(options.model, direction, options.checkpoint)
     else:
-        checkpoint = open_run(config)
+        checkpoint = open_run(config, which=options.checkpoint)
         print(f"Translating with {checkpoint}")
         translator = Translator.of(checkpoint, direction)
     check_image_format(output.image_format, translator.channels)
     pictures.translate(root, paths, output, translator, cropper)
-
-
-def _direction(options: Options) -> str:
-    """What is asked for, or else what an exported network says that it is for, or else A2B."""
-    try:
-        signature = (Path(options.model).parent / "signature.json").read_bytes() if options.model else b"{}"
-        own = json.loads(signature).get("direction", "")
-    except (OSError, ValueError, AttributeError):
-        own = ""
-    if own and options.direction and own != options.direction:
-        raise UsageError(f"--direction {options.direction}: --model {options.model} is for {own}.")
-    return options.direction or own or "A2B"

@@ -1,9 +1,10 @@
 """Console output of a training: a progress bar on a terminal, the reference's log line on a pipe."""
 
+import contextlib
 import datetime
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
@@ -55,6 +56,20 @@ class Console:
             if not self._bar.disable:
                 self.say(self._line(step, *losses()))
             self._forecast(step, *self._warm)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time counts neither in the rate nor in the time that is left."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - start
+            if self._warm is not None:
+                self._warm = (self._warm[0], self._warm[1] + seconds)
+            if not self._bar.disable:
+                self._bar.start_t += seconds
+                self._bar.last_print_t += seconds
 
     def say(self, text: str) -> None:
         """Prints a line without tearing the bar."""

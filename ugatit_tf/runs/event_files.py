@@ -2,15 +2,30 @@
 
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 
 _HEADER = 12  # bytes before a record's data: its length, and the length's checksum
 _FOOTER = 4  # behind it: the data's checksum
+
+
+def add_scalars(folder: Path, step: int, values: Mapping[str, float]) -> None:
+    """Adds a point to some curves, in an event file of its own.
+
+    Raises:
+        RunError: where it cannot be written.
+    """
+    try:
+        with tf.summary.create_file_writer(str(folder)).as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+    except tf.errors.OpError as error:
+        raise RunError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def cut(folder: Path, step: int) -> None:

@@ -112,7 +112,7 @@ class Watch:
                 f"steps have got slow: {pace[0]:.3g} s each, where they took {pace[1]:.3g} s at best in this session. "
                 "Look for another program on the same device or disk, and for a device that is hot."
             )
-        return self._new(step, found)
+        return self.note(step, found)
 
     def observe_samples(self, step: int, samples: Mapping[str, SampleStatistics]) -> list[Alarm]:
         """Takes in what `sample_statistics` found at a step; returns what is to be told now."""
@@ -120,7 +120,7 @@ class Watch:
         for direction, statistic in samples.items():
             found[f"{direction}_collapsed"] = self._collapsed(direction, step, statistic)
             found[f"{direction}_copies"] = self._copies(direction, step, statistic)
-        return self._new(step, found)
+        return self.note(step, found)
 
     def _wins(self, domain: str, step: int, metrics: Mapping[str, float]) -> str | None:
         chance = gan_loss(self._config.gan_type).chance
@@ -195,7 +195,8 @@ class Watch:
         self._since[name] = min(step, self._since.get(name, step))
         return step - self._since[name]
 
-    def _new(self, step: int, found: Mapping[str, str | None]) -> list[Alarm]:
+    def note(self, step: int, found: Mapping[str, str | None]) -> list[Alarm]:
+        """Takes in troubles by their names, None where one does not hold; returns what is to be told now."""
         known = {alarm.name for alarm in self.alarms}
         new = [Alarm(name, step, text) for name, text in found.items() if text is not None and name not in known]
         self.alarms += new

@@ -9,6 +9,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.runs import memory
 from ugatit_tf.runs.console import Console
+from ugatit_tf.runs.evaluation import Evaluation
 from ugatit_tf.runs.guard import Guard
 from ugatit_tf.runs.monitor import Monitor
 from ugatit_tf.runs.stepping import Stepper, steps_until_due
@@ -23,6 +24,8 @@ def train(
     writer: CheckpointWriter,
     summaries: Summaries,
     config: Config,
+    *,
+    evaluation: Evaluation | None = None,
 ) -> bool:
     """Trains from the model's step to the last, or until asked to stop; the last step is always saved.
 
@@ -32,6 +35,7 @@ def train(
         writer: of the checkpoints.
         summaries: of curves and sample grids.
         config: of the run.
+        evaluation: scores the checkpoints; None: they are not scored.
 
     Returns:
         Whether the training is complete.
@@ -40,7 +44,8 @@ def train(
         RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     stepper = Stepper(model, config)
-    frequencies = (config.log_freq, config.print_freq, config.save_freq)
+    frequencies = [config.log_freq, config.print_freq, config.save_freq, config.evaluate_freq]
+    frequencies = [frequency for frequency in frequencies if frequency]
     step = int(model.step)
     batches = batches_from(first_step=step)
     console = Console(config, step)
@@ -50,6 +55,8 @@ def train(
     try:
         if step and step % config.print_freq == 0 and not summaries.has_samples(step):  # killed just after that save
             monitor.observe_samples(step, summaries.write_samples(step, model))
+        if evaluation and evaluation.is_missing(step):
+            _evaluate(evaluation, step, console, monitor, summaries)
         with StopRequest() as stop:
             while step < config.total_steps:
                 count = steps_until_due(step, config.steps_per_call, config.total_steps, frequencies)
@@ -61,7 +68,8 @@ def train(
                 last = step == config.total_steps
                 leaving = last or stop.requested
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
-                save = leaving or step % config.save_freq == 0
+                score = evaluation is not None and evaluation.is_due(step)
+                save = leaving or score or step % config.save_freq == 0
                 log, draw = (last or step % freq == 0 for freq in (config.log_freq, config.print_freq))
                 if save or log or draw:
                     guard.check()
@@ -70,6 +78,8 @@ def train(
                 if save:
                     guard.check_variables(step, model.state)
                     console.say(f"Saved step {step} to {writer.save(step)}")
+                if score:
+                    _evaluate(evaluation, step, console, monitor, summaries)
                 if draw:
                     monitor.observe_samples(step, summaries.write_samples(step, model))
                 if save or log:
@@ -80,3 +90,12 @@ def train(
         summaries.close()
         console.close()
     return step == config.total_steps
+
+
+def _evaluate(evaluation: Evaluation, step: int, console: Console, monitor: Monitor, summaries: Summaries) -> None:
+    """Scores the checkpoint of a step, beside the clocks that measure the training."""
+    with console.paused(), monitor.paused():
+        entry = evaluation.evaluate(step, console.say)
+    if entry is not None:
+        summaries.write_scalars(step, entry.scalars)
+        monitor.note(step, "score", evaluation.worsened())

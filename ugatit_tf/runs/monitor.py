@@ -1,9 +1,10 @@
 """Monitor of a run: passes its numbers to the health watch and writes `status.json`."""
 
+import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import SupportsFloat
 
 import numpy as np
@@ -48,6 +49,16 @@ class Monitor:
         self._points: deque[tuple[int, float]] = deque(maxlen=_POINTS)  # (step, time)
         self._written = -math.inf
         self._failed = False
+        self._paused = 0.0
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time does not count in the rate."""
+        start = self._clock()
+        try:
+            yield
+        finally:
+            self._paused += self._clock() - start
 
     def observe(self, step: int, metrics: Mapping[str, SupportsFloat], *, write: bool) -> None:
         """Takes in a step's numbers.
@@ -57,7 +68,7 @@ class Monitor:
             metrics: of `UGATIT.train_step`; reading them waits for the device.
             write: whether `status.json` is due now, as after a save, and not only every few seconds.
         """
-        now = self._clock()
+        now = self._clock() - self._paused
         numbers = {name: float(value) for name, value in metrics.items()}
         self._points.append((step, now))
         self._tell(self._watch.observe(step, numbers, now))
@@ -68,6 +79,10 @@ class Monitor:
     def observe_samples(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
         """Takes in the sample images, as `Summaries.write_samples` returns them."""
         self._tell(self._watch.observe_samples(step, sample_statistics(grids)))
+
+    def note(self, step: int, name: str, trouble: str | None) -> None:
+        """Takes in what was found elsewhere, if anything: a trouble's name and text."""
+        self._tell(self._watch.note(step, {name: trouble}))
 
     def _tell(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:

@@ -25,6 +25,7 @@ def tell(folder: RunFolder) -> None:
         _tell_status(current, now)
     else:
         _tell_without(folder)
+    _tell_best(folder)
     _tell_checkpoint(folder, now)
 
 
@@ -62,6 +63,16 @@ def _tell_without(folder: RunFolder) -> None:
         "Rate",
         f"not known, nor losses and warnings: no readable {STATUS_FILE}, which training writes from its first log on",
     )
+
+
+def _tell_best(folder: RunFolder) -> None:
+    try:
+        best = folder.best()
+    except RunError as error:
+        _say("Best", f"DAMAGED: {error}")
+        return
+    if best is not None:
+        _say("Best", f"step {best.step:,}: {best.metric} {best.value:.4g}")
 
 
 def _now(folder: Path) -> str:

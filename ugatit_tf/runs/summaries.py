@@ -43,7 +43,7 @@ class Summaries:
         self._writer: tf.summary.SummaryWriter | None = None
         self._open()
 
-    def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor]) -> None:
+    def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor | float]) -> None:
         """Adds a point to every curve."""
 
         def write() -> None:

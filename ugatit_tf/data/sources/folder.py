@@ -20,11 +20,15 @@ _LONGEST_NAME = 240  # bytes: what is written under the name has an ending too, 
 
 def open_split(config: Config, split: str) -> ImageSet:
     """The images of `<dataset_dir>/<dataset>/<split>`, in subfolders too."""
-    folder = Path(config.dataset_dir) / config.dataset / split
+    return open_folder(Path(config.dataset_dir) / config.dataset / split, config.img_ch)
+
+
+def open_folder(folder: Path, channels: int) -> ImageSet:
+    """The images of a folder, in subfolders too."""
     paths, skipped = list_images(folder)
 
     def read(index: int, side: int | None) -> np.ndarray:
-        return images.load(f"{folder}/{paths[index]}", side, config.img_ch)
+        return images.load(f"{folder}/{paths[index]}", side, channels)
 
     lack = "no images" if _identity(folder) else "no such folder"
     return ImageSet(str(folder), unique_names(paths), read, skipped, lack)

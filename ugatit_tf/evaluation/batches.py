@@ -1,0 +1,53 @@
+"""Image sets in batches, without what cannot be read."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from tqdm import tqdm
+
+from ugatit_tf.data import parallel
+from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.data.images import UnreadableImageError
+
+_BATCH_SIZE = 8
+
+
+def read(
+    image_set: ImageSet, size: int | None, unreadable: list[str], what: str = ""
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Reads a set's images, few of which are in memory at a time.
+
+    Args:
+        image_set: the images.
+        size: side of the squares that they are resized to, in pixels; None: each as it is.
+        unreadable: gets a line for each image that cannot be read.
+        what: the name of the bar that shows how far it is; without, there is none.
+
+    Yields:
+        The indices of up to eight images, and the images, uint8 `[size, size, C]` each.
+    """
+
+    def load(index: int) -> np.ndarray | UnreadableImageError:
+        try:
+            return image_set.read(index, size)
+        except UnreadableImageError as error:
+            return error
+
+    indices: list[int] = []
+    pictures: list[np.ndarray] = []
+    disable = None if what else True  # None: where the output is no terminal
+    with tqdm(total=len(image_set), desc=what, unit="image", disable=disable) as bar:
+        for index, picture in enumerate(parallel.in_order(load, range(len(image_set)))):
+            if isinstance(picture, UnreadableImageError):
+                unreadable.append(str(picture))
+                bar.update()
+                continue
+            indices.append(index)
+            pictures.append(picture)
+            if len(pictures) == _BATCH_SIZE:
+                yield indices, pictures
+                bar.update(len(pictures))
+                indices, pictures = [], []
+        if pictures:
+            yield indices, pictures
+            bar.update(len(pictures))

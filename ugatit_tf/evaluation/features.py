@@ -1,0 +1,188 @@
+"""The network whose features images are compared by, and what is done to an image before it."""
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from PIL import Image
+
+from ugatit_tf.data import images
+from ugatit_tf.errors import RunError, reason
+
+SIDE = 299  # of the images that Inception takes, in pixels
+OUTPUT = "pool_3"  # of Inception: its features
+_BATCH_SIZE = 16
+
+
+class FeatureNetwork(NamedTuple):
+    """A network from images to features.
+
+    Attributes:
+        run: float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`.
+        file: where it is from.
+        checksum: SHA-256 of that file, in hexadecimal; of a folder, of all of its files.
+        output: the name of what gives the features.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    file: str
+    checksum: str
+    output: str = OUTPUT
+
+
+class Extractor(NamedTuple):
+    """From images to features: a network, and a key of RESIZES."""
+
+    network: FeatureNetwork
+    resize: str
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """The features, float32 `[N, d]`, of images uint8 `[H, W, C]`, which may differ in size.
+
+        Raises:
+            RunError: where they are not finite, as another kind of network may give them.
+        """
+        resize = RESIZES[self.resize]
+        found = []
+        for start in range(0, len(pictures), _BATCH_SIZE):
+            batch = [resize(images.with_channels(each, 3)) for each in pictures[start : start + _BATCH_SIZE]]
+            found.append(self.network.run(np.stack(batch)).reshape(len(batch), -1))
+        features = np.concatenate(found)
+        if not np.isfinite(features).all():
+            raise RunError(f"{self.network.file} gives features that are not finite: take another --features.")
+        return features
+
+
+def load(path: Path, output: str = OUTPUT) -> FeatureNetwork:
+    """Loads a feature network.
+
+    Args:
+        path: a frozen graph (`.pb`), an archive with one in it (`.tgz`, `.tar.gz`), or a SavedModel's folder.
+        output: the name of the operation, or of the SavedModel's output, that gives the features.
+
+    Raises:
+        RunError: where it cannot be read, or has no such output or no input that is found.
+    """
+    try:
+        if path.is_dir():
+            return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
+        data = path.read_bytes()
+        checksum = hashlib.sha256(data).hexdigest()
+        if path.name.endswith((".tgz", ".tar.gz")):
+            data = _in_archive(path)
+        return FeatureNetwork(_from_graph(data, output), str(path), checksum, output)
+    except (OSError, tarfile.TarError, EOFError, DecodeError, ValueError, tf.errors.OpError) as error:
+        raise RunError(f"{path} cannot be used as a feature network: {reason(error)}") from error
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _in_archive(path: Path) -> bytes:
+    with tarfile.open(path, "r:gz") as archive:
+        graphs = [member for member in archive if member.isfile() and member.name.endswith(".pb")]
+        if len(graphs) != 1:
+            raise ValueError(f"it holds {len(graphs)} .pb files and should hold one")
+        return archive.extractfile(graphs[0]).read()
+
+
+def _from_graph(data: bytes, output: str) -> Callable[[np.ndarray], np.ndarray]:
+    definition = tf.compat.v1.GraphDef()
+    definition.ParseFromString(data)
+    graph = tf.Graph()
+    with graph.as_default():
+        placeholder = tf.compat.v1.placeholder(tf.float32, (None, SIDE, SIDE, 3))
+        (features,) = tf.compat.v1.import_graph_def(
+            definition, {find_input(definition, output): placeholder}, [f"{output}:0"]
+        )
+    options = tf.compat.v1.ConfigProto(gpu_options=tf.compat.v1.GPUOptions(allow_growth=True))
+    # A session, not a function: the graph of 2015 has an operation that functions of today refuse by its age.
+    session = tf.compat.v1.Session(graph=graph, config=options)
+    return lambda batch: session.run(features, {placeholder: batch})
+
+
+def find_input(graph: tf.compat.v1.GraphDef, output: str) -> str:
+    """The name of the tensor that a convolutional network sees the images as: the first convolution's input.
+
+    Whatever decodes, resizes and scales before it, in the one file or the other, is left aside that way.
+
+    Raises:
+        ValueError: where there is no such output, or not exactly one first convolution.
+    """
+    nodes = {node.name: node for node in graph.node}
+    if output not in nodes:
+        raise ValueError(f"it has no operation {output} (its last is {graph.node[-1].name if graph.node else 'none'})")
+    convolutions = [node for node in _behind(nodes, output) if node.op == "Conv2D"]
+    first = {node.input[0] for node in convolutions}
+    first -= {name for name in first if any(node.op == "Conv2D" for node in _behind(nodes, name))}
+    if len(first) != 1:
+        raise ValueError(f"it should have one input to convolutions, and has {len(first)}")
+    return first.pop()
+
+
+def _behind(nodes: Mapping[str, tf.compat.v1.NodeDef], tensor: str) -> list[tf.compat.v1.NodeDef]:
+    """The operations that compute a tensor, each once."""
+    found: dict[str, tf.compat.v1.NodeDef] = {}
+    pending = [tensor]
+    while pending:
+        name = pending.pop().removeprefix("^").partition(":")[0]
+        if name not in found:
+            found[name] = nodes[name]
+            pending += nodes[name].input
+    return list(found.values())
+
+
+def _from_saved_model(folder: Path, output: str) -> Callable[[np.ndarray], np.ndarray]:
+    loaded = tf.saved_model.load(str(folder))
+    if "serving_default" not in loaded.signatures:
+        raise ValueError("it has no signature serving_default")
+    signature = loaded.signatures["serving_default"]
+    if output not in signature.structured_outputs:
+        raise ValueError(f"it has no output {output}, but {', '.join(sorted(signature.structured_outputs))}")
+    inputs = signature.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise ValueError(f"it should have one input, and has {len(inputs)}")
+    (name,) = inputs
+
+    def run(batch: np.ndarray, _model: object = loaded) -> np.ndarray:  # which holds the signature's variables
+        return signature(**{name: tf.constant(batch)})[output].numpy()
+
+    return run
+
+
+def _clean(picture: np.ndarray) -> np.ndarray:
+    # clean-fid's: each channel on its own as floats, so that nothing is rounded; Pillow antialiases where it shrinks.
+    channels = [
+        np.asarray(Image.fromarray(channel.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        for channel in np.moveaxis(picture, -1, 0)
+    ]
+    return _scaled(np.clip(np.stack(channels, axis=-1), 0, 255))
+
+
+def _legacy(picture: np.ndarray) -> np.ndarray:
+    # TensorFlow 1's, which the graph itself does: no antialiasing, and pixels taken by their corners.
+    floats = tf.constant(picture[np.newaxis], tf.float32)
+    resized = tf.raw_ops.ResizeBilinear(images=floats, size=(SIDE, SIDE), align_corners=False, half_pixel_centers=False)
+    return _scaled(resized[0].numpy())
+
+
+def _authors(picture: np.ndarray) -> np.ndarray:
+    return images.to_float(images.resize(picture, SIDE))
+
+
+def _scaled(picture: np.ndarray) -> np.ndarray:
+    """0 to 255 to [-1, 1), as the graph of 2015 does it."""
+    return (picture.astype(np.float32) - 128) / 128
+
+
+# uint8 [H, W, 3] to float32 [299, 299, 3] in [-1, 1]: what a network of 2015 gets to see.
+RESIZES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"clean": _clean, "legacy": _legacy, "authors": _authors}

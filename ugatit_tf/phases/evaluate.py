@@ -1,0 +1,193 @@
+"""`--phase evaluate`: scores translations: FID, KID, cycle L1, CAM accuracy and others, of checkpoints or pictures."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ugatit_tf.config import Config
+from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.options import (
+    BEST,
+    NEWEST,
+    Constraint,
+    PhaseOptions,
+    features,
+    features_output,
+    option,
+    resize,
+    some_of,
+    split_commas,
+)
+from ugatit_tf.reports import scores
+from ugatit_tf.reports.scores import METRICS, Entry
+
+if TYPE_CHECKING:
+    from ugatit_tf.evaluation.collection import Features
+    from ugatit_tf.evaluation.scoring import Outcome
+    from ugatit_tf.inference import Translator
+
+ALL = "all"
+
+
+def _are_checkpoints(value: str) -> bool:
+    return value == ALL or all(part in (NEWEST, BEST) or part.isdecimal() for part in split_commas(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseOptions):
+    """What is scored, and by what."""
+
+    checkpoints: str = option(
+        NEWEST,
+        "which of the run's checkpoints to score",
+        Constraint("all, or newest, best and steps, separated by commas", _are_checkpoints),
+    )
+    model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
+    fakes: str = option("", "a folder of pictures that any program made, in place of a run's translations")
+    reals: str = option("", "the folder of real pictures that fakes are compared with")
+    metrics: str = option(",".join(METRICS), "the scores, comma-separated", some_of(tuple(METRICS)))
+    features: str = features()
+    features_output: str = features_output()
+    resize: str = resize()
+    compare: str = option("", "another run, or its folder of results, to show beside this one on the page")
+
+    @property
+    def needs_run(self) -> bool:
+        return not (self.model or self.fakes)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """`metrics` taken apart, in the order of METRICS."""
+        return tuple(name for name in METRICS if name in split_commas(self.metrics))
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether one of the scores needs the feature network."""
+        return any(METRICS[name].needs_features for name in self.wanted)
+
+    def validate(self, config: Config) -> None:
+        super().validate(config)
+        if bool(self.fakes) != bool(self.reals):
+            raise UsageError("--fakes and --reals need each other.")
+        if self.fakes and self.model:
+            raise UsageError("--model and --fakes: give one of them.")
+        if self.fakes and self.compare:
+            raise UsageError("--compare: folders of pictures have no page to show another run on.")
+        if self.fakes and not self.needs_features:
+            raise UsageError(f"--metrics {self.metrics}: of folders of pictures there are only FID and KID.")
+
+
+class _Subject(NamedTuple):
+    """Something to score: its name, its step if it has one, and its translators by direction."""
+
+    label: str
+    step: int | None
+    translators: "Mapping[str, Translator]"
+
+
+def run(config: Config, options: Options) -> None:
+    """Prints the scores, and adds them to `results/<model_dir>/evaluation.json` and to TensorBoard's curves.
+
+    `evaluation.html` beside that file shows them. Scores of folders of pictures go to `results/folders/evaluation.json`
+    and to no page.
+
+    Raises:
+        UsageError: where there is no such folder of pictures.
+        RunError: where there is no checkpoint, feature network or dataset, they cannot be used, or a set has fewer than
+            two readable images.
+    """
+    from ugatit_tf.evaluation import collection
+    from ugatit_tf.system import device
+
+    print(f"Device: {device.prepare()}")
+    results = Path(config.result_dir) / ("folders" if options.fakes else config.model_dir)
+    scores.read(results)  # a damaged history is told before the work
+    features = None
+    if options.needs_features:
+        folder = Path(config.cache_dir) / "features" if options.fakes else collection.features_folder(config)
+        features = collection.open_features(options.features, options.features_output, options.resize, folder)
+    if options.fakes:
+        _score_folders(config, options, features, results)
+    else:
+        _score_generators(config, options, features, results)
+    print(f"History: {results / scores.HISTORY_FILE}")
+
+
+def _score_generators(config: Config, options: Options, features: "Features | None", results: Path) -> None:
+    from ugatit_tf.evaluation.evaluator import Evaluator
+    from ugatit_tf.reports import evaluation as page
+    from ugatit_tf.runs import event_files
+
+    compare = _compared(config, options.compare)
+    evaluator = None
+    for subject in _subjects(config, options):
+        if evaluator is None:  # all subjects take images alike
+            translator = next(iter(subject.translators.values()))
+            config = dataclasses.replace(config, img_size=translator.size, img_ch=translator.channels)
+            evaluator = Evaluator(config, options.wanted, features)
+        print(f"Scoring {subject.label}")
+        translators = {name: translator.translate for name, translator in subject.translators.items()}
+        entry, outcomes = evaluator.evaluate(subject.label, subject.step, translators)
+        _note(results, entry, outcomes)
+        if subject.step is not None:
+            folder = Path(config.log_dir) / config.model_dir / "evaluation"
+            event_files.add_scalars(folder, subject.step, entry.scalars)
+            evaluator.write_stage(results, subject.step, translators)
+    evaluator.write_details(results, subject.label, translators, outcomes)
+    print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")
+
+
+def _compared(config: Config, run: str) -> Path | None:
+    """The folder of results to compare with, given as such or by the name of its run; None where none is given."""
+    if not run:
+        return None
+    for folder in (Path(run), Path(config.result_dir) / Path(run).name):
+        if (folder / scores.HISTORY_FILE).is_file():
+            return folder
+    raise RunError(f"--compare {run}: there is no {scores.HISTORY_FILE}, nor in {folder}; evaluate that run first.")
+
+
+def _score_folders(config: Config, options: Options, features: "Features", results: Path) -> None:
+    from ugatit_tf.data.sources import folder
+    from ugatit_tf.evaluation.collection import Images
+    from ugatit_tf.evaluation.scoring import score_folders
+
+    sets = []
+    for name, place in (("fakes", Path(options.fakes)), ("reals", Path(options.reals))):
+        if not place.is_dir():
+            raise UsageError(f"--{name} {place}: no such folder.")
+        sets.append(Images(folder.open_folder(place, config.img_ch), f"{name}-{place.name}", None, features))
+    outcome = score_folders(*sets, options.wanted, options.resize)
+    entry = Entry(options.fakes, None, options.reals, 0, features.facts, {"folders": outcome.scored})
+    _note(results, entry, {"folders": outcome})
+
+
+def _subjects(config: Config, options: Options) -> "Iterator[_Subject]":
+    """What is to be scored, the checkpoints of a run in the order of their steps."""
+    from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
+    from ugatit_tf.checkpoints.folder import RunFolder
+    from ugatit_tf.inference import Translator, direction_of, is_export, load_generator
+
+    if options.model:
+        path = Path(options.model)
+        directions = (direction_of(path),) if is_export(path) else DIRECTIONS
+        yield _Subject(options.model, None, {name: load_generator(path, name) for name in directions})
+        return
+    names = split_commas(options.checkpoints)
+    if options.checkpoints == ALL:
+        names = list(map(str, RunFolder(config.run_checkpoint_dir).by_step(config.model_name))) or [NEWEST]
+    found = {checkpoint.step: checkpoint for checkpoint in (open_run(config, which=name) for name in names)}
+    for step, checkpoint in sorted(found.items()):
+        yield _Subject(checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in DIRECTIONS})
+
+
+def _note(results: Path, entry: Entry, outcomes: "Mapping[str, Outcome]") -> None:
+    """Adds scores to the history, and prints them."""
+    scores.append(results, entry)
+    for line in sorted({line for outcome in outcomes.values() for line in outcome.unreadable}):
+        print(f"Left out: {line}")
+    print(entry.table())
+    few = min(min(scored.images, scored.reals) for scored in entry.directions.values())
+    if few < scores.FEW_FOR_FID and any("FID" in scored.scores for scored in entry.directions.values()):
+        print(f"FID is biased upwards below {scores.FEW_FOR_FID:,} images: compare by KID.")

@@ -1,0 +1,189 @@
+"""What a person decides by which checkpoint to keep: scores over the steps, the same pictures at every checkpoint.
+
+Everything comes from a run's folder of results: `evaluation.json`, and the pictures in `evaluation/` beside it. So the
+sections can be made at any time, also for a page of which they are a part.
+"""
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ugatit_tf.reports import curves, gallery, scores, stages
+from ugatit_tf.reports.curves import Point
+from ugatit_tf.reports.gallery import Item, Section
+from ugatit_tf.reports.scores import METRICS, Entry
+from ugatit_tf.reports.stages import Stages
+from ugatit_tf.system.files import replace_folder
+
+PAGE = "evaluation.html"
+DATA = "evaluation"  # the folder of the page's pictures, beside it
+INPUTS, OUTPUTS, DETAILS = "inputs", "outputs", "details"  # in that one
+THIS, OTHER = "this run", "other run"  # names in a comparison: the runs' own may be long
+_OTHER = "compared"  # in the folder DATA: what is shown of another run
+HEAD = f"<style>{curves.STYLE}{stages.STYLE}</style>\n<script>{stages.SCRIPT}</script>"
+
+
+class Run(NamedTuple):
+    """A run's results, as far as this page shows them.
+
+    Attributes:
+        name: for people.
+        entries: of its checkpoints, one a step, with the latest of each score, in the order of the steps.
+        stages: what its checkpoints make of the same images.
+    """
+
+    name: str
+    entries: Sequence[Entry]
+    stages: Stages
+
+
+def write(results: Path, title: str, compare: Path | None = None) -> Path:
+    """Writes `evaluation.html` into a run's folder of results, which may be moved as a whole.
+
+    Args:
+        results: the folder.
+        title: of the page.
+        compare: another run's folder of results to show beside this one; its pictures are copied.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        RunError: where the page cannot be written, or a history is damaged.
+    """
+    facts = [("Run", results.name)] if compare is None else [(THIS, results.name), (OTHER, compare.name)]
+    links = [("Test images", "index.html")] if (results / "index.html").is_file() else []
+    gallery.write(results / PAGE, title, facts, sections(results, compare), head=HEAD, links=links)
+    return results / PAGE
+
+
+def sections(results: Path, compare: Path | None = None) -> list[Section]:
+    """The page's sections, for a page in the folder of results whose head has `HEAD`; for the rest see `write`."""
+    runs = [read(THIS, results, DATA)]
+    if compare is not None:
+        runs.append(_copied(compare, results))
+    parts = [Section("Scores", _rows(runs), (), _columns(runs), total=0, markup=_curves(runs))]
+    if any(run.stages.steps for run in runs):
+        parts.append(Section("Checkpoints", (), (), total=0, markup=stages.markup([run.stages for run in runs])))
+    return [*parts, *_details(results)]
+
+
+def read(name: str, results: Path, data: str) -> Run:
+    """A run's results.
+
+    Args:
+        name: of the run, for people.
+        results: its folder of results.
+        data: where its pictures are, relative to the page.
+    """
+    found: dict[int, Entry] = {}
+    for entry in scores.read(results):
+        if entry.step is not None:
+            found[entry.step] = _merged(found[entry.step], entry) if entry.step in found else entry
+    return Run(name, [found[step] for step in sorted(found)], Stages.find(name, results / DATA, data))
+
+
+def _merged(earlier: Entry, later: Entry) -> Entry:
+    """The later of two evaluations of a checkpoint, with what only the earlier one has."""
+    directions = dict(earlier.directions)
+    for name, scored in later.directions.items():
+        known = directions[name].scores if name in directions else {}
+        directions[name] = dataclasses.replace(scored, scores=known | scored.scores)
+    return dataclasses.replace(later, directions=directions)
+
+
+def _copied(compare: Path, results: Path) -> Run:
+    """Another run, whose pictures are copied, so that the page needs nothing outside of its folder."""
+    target = results / DATA / _OTHER
+    with replace_folder(target, overwrite=True) as folder:
+        for part in (INPUTS, OUTPUTS):
+            if (compare / DATA / part).is_dir():
+                shutil.copytree(compare / DATA / part, folder / part)
+    run = read(OTHER, compare, DATA)
+    return run._replace(stages=Stages.find(OTHER, target, f"{DATA}/{_OTHER}"))
+
+
+def _columns(runs: Sequence[Run]) -> tuple[str, ...]:
+    return tuple(
+        f"{direction}, step {run.entries[-1].step:,}" + (f", {run.name}" if len(runs) > 1 else "")
+        for run in runs
+        for direction in (run.entries[-1].directions if run.entries else ())
+    )
+
+
+def _rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
+    """The latest scores of each run."""
+    latest = [scored for run in runs if run.entries for scored in run.entries[-1].directions.values()]
+    rows = [
+        (metric.label, *(str(scored.scores.get(name, "")) for scored in latest))
+        for name, metric in METRICS.items()
+        if any(name in scored.scores for scored in latest)
+    ]
+    return (*rows, ("Images", *(f"{scored.images:,}" for scored in latest))) if rows else ()
+
+
+def _curves(runs: Sequence[Run]) -> str:
+    figures = []
+    for metric in METRICS:
+        found: dict[str, list[Point]] = {}
+        for run in runs:
+            for direction in ("A2B", "B2A"):
+                name = f"{direction}, {run.name}" if len(runs) > 1 else direction
+                points = _points(run.entries, direction, metric)
+                if points:
+                    found[name] = points
+        if found:
+            figures.append(curves.figure(METRICS[metric].label, found))
+    if not figures:
+        return '<p class="note">No checkpoint has been scored yet.</p>'
+    return f'<div class="curves">\n{"".join(figures)}\n</div>'
+
+
+def _points(entries: Sequence[Entry], direction: str, metric: str) -> list[Point]:
+    found = []
+    for entry in entries:
+        scored = entry.directions.get(direction)
+        score = scored.scores.get(metric) if scored else None
+        if score is not None and math.isfinite(score.value):
+            found.append(Point(entry.step, *score[:3]))
+    return found
+
+
+def _details(results: Path) -> list[Section]:
+    """The best, the worst, and the neighbours, as `evaluation.pictures` has left them; nothing where it has not."""
+    try:
+        details = json.loads((results / DATA / DETAILS / f"{DETAILS}.json").read_bytes())
+    except (OSError, ValueError):
+        return []
+    parts = []
+    for direction, found in details["directions"].items():
+        of = ("Of", details["checkpoint"])
+        way = f"{direction[0]} → {direction[-1]}"
+        for kind in ("best", "worst"):
+            if found.get(kind):
+                rows = (of, ("By", found["by"]))
+                parts.append(Section(f"{way}: the {kind} {len(found[kind])}", rows, _items(found[kind]), total=0))
+        if found.get("neighbours"):
+            rows = (
+                of,
+                ("Median distance of a translation, by its features' cosine", f"{found['median']:.3f}"),
+                ("… of a real test image", f"{found['usual']:.3f}"),
+            )
+            items = _items(found["neighbours"])
+            parts.append(Section(f"{way}: nearest training images, the closest first", rows, items, total=0))
+    return parts
+
+
+def _items(found: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            item["name"],
+            tuple((caption, f"{DATA}/{DETAILS}/{path}") for caption, path in item["pictures"].items()),
+            f"{item['value']:.3f}",
+        )
+        for item in found
+    )

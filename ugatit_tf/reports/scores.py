@@ -1,0 +1,229 @@
+"""Scores of translations: what each one is, and `evaluation.json`, the history of all that a run has got."""
+
+import dataclasses
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ugatit_tf.errors import RunError
+from ugatit_tf.system.files import make_folder, write_atomically
+
+HISTORY_FILE = "evaluation.json"
+FEW_FOR_FID = 2000  # images, below which its bias is no longer small
+
+
+class Metric(NamedTuple):
+    """A score of translations.
+
+    Attributes:
+        label: its name for people.
+        definition: what exactly it is, as the history notes it down.
+        needs_features: whether it needs the feature network.
+        higher_is_better: as of an accuracy.
+    """
+
+    label: str
+    definition: str
+    needs_features: bool = False
+    higher_is_better: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "FID": Metric(
+        "FID",
+        "Frechet distance of Gaussians fitted to the features, sample covariances (Heusel et al. 2017); "
+        "95% interval: 1.96 standard deviations of the bootstrap",
+        needs_features=True,
+    ),
+    "KID": Metric(
+        "KID x 100",
+        "100 x unbiased squared MMD of the features with kernel (x.y / d + 1)^3, mean and standard deviation over 100 "
+        "subsets of min(1000, N) images (Binkowski et al. 2018); 95% interval: percentiles of the bootstrap",
+        needs_features=True,
+    ),
+    "mean_KID": Metric(
+        '"mean KID" (not KID)',
+        "100 x (0.02 KID(target, fake) + 0.98 KID(source, fake)) / 2, each the mean over blocks of at most 10 images "
+        "in file order, the standard error over blocks; images resized by Pillow's bilinear filter "
+        "(taki0112/GAN_Metrics-Tensorflow); for comparison with the literature only",
+        needs_features=True,
+    ),
+    "l1": Metric("paired L1", "mean absolute difference of the translation and the ground truth, 0 to 1"),
+    "cycle": Metric("cycle L1", "mean absolute difference of an image and its translation there and back, 0 to 1"),
+    "identity": Metric(
+        "identity L1", "mean absolute difference of a target image and what its own generator makes of it, 0 to 1"
+    ),
+    "cam": Metric(
+        "CAM accuracy",
+        "share of the generator's CAM logits on the right side of 0, the mean of source (above) and target (below)",
+        higher_is_better=True,
+    ),
+}
+
+
+class Estimate(NamedTuple):
+    """A score and how sure it is.
+
+    Attributes:
+        value: the score.
+        low: the lower end of its 95% interval by the bootstrap over images; NaN where there are too few of them.
+        high: the upper end.
+        std: a standard deviation that the score's definition names; None where it names none.
+    """
+
+    value: float
+    low: float
+    high: float
+    std: float | None = None
+
+    def __str__(self) -> str:
+        std = "" if not self.std or math.isnan(self.std) else f" ± {self.std:.3g}"
+        interval = "" if math.isnan(self.low) else f" [{self.low:.4g}, {self.high:.4g}]"
+        return f"{self.value:.4g}{std}{interval}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """The scores of one direction.
+
+    Attributes:
+        images: translations that count.
+        reals: real images of the target domain that count.
+        unreadable: images of either kind that could not be read, and do not count.
+        scores: by keys of METRICS.
+    """
+
+    images: int
+    reals: int
+    unreadable: int
+    scores: dict[str, Estimate]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One evaluation.
+
+    Attributes:
+        checkpoint: of what, for people.
+        step: of the checkpoint; None where it has none.
+        dataset: whose test images were translated.
+        img_size: side of the translations, in pixels; 0 where they are of any size.
+        features: `file`, `sha256`, `output` and `resize` of the feature network; empty where none was used.
+        directions: "A2B" and "B2A" or one of them; of folders of pictures, "folders".
+        date: when, ISO 8601.
+    """
+
+    checkpoint: str
+    step: int | None
+    dataset: str
+    img_size: int
+    features: dict[str, str]
+    directions: dict[str, Scored]
+    date: str = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now().astimezone().isoformat("T", "seconds")
+    )
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """The scores by the names of TensorBoard's curves."""
+        return {
+            f"evaluation/{direction}/{metric}": score.value
+            for direction, scored in self.directions.items()
+            for metric, score in scored.scores.items()
+        }
+
+    def table(self) -> str:
+        """The scores for people, Markdown."""
+        metrics = [name for name in METRICS if any(name in scored.scores for scored in self.directions.values())]
+        rows = [["", *self.directions], ["---"] * (1 + len(self.directions))]
+        for name in metrics:
+            found = (scored.scores.get(name) for scored in self.directions.values())
+            rows.append([METRICS[name].label, *("" if score is None else str(score) for score in found)])
+        rows.append(["images", *(f"{scored.images:,}" for scored in self.directions.values())])
+        rows.append(["real images", *(f"{scored.reals:,}" for scored in self.directions.values())])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [" | ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+        return "\n".join(f"| {line} |" for line in lines)
+
+    def mean(self, metric: str) -> Estimate | None:
+        """A score's mean over the directions, and of its interval; None where one of them lacks it."""
+        found = [scored.scores.get(metric) for scored in self.directions.values()]
+        if not found or None in found:
+            return None
+        return Estimate(*(sum(numbers) / len(found) for numbers in zip(*(each[:3] for each in found), strict=True)))
+
+
+def read(folder: Path) -> list[Entry]:
+    """The history in a folder of results, the oldest first.
+
+    Raises:
+        RunError: where the file is damaged.
+    """
+    path = folder / HISTORY_FILE
+    try:
+        return [_entry(values) for values in _read(path)]
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def append(folder: Path, entry: Entry) -> None:
+    """Adds an evaluation to the history in a folder, which is made if need be; what is there stays as it is.
+
+    Raises:
+        RunError: where the file is damaged, or cannot be written.
+    """
+    path = folder / HISTORY_FILE
+    before = _read(path)
+    make_folder(folder)
+    names = {name for scored in entry.directions.values() for name in scored.scores}
+    values = dataclasses.asdict(entry) | {
+        "definitions": {name: metric.definition for name, metric in METRICS.items() if name in names},
+        "directions": {name: _values(scored) for name, scored in entry.directions.items()},
+    }
+    write_atomically(path, (json.dumps([*before, values], indent=1, allow_nan=False) + "\n").encode())
+
+
+def _read(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        values = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(values, list):
+        raise _damaged(path, "it is no list")
+    return values
+
+
+def _damaged(path: Path, why: object) -> RunError:
+    return RunError(f"{path} is damaged ({why}): move it away to begin another history.")
+
+
+def _values(scored: Scored) -> dict[str, Any]:
+    scores = {
+        name: {key: None if value is None or math.isnan(value) else value for key, value in score._asdict().items()}
+        for name, score in scored.scores.items()
+    }
+    return dataclasses.asdict(scored) | {"scores": scores}
+
+
+def _entry(values: Mapping[str, Any]) -> Entry:
+    directions = {
+        name: Scored(
+            scored["images"],
+            scored["reals"],
+            scored["unreadable"],
+            {metric: _estimate(score) for metric, score in scored["scores"].items()},
+        )
+        for name, scored in values["directions"].items()
+    }
+    kept = {field.name: values[field.name] for field in dataclasses.fields(Entry)}
+    return Entry(**kept | {"directions": directions})
+
+
+def _estimate(score: Mapping[str, float | None]) -> Estimate:
+    low, high = (math.nan if score[end] is None else score[end] for end in ("low", "high"))
+    return Estimate(score["value"], low, high, score["std"])
