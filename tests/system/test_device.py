@@ -6,24 +6,25 @@ import tensorflow as tf
 from ugatit_tf.system import device, startup
 
 
-@pytest.mark.parametrize(
-    ("expected", "hint"), [(False, "for a GPU"), (True, "TensorFlow cannot use the GPU of this machine,")]
-)
-def test_a_run_on_the_cpu_says_where_to_read_of_gpus(monkeypatch, expected, hint):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    monkeypatch.setattr(startup, "expects_gpu", lambda: expected)
-    assert device.prepare() == f"CPU ({device.one_operation()}); {hint} see docs/troubleshooting.md"
-    assert device.for_batches() is None
-
-
 @pytest.fixture
 def settings(monkeypatch):
     """What TensorFlow is told of its threads: operations at a time, and cores for each."""
     told = {}
     for kind in ("inter", "intra"):
-        setter = f"set_{kind}_op_parallelism_threads"
-        monkeypatch.setattr(tf.config.threading, setter, lambda count, kind=kind: told.update({kind: count}))
+        name = f"{kind}_op_parallelism_threads"
+        monkeypatch.setattr(tf.config.threading, f"set_{name}", lambda count, kind=kind: told.update({kind: count}))
+        monkeypatch.setattr(tf.config.threading, f"get_{name}", lambda kind=kind: told[kind])
     return told
+
+
+@pytest.mark.parametrize(
+    ("expected", "hint"), [(False, "for a GPU"), (True, "TensorFlow cannot use the GPU of this machine,")]
+)
+def test_a_run_on_the_cpu_says_where_to_read_of_gpus(monkeypatch, settings, expected, hint):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(startup, "expects_gpu", lambda: expected)
+    assert device.prepare() == f"CPU ({device.one_operation()}); {hint} see docs/troubleshooting.md"
+    assert device.for_batches() is None
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,16 @@ def test_a_gpus_host_is_told_what_was_asked_for_alone(monkeypatch, settings):
     assert settings == {}
     device.prepare(device.Threads(4, 2))
     assert settings == {"inter": 4, "intra": 2}
+
+
+def test_threads_stay_as_they_are_once_something_ran(monkeypatch, settings):
+    device.prepare(device.Threads(1, 5))
+
+    def refuse(count):
+        raise RuntimeError("cannot be modified after initialization")
+
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", refuse)
+    assert device.prepare(device.Threads(2, 3)).startswith("CPU (1 operation at a time, on 5 cores);")
 
 
 def test_threads_as_a_flag_says_them():

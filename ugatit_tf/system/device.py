@@ -1,5 +1,6 @@
 """The device that a command runs on, and TensorFlow's settings for it."""
 
+import contextlib
 import os
 from typing import NamedTuple, Self
 
@@ -59,8 +60,7 @@ def prepare(threads: Threads | None = None, *, deterministic: bool = False) -> s
     if not gpus:
         threads = threads or one_operation()
     if threads:
-        tf.config.threading.set_inter_op_parallelism_threads(threads.operations)
-        tf.config.threading.set_intra_op_parallelism_threads(threads.cores)
+        threads = _share_out(threads)
     if not gpus:
         why = "TensorFlow cannot use the GPU of this machine," if startup.expects_gpu() else "for a GPU"
         return f"CPU ({threads}); {why} see docs/troubleshooting.md"
@@ -71,6 +71,15 @@ def prepare(threads: Threads | None = None, *, deterministic: bool = False) -> s
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def _share_out(threads: Threads) -> Threads:
+    """Tells TensorFlow its threads, and returns those it has: once something ran, they stay as they are."""
+    setting = tf.config.threading
+    with contextlib.suppress(RuntimeError):
+        setting.set_inter_op_parallelism_threads(threads.operations)
+        setting.set_intra_op_parallelism_threads(threads.cores)
+    return Threads(setting.get_inter_op_parallelism_threads(), setting.get_intra_op_parallelism_threads())
 
 
 def for_batches() -> str | None:
