@@ -17,6 +17,7 @@ LEVELS = [
     {"training", "reports"},
     {"checkpoints"},
     {"runs", "evaluation", "export", "inference"},
+    {"serving"},
     {"phases", "flags"},
     {"main", "__main__", PACKAGE},
 ]

@@ -111,9 +111,7 @@ def opened(path: str, url: str) -> Iterator[Any]:
 
 def drop(page: Any, name: str, picture: np.ndarray) -> None:
     """Drops uint8 `[H, W, C]` on the page as a PNG file."""
-    file = io.BytesIO()
-    images.to_picture(picture).save(file, "PNG")
-    page.evaluate(_DROP, [name, base64.b64encode(file.getvalue()).decode()])
+    page.evaluate(_DROP, [name, base64.b64encode(images.encode(picture)).decode()])
 
 
 def wait_for(page: Any, name: str, channels: int) -> np.ndarray:
