@@ -78,11 +78,10 @@ def translated_by_hand(checkpoint, direction, square):
     return Translator.of(checkpoint, direction)(square[np.newaxis])[0].astype(int)
 
 
-@pytest.mark.parametrize("channels", [3, 1, 4])
-def test_the_check_compares_both_directions(exported, scrambled_generator, tiny_config, channels):
-    folder, generators, _ = exported(img_ch=channels)
-    picture = demo.draw("testA", 0, 32)[np.newaxis]
-    pictures = np.stack([images.with_channels(each, channels) for each in picture])
+@pytest.mark.parametrize(("channels", "light"), [(3, True), (1, True), (4, True), (3, False)])
+def test_the_check_compares_both_directions(exported, channels, light):
+    folder, generators, _ = exported(img_ch=channels, light=light)
+    pictures = images.with_channels(demo.draw("testA", 0, 32), channels)[np.newaxis]
     line = web_check.check(folder, generators, {"A2B": pictures, "B2A": pictures})
     assert line.startswith("The page agrees in ")
     assert "in this browser, by wasm on" in line
@@ -147,6 +146,41 @@ def test_slider_heatmap_and_download(exported):
             page.get_by_role("button", name="Download PNG").click()
         assert download.value.suggested_filename == "photo.of.me-A2B.png"
         np.testing.assert_array_equal(images.load(Path(download.value.path()), None), result)
+
+
+def with_browser(page, script):
+    """Loads the page again, in a browser that has more."""
+    page.add_init_script(script)
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
+
+
+def test_sharing_where_the_browser_can(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        with_browser(
+            page, "navigator.canShare = () => true; navigator.share = async (what) => { window.shared = what; }"
+        )
+        choose(page, ("me.png", png(photo())))
+        web_check.wait_for(page, "me.png", 3)
+        page.get_by_role("button", name="Share").click()
+        page.wait_for_function("() => window.shared")
+        assert page.evaluate("() => window.shared.files.map((file) => file.name)") == ["me-A2B.png"]
+
+
+def test_the_square_is_put_around_a_face_where_the_browser_finds_one(exported):
+    folder, _, checkpoint = exported(crop_A="face", face_margin=0.5)
+    picture = photo()
+    with page_of(folder) as page:
+        with_browser(
+            page,
+            "window.FaceDetector = class { detect() { return [10, 50].map((height) => "
+            "({ boundingBox: { x: 180, y: 60, width: 0.8 * height, height } })); } }",
+        )
+        choose(page, ("face.png", png(picture)))
+        result = web_check.wait_for(page, "face.png", 3)
+        expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, crops.Region(200, 85, 100, 100), 32))
+        assert np.mean(np.abs(result - expected) <= 2) > 0.95
 
 
 def test_pasted_and_taken_pictures(exported):

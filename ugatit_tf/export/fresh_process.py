@@ -1,8 +1,8 @@
 """A program, not a module: runs exported files as a stranger would, who has TensorFlow and nothing of this project.
 
-`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A on the
-images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz), named DIRECTION/FORMAT/OUTPUT,
-and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
+`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A, and the
+weights in EXPORT/web, on the images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz),
+named DIRECTION/FORMAT/OUTPUT, and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
 """
 
 import itertools

@@ -19,10 +19,10 @@ export class Card {
     this.changed = () => changed(this);
     this.state = element("p", { className: "note" });
     this.photo = element("div");
-    this.input = element("canvas");
-    this.result = element("canvas", { className: "result" });
+    this.input = element("canvas", { role: "img", ariaLabel: "The square" });
+    this.result = element("canvas", { className: "result", role: "img", ariaLabel: "Its translation" });
     const slider = element("input", { type: "range", min: 0, max: 100, value: 50 });
-    slider.setAttribute("aria-label", "Slider between the picture, on its left, and the translation");
+    slider.ariaLabel = "Slider between the picture, on its left, and the translation";
     const compare = element("div", { className: "compare" }, this.input, this.result, slider);
     slider.addEventListener("input", () => compare.style.setProperty("--split", `${slider.value}%`));
     this.caption = element("figcaption", { className: "note" });
@@ -56,7 +56,7 @@ export class Card {
       ),
       element("div", { className: "buttons" }, this.download, this.share, remove),
     );
-    this.element.setAttribute("aria-label", file.name);
+    this.element.ariaLabel = file.name;
   }
 
   /** Shows the photo, with the square where pictures of this direction are cropped unless the user has moved it. */

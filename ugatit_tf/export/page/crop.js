@@ -20,14 +20,13 @@ export function cropEditor(bitmap, region, name, changed) {
   canvas.width = Math.round(bitmap.width * scale);
   canvas.height = Math.round(bitmap.height * scale);
   canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", name);
+  Object.assign(canvas, { role: "img", ariaLabel: name });
   const square = document.createElement("div");
   square.className = "square";
   square.tabIndex = 0;
-  square.setAttribute("role", "group");
-  square.setAttribute("aria-roledescription", "crop square");
-  square.setAttribute("aria-label", "What is translated. Arrow keys move the square, plus and minus resize it.");
+  square.role = "group";
+  square.ariaRoleDescription = "crop square";
+  square.ariaLabel = "What is translated. Arrow keys move the square, plus and minus resize it.";
   const handle = document.createElement("span");
   handle.className = "handle";
   square.append(handle);

@@ -71,6 +71,7 @@ async function work() {
 
 /** Translates all pictures anew, in the other direction or by another checkpoint. */
 async function again() {
+  part("problems").replaceChildren();
   for (const card of cards) {
     await card.place(settings.directions[direction()]);
     request(card);
@@ -127,4 +128,4 @@ async function main() {
   return work();
 }
 
-main();
+main().catch((error) => (part("unstarted").textContent = `This page could not start: ${error.message}.`));
