@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-all bench lint
+.PHONY: setup demo test test-all bench lint lint-page
 
 setup: .venv/installed
 
@@ -11,7 +11,7 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/installed: .venv/run-installed requirements-dev.txt requirements-faces.txt
+.venv/installed: .venv/run-installed requirements-dev.txt requirements-faces.txt requirements-serve.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
@@ -33,3 +33,7 @@ bench: .venv/run-installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The page's scripts; takes node, and a network the first time.
+lint-page:
+	npx --yes eslint@9 ugatit_tf/export/page

@@ -18,6 +18,7 @@ LEVELS = [
     {"training", "reports"},
     {"checkpoints"},
     {"runs", "evaluation", "export", "inference"},
+    {"serving"},
     {"phases", "flags"},
     {"__main__", PACKAGE},
     {"main"},

@@ -1,5 +1,6 @@
 """What README and docs show as code works: Python as it stands, commands on a tiny run, the rest as far as it can."""
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -7,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import keras
@@ -16,15 +18,20 @@ import tensorflow as tf
 from PIL import Image
 
 from ugatit_tf import flags, phases
+from ugatit_tf.checkpoints.checkpoint import open_folder
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
-from ugatit_tf.export import formats
+from ugatit_tf.export import formats, web_page
+from ugatit_tf.options import NEWEST
 from ugatit_tf.phases import status
+from ugatit_tf.serving import app, server
+from ugatit_tf.serving.networks import Networks
 from ugatit_tf.training.networks import build_generator
 
 ROOT = Path(__file__).parents[2]
+ADDRESS = "127.0.0.1:8000"  # of a server, in the pages
 LANGUAGES = {"bash", "bibtex", "json", "python", "text"}
 MINE = Config(dataset="mine", light=True, ch=2, img_size=96)  # the run of the pages; its name does not tell the sizes
 BRIEF = "--light True --ch 2 --n_res 1 --n_dis 4 --img_size 32 --epoch 1 --iteration 2 --print_freq 2"
@@ -84,6 +91,22 @@ def test_a_block_says_its_language(block):
     assert block.kind in LANGUAGES
 
 
+@contextlib.contextmanager
+def served(run):
+    """The address of a server of a run, for as long as the block lasts."""
+    checkpoint = open_folder(Path(run))
+    settings = web_page.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
+    networks = Networks(checkpoint.config, RunFolder(run))
+    service = app.Service(networks, settings, NEWEST, app.Limits(10**6, 10**6, 9, 60.0))
+    with server.listen("127.0.0.1", 0) as listener:
+        running = server.make(service.app("127.0.0.1"))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        running.should_exit = True
+        thread.join(30)
+
+
 def test_python_runs(python_block, here):
     (here / "checkpoint" / MINE.model_dir).rename(here / "checkpoint" / "<model_dir>")
     side = MINE.img_size
@@ -96,7 +119,11 @@ def test_python_runs(python_block, here):
         "drawings": tf.data.Dataset.from_tensor_slices(images.to_float(drawings)),
         "photo_batch": images.to_float(photos[:2]),
     }
-    exec(compile(python_block.text, str(python_block), "exec"), names)
+    with contextlib.ExitStack() as stack:
+        text = python_block.text
+        if ADDRESS in text:
+            text = text.replace(ADDRESS, stack.enter_context(served("checkpoint/<model_dir>")))
+        exec(compile(text, str(python_block), "exec"), names)
     if "outputs" in names:
         assert (np.asarray(names["outputs"]).dtype, np.shape(names["outputs"])) == (np.uint8, (2, side, side, 3))
 
@@ -118,7 +145,7 @@ def test_a_command_is_one(command, here):
         parsed(own)
         return
     match Path(words[0]).name, *words[1:]:
-        case "python", "-m", module:
+        case "python", "-m", module, *_:
             assert importlib.util.find_spec(module)
         case "python", script, *_:
             assert (ROOT / script).is_file()
@@ -130,7 +157,12 @@ def test_a_command_is_one(command, here):
             assert (ROOT / "pyproject.toml").is_file()
         case "pytest", path, *_:
             assert (ROOT / path).is_file()
-        case ("pip", "install", "tensorflow[and-cuda]") | ("docker", "run", *_) | ("tensorboard", "--logdir", "logs"):
+        case (
+            ("pip", "install", "tensorflow[and-cuda]")
+            | ("docker", "run", *_)
+            | ("tensorboard", "--logdir", "logs")
+            | ("npm", "pack", *_)
+        ):
             pass  # as their own manuals have them
         case _:
             pytest.fail("no command that is known here")

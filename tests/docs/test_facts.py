@@ -38,7 +38,7 @@ def test_the_tree_names_every_file():
 
 def test_the_levels_are_those_that_are_checked():
     levels = runpy.run_path(str(ROOT / "tests" / "test_imports.py"))["LEVELS"]
-    rows = re.findall(r"^\| (\d) \| (.*) \|$", ARCHITECTURE, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", ARCHITECTURE, re.MULTILINE)
     told = {int(level): set(re.findall(r"`(\w+)", rooms)) for level, rooms in rows}
     assert told == dict(enumerate(levels))
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from ugatit_tf.export import formats, model_card, tflite
+from ugatit_tf.export import formats, model_card, tflite, web
 from ugatit_tf.phases import export
 
 
 def test_the_table_has_what_the_flag_takes():
-    assert tuple(formats.FORMATS) == export.FORMATS
+    assert (*formats.FORMATS, web.NAME) == export.FORMATS
     assert list(tflite.SIGNATURES) == list(tflite.VARIANTS)
 
 
@@ -17,7 +17,7 @@ def test_an_unknown_format_lists_the_known_ones():
 
 
 def test_the_card_and_the_signature_tell_sizes_and_steps(tiny_config, tmp_path):
-    model_card.write(tmp_path, "B2A", 1234, tiny_config, export.FORMATS)
+    model_card.write(tmp_path, "B2A", 1234, tiny_config, tuple(formats.FORMATS))
     card = (tmp_path / "README.md").read_text()
     for part in ("demo, B to A", "1234 steps", "32 x 32, RGB", "licence", "ch 2", "translate_uint8", "generator.keras"):
         assert part in card

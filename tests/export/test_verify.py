@@ -62,12 +62,12 @@ def test_a_keras_file_is_checked_too(exported, _no_process):
 def test_tflite_files_are_measured_and_checked(exported):
     folder, generator = exported("tflite")
     rows = check(folder, generator, "tflite")
-    assert [row.name for row in rows] == ["float32", "float16", "dynamic", "int8"]
+    assert [row.name for row in rows] == ["float32", "float16", "attention", "dynamic", "int8"]
     assert all(row.size == (folder / "A2B" / "tflite" / f"{row.name}.tflite").stat().st_size for row in rows)
     assert all(row.milliseconds > 0 and row.mean <= row.largest for row in rows)
     assert rows[0].largest <= 1
     perturb(generator, "G_logit/bias", 0.1)
-    with pytest.raises(RunError, match="A2B tflite float(16|32) is off by"):
+    with pytest.raises(RunError, match="A2B tflite (attention|float16|float32) is off by"):
         check(folder, generator, "tflite")
 
 
@@ -97,14 +97,21 @@ def test_what_is_missing_fails(exported, _no_process):
     ("name", "off", "passes"),
     [("output", 0.5e-4, True), ("output", 4e-4, False), ("output", np.nan, False), ("float32", 4e-4, False)]
     + [("float16", 0.5 / 127.5, True), ("float16", 3 / 127.5, False), ("int8", 30, True), ("int8", 70, False)]
+    + [("attention", 0.5 / 127.5, True), ("attention", 3 / 127.5, False)]
+    + [("heatmap of float16", 0.015, True), ("heatmap of float16", 0.03, False), ("cam_logits of float16", 0.03, False)]
     + [("translate_uint8", 1, True), ("serving_default", 2, False)],
 )
 def test_tolerances(name, off, passes):
     floats = np.linspace(-1, 1, 101, dtype=np.float32)
-    pixels = np.full(101, 100, np.uint8) if name not in ("float16",) else verify.images.to_uint8(floats)
-    floating = name in ("output", "float32", "float16")
+    pixels = np.full(101, 100, np.uint8) if name not in ("float16", "attention") else verify.images.to_uint8(floats)
+    floating = name in ("output", "float32", "float16", "attention") or "of float16" in name
     value = floats + np.float32(off) if floating else pixels + np.uint8(off)
-    arguments = ("it", value, *verify._RULES[name], {"output": floats, "translate_uint8": pixels})
+    arguments = (
+        "it",
+        value,
+        *verify._RULES[name],
+        {"translate_uint8": pixels} | dict.fromkeys(("output", "heatmap", "cam_logits"), floats),
+    )
     if passes:
         verify._compare(*arguments)
     else:

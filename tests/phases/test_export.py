@@ -12,7 +12,8 @@ import main
 import ugatit_tf
 from ugatit_tf import flags, phases
 from ugatit_tf.data import demo
-from ugatit_tf.export import saved_model
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import saved_model, web_check, web_runtime
 
 TINY = ["--dataset", "secret_place/mine", "--ch", "2", "--n_res", "1", "--img_size", "32"]
 LIGHT = [*TINY, "--light", "True"]
@@ -100,7 +101,7 @@ def test_tflite_prints_its_table(trained, here, capsys):
     config = trained(LIGHT)
     assert command(*LIGHT, "--export_format", "tflite") == 0
     lines = [line.split() for line in capsys.readouterr().out.split("\n")]
-    names = ["float32", "float16", "dynamic", "int8"]
+    names = ["float32", "float16", "attention", "dynamic", "int8"]
     assert [line[:2] for line in lines if line[:1] in (["A2B"], ["B2A"])] == [
         [direction, name] for direction in ("A2B", "B2A") for name in names
     ]
@@ -108,6 +109,30 @@ def test_tflite_prints_its_table(trained, here, capsys):
         assert b"private_" not in data, name
         assert bytes(here) not in data, name
     assert not (here / "export" / config.model_dir / "A2B" / "1").exists()
+
+
+def test_a_page_without_its_runtime_is_refused_first(trained, here, capsys):
+    trained(LIGHT)
+    assert command(*LIGHT, "--export_format", "web,saved_model", "--web_runtime", "nowhere") == 1
+    assert "cannot read nowhere/litertjs-core-" in error_line(capsys)
+    assert not list((here / "export").iterdir())
+
+
+@pytest.mark.slow
+def test_a_page_is_exported_and_opened(trained, here, capsys):
+    config = trained(LIGHT)
+    try:
+        web_runtime.read("")
+    except RunError as error:
+        pytest.skip(str(error))
+    assert command(*LIGHT, "--export_format", "web") == 0
+    output = capsys.readouterr().out
+    assert ("The page agrees in " if web_check.browser() else "The page was not opened") in output
+    assert f"python -m http.server 8000 --directory export/{config.model_dir}/web" in output
+    assert [path.name for path in (here / "export" / config.model_dir).iterdir()] == ["web"]
+    for name, data in files(here / "export").items():
+        for secret in (b"private_", b"secret_place/", bytes(here)):
+            assert secret not in data or "/runtime/" in name, name
 
 
 @pytest.fixture
@@ -203,7 +228,7 @@ def test_without_a_checkpoint(here, capsys):
 def test_an_unknown_format_lists_the_known_ones(here, capsys):
     for value in ("onnx", "saved_model,onnx", ""):
         assert command(*LIGHT, "--export_format", value) == 2
-        assert "one or more of saved_model, tflite, keras, separated by commas" in error_line(capsys)
+        assert "one or more of saved_model, tflite, keras, web, separated by commas" in error_line(capsys)
 
 
 def test_a_size_that_a_full_network_does_not_fit(trained, here, capsys):

@@ -35,7 +35,9 @@ class UnreadableImageError(RunError):
     """A picture that cannot be decoded; the message is one line with the file and the reason."""
 
 
-def load(source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data") -> np.ndarray:
+def load(
+    source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data", max_pixels: int = 0
+) -> np.ndarray:
     """Reads a picture, upright and resized to a square (one of another shape is squeezed, not cropped).
 
     Args:
@@ -43,6 +45,7 @@ def load(source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, 
         size: The side of the result, or None for the picture's own height and width.
         channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
         name: What errors call the source, where it is no path.
+        max_pixels: A picture of more is refused before it is decoded; 0: only what Pillow takes for an attack.
 
     Returns:
         uint8 `[size, size, channels]`, or `[H, W, channels]` where `size` is None.
@@ -52,7 +55,7 @@ def load(source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, 
         ValueError: `channels` or `size` makes no sense.
     """
     # Pillow's own until it is small: copies of a large picture cost as much as decoding it.
-    picture = _decode(source, channels, name)
+    picture = _decode(source, channels, name, max_pixels)
     return to_pixels(picture if size is None else _resize(picture, size))
 
 
@@ -125,20 +128,22 @@ def save(path: str | Path, image: np.ndarray, *, kind: str, comment: str = "") -
         RunError: The file cannot be written.
         ValueError: The image has another type or shape.
     """
+    write_atomically(path, encode(image, kind=kind, comment=comment))
+
+
+def encode(image: np.ndarray, *, kind: str = "PNG", comment: str = "") -> bytes:
+    """The content of the file that `save` writes."""
     texts = PngInfo()
     if comment:
         texts.add_text("comment", comment)
-    options: dict[str, Any] = {
-        "PNG": {"pnginfo": texts},
-        "JPEG": {"quality": 95, "subsampling": 0, "comment": comment},
-    }
+    options: dict[str, Any] = {"PNG": {"pnginfo": texts}, "JPEG": {"quality": 95, "subsampling": 0, "comment": comment}}
     picture = to_picture(image)
     file = io.BytesIO()
     try:
         picture.save(file, kind, **options[kind])
     except OSError as error:  # Pillow's word for an image that the format cannot hold
         raise ValueError(str(error)) from error
-    write_atomically(path, file.getvalue())
+    return file.getvalue()
 
 
 def comment_of(path: str | Path) -> str:
@@ -151,7 +156,7 @@ def comment_of(path: str | Path) -> str:
     return comment.decode(errors="replace") if isinstance(comment, bytes) else comment
 
 
-def _decode(source: str | Path | BinaryIO, channels: int, name: str) -> Image.Image:
+def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels: int) -> Image.Image:
     """A picture of the mode that `channels` stands for."""
     if channels not in _MODES:
         raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
@@ -161,6 +166,8 @@ def _decode(source: str | Path | BinaryIO, channels: int, name: str) -> Image.Im
         if not data:
             raise ValueError("the file is empty")
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            if max_pixels and image.width * image.height > max_pixels:
+                raise ValueError(f"{image.width} x {image.height} pixels, at most {max_pixels:,} are allowed")
             image.load()
             return _convert(_upright(image), channels)
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...

@@ -11,24 +11,28 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import sources
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import formats, model_card, verify
+from ugatit_tf.export import formats, model_card, verify, web, web_check, web_runtime
 
 _CHECKED = 8
 _CALIBRATION = 32
 
 
-def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path) -> None:
-    """Writes `{A2B,B2A}/` in every format, and checks what was written.
+def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path, packages: str) -> None:
+    """Writes `{A2B,B2A}/` in every format, and the page, which is of both directions; checks what was written.
 
     Args:
         checkpoint: whose generators.
         config: of the run: where its test images are.
-        names: of the formats, keys of `formats.FORMATS`.
+        names: of the formats, keys of `formats.FORMATS` or `web.NAME`.
         folder: exists, and is empty.
+        packages: where the page's runtime lies, as for `web_runtime.read`.
 
     Raises:
-        RunError: where the check finds that an export does not compute what the checkpoint does.
+        RunError: where the page's runtime cannot be had, or the check finds that an export does not compute what the
+            checkpoint does.
     """
+    runtime = web_runtime.read(packages) if web.NAME in names else {}
+    one_way = [name for name in names if name != web.NAME]
     calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
     pictures = {direction: _test_images(config, direction) for direction in DIRECTIONS}
     print(f"Exporting {checkpoint}")
@@ -36,18 +40,25 @@ def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: 
     for direction in DIRECTIONS:
         # In float32, which every machine and format has.
         generator = generators[direction] = checkpoint.generator(direction, precision="float32")
+        if not one_way:
+            continue
         (folder / direction).mkdir()
-        for name in names:
+        for name in one_way:
             print(f"Writing {direction} {name} ...")
             source = formats.Source(generator, config.img_size, calibration[direction])
             formats.get(name).write(source, folder / direction)
-        model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, names)
+        model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
+    if runtime:
+        print("Writing the page ...")
+        web.write(folder / web.NAME, config, checkpoint, generators, runtime)
     print("Checking in a fresh process ...")
     measurements = verify.check(folder, names, generators, pictures)
     count = min(map(len, pictures.values()))
     print(f"Agrees with the checkpoint on {count} images in each direction.")
     if measurements:
         print(verify.table(measurements))
+    if runtime:
+        print(web_check.check(folder / web.NAME, generators, pictures))
 
 
 def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:

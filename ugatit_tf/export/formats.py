@@ -73,8 +73,9 @@ TensorFlow does not read EXIF: turn photos upright beforehand.
 _TFLITE_USAGE = """\
 ### TFLite: `tflite/*.tflite`
 
-One image of {size} x {size} at a time. `float32` and `float16` take and give floats from -1 to 1; `dynamic` and `int8`
-take and give pixels, uint8.
+One image of {size} x {size} at a time. `float32`, `float16` and `attention` take and give floats from -1 to 1;
+`dynamic` and `int8` take and give pixels, uint8. `attention` also gives `heatmap`, where the network looks, and
+`cam_logits`.
 
 ```python
 from ai_edge_litert.interpreter import Interpreter

@@ -1,10 +1,11 @@
 """A program, not a module: runs exported files in a process with TensorFlow and nothing of this project.
 
-`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A on the
-images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz), named DIRECTION/FORMAT/OUTPUT,
-and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
+`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A, and the
+weights in EXPORT/web, on the images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz),
+named DIRECTION/FORMAT/OUTPUT, and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
 """
 
+import itertools
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ Named = tuple[str, np.ndarray]
 
 def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
     """Yields the outputs of every signature."""
-    loaded = tf.saved_model.load(str(folder / "1"))
+    loaded = tf.saved_model.load(str(folder))
     files = tf.stack([tf.io.encode_png(image) for image in images])
     pictures = loaded.signatures["serving_default"](image_bytes=files)["image_bytes"]
     yield "saved_model/serving_default", np.stack([tf.io.decode_png(picture).numpy() for picture in pictures])
@@ -28,22 +29,24 @@ def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
         yield f"saved_model/{name}", value.numpy()
 
 
-def run_tflite(folder: Path, images: np.ndarray) -> Iterator[Named]:
-    """Yields every file's outputs, and the median milliseconds that an image takes it."""
+def run_tflite(path: Path, kind: str, name: str, images: np.ndarray) -> Iterator[Named]:
+    """Yields a file's outputs, and the median milliseconds that an image takes it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    for path in sorted((folder / "tflite").glob("*.tflite")):
-        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
-        dtype = interpreter.get_input_details()[0]["dtype"]
-        run = interpreter.get_signature_runner()
-        outputs, times = [], []
-        for image in [images[0], *images]:  # the first run also warms up
-            value = image[np.newaxis] if dtype == np.uint8 else to_float(image[np.newaxis])
-            start = time.perf_counter()
-            outputs.append(run(images=value)["output"][0])
-            times.append(1000 * (time.perf_counter() - start))
-        yield f"tflite/{path.stem}", np.stack(outputs[1:])
-        yield f"milliseconds/{path.stem}", np.median(times[1:])
+    interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+    dtype = interpreter.get_input_details()[0]["dtype"]
+    run = interpreter.get_signature_runner()
+    outputs, times = [], []
+    for image in [images[0], *images]:  # the first run also warms up
+        value = image[np.newaxis] if dtype == np.uint8 else to_float(image[np.newaxis])
+        start = time.perf_counter()
+        outputs.append(run(images=value))
+        times.append(1000 * (time.perf_counter() - start))
+    joined = {key: np.concatenate([output[key] for output in outputs[1:]]) for key in outputs[0]}
+    yield f"{kind}/{name}", joined.pop("output")
+    yield f"milliseconds/{name}", np.median(times[1:])
+    for key, value in joined.items():
+        yield f"{kind}/{key} of float16", value
 
 
 def to_float(images: np.ndarray) -> np.ndarray:
@@ -56,10 +59,12 @@ def main(export: str, images: str, results: str) -> None:
     outputs = {}
     with np.load(images) as pictures:
         for direction in pictures.files:
-            folder = Path(export, direction)
-            for place, run in (("1", run_saved_model), ("tflite", run_tflite)):
-                if (folder / place).is_dir():
-                    outputs |= {f"{direction}/{name}": value for name, value in run(folder, pictures[direction])}
+            found = [run_saved_model(place, pictures[direction]) for place in Path(export, direction).glob("1")]
+            for path in sorted(Path(export, direction).glob("tflite/*.tflite")):
+                found.append(run_tflite(path, "tflite", path.stem, pictures[direction]))
+            for path in Path(export).glob(f"web/weights/{direction}-*.tflite"):
+                found.append(run_tflite(path, "web", "attention", pictures[direction]))
+            outputs |= {f"{direction}/{name}": value for name, value in itertools.chain(*found)}
     np.savez(results, **outputs)
 
 

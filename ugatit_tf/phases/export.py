@@ -7,7 +7,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_choice, option, some_of, split_commas
 
-FORMATS = ("saved_model", "tflite", "keras")
+FORMATS = ("saved_model", "tflite", "keras", "web")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Options(PhaseOptions):
     checkpoint: str = checkpoint_choice()
     export_dir: str = option("export", "where exported networks go", NOT_EMPTY)
     export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
+    web_runtime: str = option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")
     overwrite: bool = option(False, "replace what is there already")
 
     @property
@@ -28,7 +29,7 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for.
+    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for; of `web`, `<model_dir>/web/`.
 
     Raises:
         RunError: where there is no checkpoint, it does not fit the flags, an export is there already, it cannot be
@@ -46,7 +47,9 @@ def run(config: Config, options: Options) -> None:
     target = Path(options.export_dir) / config.model_dir
     try:
         with replace_folder(target, overwrite=options.overwrite) as folder:
-            export.write(checkpoint, config, options.formats, folder)
+            export.write(checkpoint, config, options.formats, folder, options.web_runtime)
     except tf.errors.OpError as error:
         raise RunError(f"cannot write {target}: {reason(error)}") from error
     print(f"Exported to {target}")
+    if "web" in options.formats:
+        print(f"To open the page: python -m http.server 8000 --directory {target}/web, then http://localhost:8000")

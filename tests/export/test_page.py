@@ -1,0 +1,291 @@
+"""The exported page in a real browser: what people do with it."""
+
+import base64
+import contextlib
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ugatit_tf.checkpoints.checkpoint import open_run
+from ugatit_tf.data import crops, demo, images
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import web, web_check, web_runtime
+from ugatit_tf.inference import Translator
+
+BROWSER = web_check.browser()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs Chromium and playwright")]
+
+
+@pytest.fixture(scope="session")
+def runtime():
+    try:
+        return web_runtime.read("")
+    except RunError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def exported(tiny_config, save_generators, runtime, tmp_path):
+    """Exports the page of a tiny run; returns its folder, the generators, and the run's checkpoint."""
+
+    def export(**options):
+        config = dataclasses.replace(tiny_config, **options)
+        generators = save_generators(config)
+        checkpoint = open_run(config)
+        web.write(tmp_path / "web", config, checkpoint, generators, runtime)
+        return tmp_path / "web", generators, checkpoint
+
+    return export
+
+
+@contextlib.contextmanager
+def page_of(folder):
+    with web_check.served(folder) as url, web_check.opened(BROWSER, url) as page:
+        yield page
+
+
+def until(page, holds):
+    """Waits until something holds for the addresses that the page's service worker has kept."""
+    for _ in range(600):
+        kept = page.evaluate(
+            "async () => (await (await caches.open(`page of ${location.href}`)).keys()).map((request) => request.url)"
+        )
+        if holds(kept):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"still {kept}")
+
+
+def photo(width=300, height=200):
+    return np.asarray(Image.fromarray(demo.draw("testA", 0, 256)).resize((width, height)))
+
+
+def choose(page, *files):
+    page.set_input_files("#files", [{"name": name, "mimeType": "", "buffer": data} for name, data in files])
+
+
+def png(picture, **options):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def translated_by_hand(checkpoint, direction, square):
+    return Translator.of(checkpoint, direction)(square[np.newaxis])[0].astype(int)
+
+
+@pytest.mark.parametrize(("channels", "light"), [(3, True), (1, True), (4, True), (3, False)])
+def test_the_check_compares_both_directions(exported, channels, light):
+    folder, generators, _ = exported(img_ch=channels, light=light)
+    pictures = images.with_channels(demo.draw("testA", 0, 32), channels)[np.newaxis]
+    line = web_check.check(folder, generators, {"A2B": pictures, "B2A": pictures})
+    assert line.startswith("The page agrees in ")
+    assert "in this browser, by wasm on" in line
+    with pytest.raises(RunError, match="the page's A2B is off by .* levels on average"):
+        web_check.check(folder, {"A2B": generators["B2A"]}, {"A2B": pictures})
+
+
+def test_a_photo_is_turned_upright_and_cropped(exported):
+    folder, _, checkpoint = exported()
+    picture = photo()
+    exif = Image.Exif()
+    exif[0x112] = 6
+    data = png(np.rot90(picture), exif=exif)
+    with page_of(folder) as page:
+        choose(page, ("photo.png", data))
+        result = web_check.wait_for(page, "photo.png", 3)
+        expected = translated_by_hand(checkpoint, "A2B", picture[:, 50:250])
+        assert np.mean(np.abs(result - expected) <= 2) > 0.95
+
+        page.focus(".square")
+        page.keyboard.press("ArrowRight")  # by 2% of the longer side
+        page.keyboard.press("-")
+        page.wait_for_function("() => document.querySelector('article').matches(':not(.working)')")
+        moved = web_check.wait_for(page, "photo.png", 3)
+        region = crops.Region(156, 100, 194, 194)
+        expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, region, 32))
+        assert np.mean(np.abs(moved - expected) <= 2) > 0.95
+        assert np.abs(moved - result.astype(int)).max() > 2
+
+        page.check("input[value=B2A]")
+        page.wait_for_function("() => document.querySelector('.compare + figcaption').textContent === 'B | A'")
+        expected = translated_by_hand(checkpoint, "B2A", crops.cut(picture, region, 32))
+        assert np.mean(np.abs(web_check.wait_for(page, "photo.png", 3) - expected) <= 2) > 0.95
+
+
+def test_several_at_once_and_a_sentence_for_what_is_no_picture(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        choose(page, ("notes.txt", b"no picture"), ("one.png", png(photo())), ("two.png", png(photo(40, 90))))
+        page.wait_for_function("() => document.querySelectorAll('article:not(.working)').length === 2")
+        assert page.locator("article h2").all_inner_texts() == ["two.png", "one.png"]
+        (problem,) = page.locator("#problems li").all_inner_texts()
+        assert problem.startswith("notes.txt is not a picture that this browser can read")
+        page.locator("article").first.get_by_role("button", name="Remove").click()
+        assert page.locator("article").count() == 1
+
+
+def test_slider_heatmap_and_download(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        choose(page, ("photo.of.me.png", png(photo())))
+        result = web_check.wait_for(page, "photo.of.me.png", 3)
+        page.focus(".compare input")
+        page.keyboard.press("ArrowRight")
+        clip = "(canvas) => getComputedStyle(canvas).clipPath"
+        assert page.eval_on_selector(".result", clip) == "inset(0px 0px 0px 51%)"
+        shown = "() => document.querySelector('.compare canvas').toDataURL()"
+        before = page.evaluate(shown)
+        page.check("#heatmap")
+        assert page.evaluate(shown) != before
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download PNG").click()
+        assert download.value.suggested_filename == "photo.of.me-A2B.png"
+        np.testing.assert_array_equal(images.load(Path(download.value.path()), None), result)
+
+
+def with_browser(page, script):
+    """Loads the page again, in a browser that has more."""
+    page.add_init_script(script)
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
+
+
+def test_sharing_where_the_browser_can(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        with_browser(
+            page, "navigator.canShare = () => true; navigator.share = async (what) => { window.shared = what; }"
+        )
+        choose(page, ("me.png", png(photo())))
+        web_check.wait_for(page, "me.png", 3)
+        page.get_by_role("button", name="Share").click()
+        page.wait_for_function("() => window.shared")
+        assert page.evaluate("() => window.shared.files.map((file) => file.name)") == ["me-A2B.png"]
+
+
+def test_the_square_is_put_around_a_face_where_the_browser_finds_one(exported):
+    folder, _, checkpoint = exported(crop_A="face", face_margin=0.5)
+    picture = photo()
+    with page_of(folder) as page:
+        with_browser(
+            page,
+            "window.FaceDetector = class { detect() { return [10, 50].map((height) => "
+            "({ boundingBox: { x: 180, y: 60, width: 0.8 * height, height } })); } }",
+        )
+        choose(page, ("face.png", png(picture)))
+        result = web_check.wait_for(page, "face.png", 3)
+        expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, crops.Region(200, 85, 100, 100), 32))
+        assert np.mean(np.abs(result - expected) <= 2) > 0.95
+
+
+def test_pasted_and_taken_pictures(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        page.evaluate(
+            """(data) => {
+                const clipboardData = new DataTransfer();
+                const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+                clipboardData.items.add(new File([bytes], "pasted.png"));
+                document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+            }""",
+            base64.b64encode(png(photo())).decode(),
+        )
+        web_check.wait_for(page, "pasted.png", 3)
+        page.evaluate(
+            """() => {
+                const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
+                const context = canvas.getContext("2d");
+                setInterval(() => context.fillRect(0, 0, Math.random() * 64, 48), 20);
+                const stream = canvas.captureStream();
+                window.tracks = stream.getTracks();
+                navigator.mediaDevices.getUserMedia = () => Promise.resolve(stream);
+            }"""
+        )
+        page.click("#camera")
+        page.wait_for_function("() => document.querySelector('video').videoWidth === 64")
+        page.click("button[value=take]")
+        web_check.wait_for(page, "camera.png", 3)
+        assert page.evaluate("() => window.tracks.map((track) => track.readyState)") == ["ended"]
+        page.click("#camera")
+        page.wait_for_selector("dialog[open]")
+        page.click("button[value=cancel]")
+        assert page.locator("article").count() == 2
+
+
+def test_no_request_leaves_the_origin_and_none_could(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        asked = []
+        page.context.on("request", lambda request: asked.append(request.url))
+        page.reload()
+        page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
+        choose(page, ("photo.png", png(photo())))
+        web_check.wait_for(page, "photo.png", 3)
+        origin = page.evaluate("() => location.origin")
+        assert len(asked) > 10
+        assert {url for url in asked if not url.startswith((f"{origin}/", f"blob:{origin}/"))} == set()
+        refused = "(url) => fetch(url, { mode: 'no-cors' }).then(() => false, () => true)"
+        assert page.evaluate(refused, "http://localhost:9/") is True
+        # Nor is it the network that refuses: the policy says so.
+        page.evaluate(
+            "() => document.addEventListener('securitypolicyviolation', (e) => (window.broken = e.blockedURI))"
+        )
+        page.evaluate(refused, origin.replace("127.0.0.1", "localhost"))
+        page.wait_for_function("() => window.broken")
+
+
+def test_after_the_first_visit_it_works_without_the_server(exported):
+    folder, _, checkpoint = exported()
+    picture = demo.draw("testA", 0, 32)
+    with contextlib.ExitStack() as server, contextlib.ExitStack() as browser:
+        url = server.enter_context(web_check.served(folder))
+        page = browser.enter_context(web_check.opened(BROWSER, url))
+        until(page, lambda kept: sum("/weights/" in url for url in kept) == 2)
+        server.close()
+        page.goto("about:blank")
+        page.goto(url)
+        page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
+        for direction in ("A2B", "B2A"):
+            page.check(f"input[value={direction}]")
+            web_check.drop(page, f"{direction}.png", picture)
+            result = web_check.wait_for(page, f"{direction}.png", 3)
+            assert np.mean(np.abs(result - translated_by_hand(checkpoint, direction, picture)) <= 2) >= 0.99
+
+
+def test_weights_of_an_earlier_export_are_forgotten(exported):
+    folder, *_ = exported()
+    with page_of(folder) as page:
+        page.evaluate(
+            "async () => { const store = await caches.open(`page of ${location.href}`);"
+            "await store.put('weights/A2B-old.tflite', new Response('')); }"
+        )
+        until(page, lambda kept: any("-old" in url for url in kept))
+        page.reload()
+        until(page, lambda kept: not any("-old" in url for url in kept))
+
+
+def test_a_network_that_cannot_be_loaded_is_told(exported):
+    folder, *_ = exported()
+    next((folder / "weights").glob("A2B-*")).write_bytes(b"nonsense")
+    with pytest.raises(RunError, match="the page says: The network could not be loaded"), page_of(folder):
+        pass
+
+
+@pytest.mark.parametrize(("tolerance", "by"), [("2", "WebGPU"), ("-1", "wasm on")])
+def test_webgpu_is_taken_where_it_agrees_with_wasm(exported, monkeypatch, tolerance, by):
+    folder, *_ = exported()
+    script = (folder / "worker.js").read_text()
+    assert "const TOLERANCE = 2;" in script
+    (folder / "worker.js").write_text(script.replace("const TOLERANCE = 2;", f"const TOLERANCE = {tolerance};"))
+    software = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader")
+    flags = [flag for flag in web_check.FLAGS if flag != "--disable-gpu"]
+    monkeypatch.setattr(web_check, "FLAGS", (*flags, *software, "--enable-features=Vulkan"))
+    with page_of(folder) as page:
+        if page.evaluate("() => navigator.gpu.requestAdapter()") is None:
+            pytest.skip("this Chromium has no WebGPU in software")
+        assert f"in this browser, by {by}" in page.inner_text("#status")

@@ -1,0 +1,303 @@
+"""The service over a real connection, as a client has it."""
+
+import base64
+import http.client
+import io
+import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ugatit_tf.checkpoints import writer
+from ugatit_tf.checkpoints.checkpoint import open_run
+from ugatit_tf.checkpoints.folder import RunFolder
+from ugatit_tf.data import demo, images
+from ugatit_tf.export import saved_model, web_check, web_page
+from ugatit_tf.options import NEWEST
+from ugatit_tf.serving import app, server
+from ugatit_tf.serving.networks import Networks
+
+LIMITS = app.Limits(pixels=10_000, upload=100_000, queue=64, seconds=60)
+
+
+class Client:
+    def __init__(self, port):
+        self.port = port
+
+    def ask(self, method, path, body=None, **headers):
+        """The status, and the answer's body taken for JSON where it is that."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        self.headers = response.headers
+        return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
+
+    def translate(self, *files, query="", **message):
+        instances = [{"image_bytes": {"b64": base64.b64encode(file).decode()}} for file in files]
+        return self.ask("POST", f"/translate{query}", json.dumps({"instances": instances} | message))
+
+
+def of_run(config):
+    return Networks(config, RunFolder(config.run_checkpoint_dir))
+
+
+@pytest.fixture
+def serve(tiny_config, save_generators):
+    """Serves a tiny run, or what stands in for its networks; returns a client."""
+    running = []
+
+    def start(networks=None, limits=LIMITS, checkpoint=NEWEST):
+        checkpoint_ = open_run(tiny_config)
+        settings = web_page.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
+        service = app.Service(networks or of_run(tiny_config), settings, checkpoint, limits)
+        listener = server.listen("127.0.0.1", 0)
+        made = server.make(service.app("127.0.0.1"))
+        thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
+        thread.start()
+        running.append((made, thread, listener))
+        return Client(listener.getsockname()[1])
+
+    start.generators = save_generators(tiny_config)
+    yield start
+    for made, thread, listener in running:
+        made.should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+@pytest.fixture
+def pictures():
+    """A PNG file, and a JPEG file that lies on its side."""
+    upright = Image.fromarray(demo.draw("testA", 1, 64)).resize((60, 40))
+    exif = Image.Exif()
+    exif[0x112] = 6
+    file = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).save(file, "JPEG", exif=exif)
+    return images.encode(demo.draw("testA", 0, 32)), file.getvalue()
+
+
+def pixels(prediction):
+    return images.load(io.BytesIO(base64.b64decode(prediction["b64"])), None).astype(int)
+
+
+def expected(generator, file):
+    square = images.load(io.BytesIO(file), 32)[np.newaxis]
+    return images.to_uint8(generator(images.to_float(square)).image.numpy())[0]
+
+
+def test_files_to_files_in_both_directions(serve, pictures):
+    client = serve()
+    for direction, generator in serve.generators.items():
+        status, answer = client.translate(*pictures, query=f"?direction={direction}")
+        assert status == 200
+        assert list(answer) == ["predictions"]
+        for prediction, file in zip(answer["predictions"], pictures, strict=True):
+            assert np.abs(pixels(prediction) - expected(generator, file)).max() <= 1
+
+
+def test_the_same_message_is_for_tensorflow_serving_too(serve, pictures, tmp_path):
+    client = serve()
+    _, answer = client.translate(pictures[0], signature_name="serving_default")
+    saved_model.write(serve.generators["A2B"], 32, tmp_path)
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    (file,) = loaded.signatures["serving_default"](image_bytes=tf.constant([pictures[0]]))["image_bytes"].numpy()
+    assert np.abs(pixels(answer["predictions"][0]) - images.load(io.BytesIO(file), None)).max() <= 1
+
+
+def test_heatmap_and_logits_on_request(serve, pictures):
+    client = serve()
+    _, answer = client.translate(pictures[0], signature_name="attention")
+    (prediction,) = answer["predictions"]
+    square = images.load(io.BytesIO(pictures[0]), 32)[np.newaxis]
+    made = serve.generators["A2B"](images.to_float(square))
+    assert np.abs(pixels(prediction["image_bytes"]) - expected(serve.generators["A2B"], pictures[0])).max() <= 1
+    np.testing.assert_allclose(prediction["heatmap"], made.heatmap[0], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(prediction["cam_logits"], made.cam_logits[0], rtol=1e-3, atol=1e-3)
+
+
+def test_checkpoints_that_come_later_can_be_asked_for(serve, tiny_config, pictures):
+    client = serve()
+    generators = serve.generators
+    assert client.ask("GET", "/settings.json")[1]["checkpoints"] == ["UGATIT_light.model-7"]
+    before = expected(generators["A2B"], pictures[0])
+    variables = [variable for generator in generators.values() for variable in generator.variables]
+    for variable in variables:
+        variable.assign(0.5 * variable)
+    writer.CheckpointWriter(variables, tiny_config).save(8)
+    settings = client.ask("GET", "/settings.json")[1]
+    assert settings["checkpoints"] == ["UGATIT_light.model-8", "UGATIT_light.model-7"]
+    assert settings["checkpoint"] == "UGATIT_light.model-8"
+    after = expected(generators["A2B"], pictures[0])
+    for query, pixels_ in (("7", before), ("UGATIT_light.model-8", after)):
+        _, answer = client.translate(pictures[0], query=f"?checkpoint={query}")
+        assert np.abs(pixels(answer["predictions"][0]) - pixels_).max() <= 1
+    assert serve(checkpoint="7").ask("GET", "/settings.json")[1]["checkpoint"] == "UGATIT_light.model-7"
+    status, answer = client.translate(pictures[0], query="?checkpoint=../7")
+    assert (status, "UGATIT_light.model-8, UGATIT_light.model-7" in answer["error"]) == (404, True)
+
+
+GARBAGE = [
+    b"",
+    b"no json",
+    b"[]",
+    b"{}",
+    b'{"instances": 1}',
+    b'{"instances": []}',
+    b"[" * 50_000,
+    b"\xff\xfe",
+    b"null",
+]
+GARBAGE += [
+    b'{"instances": [{"image_bytes": {"b64": %s}}]}' % each for each in (b"5", b'""', b'"!!"', b'"iVBORw0KGgo="')
+]
+GARBAGE += [b'{"instances": [{"b64": "AAAA"}]}', b'{"instances": [{"image_bytes": {"b64": "AAAA"}}']
+
+
+def test_garbage_is_the_clients_mistake(serve):
+    client = serve()
+    for body in GARBAGE:
+        status, answer = client.ask("POST", "/translate", body)
+        assert status == 400, body
+        assert answer["error"]
+
+
+def test_more_than_is_allowed(serve, pictures):
+    client = serve()
+    small = images.encode(demo.draw("testA", 0, 32))
+    status, answer = client.translate(images.encode(np.zeros((100, 101, 3), np.uint8)))
+    assert (status, answer["error"]) == (400, "picture 0: 101 x 100 pixels, at most 10,000 are allowed")
+    assert client.translate(images.encode(np.zeros((100, 100, 3), np.uint8)))[0] == 200
+    assert client.translate(*[small] * 9)[0] == 400
+    status, answer = client.translate(small, signature_name="other")
+    assert (status, answer["error"]) == (400, "signature_name must be serving_default or attention")
+    assert client.translate(small, query="?direction=A2A")[0] == 400
+    assert client.ask("POST", "/translate", b"x" * 100_001)[0] == 413
+    assert client.ask("GET", "/../app.py")[0] == 404
+
+
+class Stuck:
+    """Networks that are busy until they are let go."""
+
+    def __init__(self, config):
+        self.config = config
+        self.names = ["model-1"]
+        self.busy, self.go = threading.Event(), threading.Event()
+        self.pictures = 0
+
+    def find(self, _):
+        return "model-1"
+
+    def translate(self, _name, _direction, pictures):
+        self.pictures += len(pictures)
+        self.busy.set()
+        assert self.go.wait(60)
+        return images.to_float(pictures), np.zeros((len(pictures), 2)), np.zeros((len(pictures), 8, 8))
+
+
+def test_a_full_queue_refuses_and_recovers(serve, tiny_config, pictures):
+    stuck = Stuck(tiny_config)
+    client = serve(stuck, app.Limits(10_000, 100_000, 1, 60))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(Client(client.port).translate, pictures[0])
+        assert stuck.busy.wait(60)
+        assert client.translate(pictures[0]) == (503, {"error": "too many requests wait already"})
+        assert client.headers["retry-after"] == "1"
+        stuck.go.set()
+        assert waiting.result()[0] == 200
+    assert client.translate(pictures[0])[0] == 200
+
+
+def test_who_waits_too_long_is_told_and_not_computed(serve, tiny_config, pictures):
+    stuck = Stuck(tiny_config)
+    client = serve(stuck, app.Limits(10_000, 100_000, 8, 0.3))
+    for _ in range(2):
+        assert client.translate(pictures[0]) == (504, {"error": "it took too long"})
+    stuck.go.set()
+    while client.translate(pictures[0])[0] != 200:
+        pass
+    assert stuck.pictures == 2  # the first, and the last
+
+
+def test_an_upload_that_never_ends_is_given_up(serve, tiny_config):
+    client = serve(Stuck(tiny_config), app.Limits(10_000, 100_000, 1, 0.3))
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+    connection.putrequest("POST", "/translate")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b"{")
+    assert connection.getresponse().status == 504
+    connection.close()
+    assert client.ask("POST", "/translate", b"")[0] == 400  # and its place in the queue is free
+
+
+def test_a_damaged_checkpoint_is_told(serve, tiny_config, pictures):
+    client = serve()
+    path = tiny_config.run_checkpoint_dir / "UGATIT_light.model-7.data-00000-of-00001"
+    path.write_bytes(bytes(path.stat().st_size))
+    status, answer = client.translate(pictures[0])
+    assert status == 500
+    assert "UGATIT_light.model-7" in answer["error"]
+
+
+written = []
+sys.addaudithook(lambda event, args: _note(args) if event == "open" else None)  # cannot be taken away again
+
+
+def _note(args):
+    path, _, flags = args
+    if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        written.append(path)
+
+
+def test_nothing_is_written_to_the_disk(serve, pictures):
+    client = serve(limits=app.Limits(50_000_000, 100_000_000, 8, 60))
+    client.translate(pictures[0])
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    file = images.encode(noise)
+    written.clear()
+    assert client.translate(file)[0] == 200
+    assert client.translate(file[:-1000])[0] == 400
+    assert not written
+
+
+def test_an_address_in_use_is_told():
+    with server.listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(server.RunError, match=f"cannot listen on 127.0.0.1, port {port}: Address already in use"):
+            server.listen("127.0.0.1", port)
+    with pytest.raises(server.RunError, match="cannot listen on nowhere.invalid, port 80"):
+        server.listen("nowhere.invalid", 80)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(web_check.browser() is None, reason="needs Chromium and playwright")
+def test_the_page_translates_by_the_server(serve, tiny_config):
+    variables = [variable for generator in serve.generators.values() for variable in generator.variables]
+    for variable in variables:
+        variable.assign(0.5 * variable)
+    writer.CheckpointWriter(variables, tiny_config).save(8)
+    client = serve()
+    picture = demo.draw("testA", 0, 32)
+    with web_check.opened(web_check.browser(), f"http://127.0.0.1:{client.port}/") as page:
+        page.context.on("request", lambda request: asked.append(request.url))
+        asked = []
+        page.reload()
+        page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
+        assert "it keeps none of them" in page.inner_text("#privacy")
+        for checkpoint, direction in ((8, "A2B"), (7, "A2B"), (7, "B2A")):
+            page.select_option("#checkpoint select", f"UGATIT_light.model-{checkpoint}")
+            page.check(f"input[value={direction}]")
+            name = f"{checkpoint}-{direction}.png"
+            web_check.drop(page, name, picture)
+            result = web_check.wait_for(page, name, 3)
+            made = of_run(tiny_config).translate(f"UGATIT_light.model-{checkpoint}", direction, picture[np.newaxis])
+            assert np.abs(result.astype(int) - images.to_uint8(made.image)[0]).max() <= 1
+        page.check("#heatmap")
+        assert {url.split("/")[2] for url in asked if not url.startswith("blob:")} == {f"127.0.0.1:{client.port}"}

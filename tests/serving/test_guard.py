@@ -1,0 +1,45 @@
+import asyncio
+import socket
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from ugatit_tf.serving.guard import Guard
+
+
+def ask(host, **headers):
+    """The status and the headers with which a request for a host is answered."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    raw = [(b"host", host.encode()), *((name.encode(), value.encode()) for name, value in headers.items())]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": raw}
+    asyncio.run(Guard(PlainTextResponse("yes"), "served.example")(scope, None, send))
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8000", None, 200),
+        ("localhost:8000", "http://localhost:8000", 200),
+        ("LOCALHOST:8000", "http://localhost:8000", 200),
+        ("[::1]:8000", "http://[::1]:8000", 200),
+        ("192.168.1.2:8000", "http://192.168.1.2:8000", 200),
+        ("served.example", None, 200),
+        (f"{socket.gethostname()}:8000", None, 200),
+        ("127.0.0.1:8000", "http://127.0.0.1:8001", 403),
+        ("127.0.0.1:8000", "http://evil.example", 403),
+        ("127.0.0.1:8000", "null", 403),
+        ("evil.example:8000", "http://evil.example:8000", 403),  # a name that its owner has made lead here
+        ("evil.example:8000", None, 403),
+        ("", None, 403),
+    ],
+)
+def test_other_origins_are_refused(host, origin, status):
+    found, headers = ask(host, **({} if origin is None else {"origin": origin}))
+    assert found == status
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cross-origin-embedder-policy"] == "require-corp"

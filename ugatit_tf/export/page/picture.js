@@ -1,0 +1,67 @@
+/* From a file to an upright picture, and from that to the square that the network sees. */
+import { contextOf, fromRgba } from "./pixels.js";
+import { resample } from "./resample.js";
+
+const LARGEST = 4096; // side in pixels of a canvas that telephones allow
+const AS_STORED = { imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" };
+
+/** Decodes a file; an Error whose message is a sentence for people where that cannot be done. */
+export async function decode(file) {
+  try {
+    return await createImageBitmap(file, AS_STORED);
+  } catch {
+    throw new Error(
+      `${file.name} is not a picture that this browser can read: JPEG, PNG, WebP, GIF and BMP files are.`,
+    );
+  }
+}
+
+/**
+ * The region {x, y, width, height} of a picture that is taken unless the user moves it; x and y are of its middle.
+ * @param {{crop: string, face_margin: number}} how as the run's pictures were cropped
+ */
+export async function firstRegion(bitmap, { crop, face_margin: margin }) {
+  const { width, height } = bitmap;
+  const middle = { x: width / 2, y: height / 2 };
+  const side = Math.min(width, height);
+  if (crop === "squeeze") return { ...middle, width, height };
+  if (crop === "none") return { ...middle, width: Math.max(width, height), height: Math.max(width, height) };
+  const face = crop === "face" && (await largestFace(bitmap));
+  if (!face) return { ...middle, width: side, height: side };
+  const size = Math.min(side, Math.max(face.width, face.height) * (1 + 2 * margin));
+  return inside({ x: face.x + face.width / 2, y: face.y + face.height / 2, width: size, height: size }, bitmap);
+}
+
+/** Where the browser finds a face: few have a detector. */
+async function largestFace(bitmap) {
+  try {
+    const faces = await new window.FaceDetector().detect(bitmap);
+    const boxes = faces.map((face) => face.boundingBox).sort((one, other) => other.width - one.width);
+    return boxes[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A region, moved so that it stays in the picture; on a side that it is longer than, it stays in the middle. */
+export function inside(region, picture) {
+  const keep = (at, length, whole) =>
+    length > whole ? whole / 2 : Math.min(Math.max(at, length / 2), whole - length / 2);
+  return {
+    ...region,
+    x: keep(region.x, region.width, picture.width),
+    y: keep(region.y, region.height, picture.height),
+  };
+}
+
+/** The region as pixels [size, size, channels]; what lies beyond the picture is white. */
+export function cut(bitmap, region, size, channels) {
+  const [width, height] = [Math.max(1, Math.round(region.width)), Math.max(1, Math.round(region.height))];
+  const scale = Math.min(1, LARGEST / Math.max(width, height));
+  const [shownWidth, shownHeight] = [Math.ceil(width * scale), Math.ceil(height * scale)];
+  const context = contextOf(shownWidth, shownHeight, channels !== 4);
+  const [left, top] = [Math.round(region.x - width / 2), Math.round(region.y - height / 2)];
+  context.drawImage(bitmap, -left * scale, -top * scale, bitmap.width * scale, bitmap.height * scale);
+  const pixels = fromRgba(context.getImageData(0, 0, shownWidth, shownHeight).data, channels);
+  return resample(pixels, shownWidth, shownHeight, channels, size, size);
+}

@@ -1,0 +1,50 @@
+/* Keeps what the page has loaded. Weights and runtime never change under their names; the rest is fetched anew where it
+   can be. */
+"use strict";
+
+const STORE = `page of ${self.registration.scope}`;
+const FOREVER = /\/(weights|runtime)\//;
+const HEADERS = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; " +
+    "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'",
+};
+
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  if (request.method === "GET" && request.url.startsWith(self.registration.scope)) event.respondWith(answer(event));
+});
+self.addEventListener("message", (event) => event.waitUntil(forget(event.data.weights)));
+
+async function answer(event) {
+  const { request } = event;
+  const store = await caches.open(STORE);
+  const kept = () => store.match(request, { ignoreVary: true });
+  if (FOREVER.test(request.url)) {
+    const found = await kept();
+    if (found) return found;
+  }
+  try {
+    const response = await fetch(request, { cache: "no-cache" }); // asks whether its copy is still right
+    if (response.status !== 200) return response;
+    const made = new Response(response.body, { headers: { ...Object.fromEntries(response.headers), ...HEADERS } });
+    event.waitUntil(store.put(request, made.clone()).catch(() => {})); // no room: it is fetched the next time
+    return made;
+  } catch (error) {
+    const found = await kept();
+    if (found) return found;
+    throw error;
+  }
+}
+
+/** Deletes the weights that the page has no use for any more. */
+async function forget(used) {
+  const store = await caches.open(STORE);
+  for (const request of await store.keys()) {
+    if (request.url.includes("/weights/") && !used.includes(request.url)) await store.delete(request);
+  }
+}

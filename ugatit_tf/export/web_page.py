@@ -1,0 +1,44 @@
+"""The page that runs a network: its files, and the settings that tell it which network that is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
+from ugatit_tf.config import Config
+from ugatit_tf.data import crops
+from ugatit_tf.data.preparation import prepared
+
+FOLDER = Path(__file__).with_name("page")
+SETTINGS = "settings.json"
+
+
+def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the page has to know of a run.
+
+    Args:
+        config: of the run, as it is asked for now.
+        checkpoint: whose generators are run.
+
+    Returns:
+        `dataset`, `network`, `size` and `channels` of its images, and `directions`, from "A2B" and "B2A" to `crop` and
+        `face_margin`, which pictures are to be cropped with.
+    """
+    return {
+        "dataset": Path(config.dataset).name,
+        "network": config.model_name,
+        "size": checkpoint.config.img_size,
+        "channels": checkpoint.config.img_ch,
+        "directions": {direction: _crop(config, direction[0]) for direction in DIRECTIONS},
+    }
+
+
+def encode(values: Mapping[str, Any]) -> bytes:
+    """The content of SETTINGS."""
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def _crop(config: Config, domain: str) -> dict[str, Any]:
+    config = prepared.crop_for(config, domain, as_prepared=True)
+    return {"crop": crops.chosen(config, domain) or "center", "face_margin": config.face_margin}

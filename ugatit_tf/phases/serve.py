@@ -1,0 +1,63 @@
+"""`--phase serve`: serves a page that translates pictures, and an API for programs, with a run's checkpoints."""
+
+import dataclasses
+import importlib.util
+
+from ugatit_tf.config import Config
+from ugatit_tf.errors import UsageError
+from ugatit_tf.options import NOT_EMPTY, POSITIVE, PhaseOptions, at_least, between, checkpoint_choice, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(PhaseOptions):
+    """Where it is served, with what, and what a request may ask for."""
+
+    needs_run = True
+
+    host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0: all, for others on the network", NOT_EMPTY)
+    port: int = option(8000, "the port to listen on; 0: any that is free", between(0, 65535))
+    checkpoint: str = checkpoint_choice()
+    max_pixels: int = option(50_000_000, "the most pixels of a picture", at_least(1))
+    max_upload: int = option(32, "the most megabytes of a request", at_least(1))
+    max_queue: int = option(64, "requests that may wait; more are refused with 503", at_least(1))
+    timeout: float = option(60.0, "seconds that a request may take", POSITIVE)
+
+
+def run(config: Config, options: Options) -> None:
+    """Serves until Ctrl-C.
+
+    Raises:
+        UsageError: where the packages are missing.
+        RunError: where there is no such checkpoint, or the address cannot be had.
+    """
+    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"--phase serve needs {' and '.join(missing)}: pip install -r requirements-serve.txt")
+    import numpy as np
+
+    from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
+    from ugatit_tf.checkpoints.folder import RunFolder
+    from ugatit_tf.export import web_page
+    from ugatit_tf.serving import app, server
+    from ugatit_tf.serving.networks import Networks
+    from ugatit_tf.system import allocator, device
+
+    on = device.prepare().partition(";")[0]
+    allocator.keep_freed()
+    print(f"Device: {on}")
+    chosen = open_run(config, which=options.checkpoint)
+    networks = Networks(chosen.config, RunFolder(config.run_checkpoint_dir))
+    checkpoint = networks.find(options.checkpoint)
+    with server.listen(options.host, options.port) as listener:
+        print(f"Loading {checkpoint} ...")
+        for direction in DIRECTIONS:  # before the first request has to wait for it
+            size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
+            networks.translate(checkpoint, direction, np.zeros(size, np.uint8))
+        settings = web_page.settings(config, chosen) | {"engine": "server", "device": on}
+        limits = app.Limits(options.max_pixels, options.max_upload * 1_000_000, options.max_queue, options.timeout)
+        address, port = listener.getsockname()[:2]
+        if not server.is_local(address):
+            print(f"Warning: whoever reaches {address} may use it; what passes is not encrypted.")
+        print(f"Serving on http://{address}:{port}, until Ctrl-C", flush=True)
+        service = app.Service(networks, settings, options.checkpoint, limits)
+        server.make(service.app(options.host)).run(sockets=[listener])

@@ -1,0 +1,178 @@
+"""The server: the page, its settings, and `POST /translate`, with TensorFlow Serving's signature of bytes."""
+
+import asyncio
+import base64
+import binascii
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ugatit_tf.checkpoints.checkpoint import DIRECTIONS
+from ugatit_tf.data import images
+from ugatit_tf.data.images import UnreadableImageError
+from ugatit_tf.errors import RunError
+from ugatit_tf.export import web_page
+from ugatit_tf.networks.generator import Translation
+from ugatit_tf.serving.batching import Batcher
+from ugatit_tf.serving.guard import Guard
+from ugatit_tf.serving.networks import Networks
+
+BATCH_SIZE = 8
+ATTENTION = "attention"  # the signature that gives all that the network does
+_SIGNATURES = ("serving_default", ATTENTION)
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a request may ask for.
+
+    Attributes:
+        pixels: of a picture.
+        upload: bytes of a request.
+        queue: requests at a time; one more is refused.
+        seconds: that a request may take, its upload and its waiting included.
+    """
+
+    pixels: int
+    upload: int
+    queue: int
+    seconds: float
+
+
+class Service:
+    """Answers requests.
+
+    Args:
+        networks: to translate with.
+        settings: of the page: what does not change.
+        checkpoint: that is taken unless a request asks otherwise, as `Networks.find` knows it.
+        limits: what a request may ask for.
+    """
+
+    def __init__(self, networks: Networks, settings: Mapping[str, Any], checkpoint: str, limits: Limits) -> None:
+        self._networks = networks
+        self._settings = settings
+        self._checkpoint = checkpoint
+        self._limits = limits
+        self._batcher = Batcher(self._run, BATCH_SIZE)
+        self._active = 0
+
+    def app(self, host: str) -> Guard:
+        """The ASGI application, for a server that listens on a host."""
+        routes = [
+            Route("/settings.json", self.settings),
+            Route("/translate", self.translate, methods=["POST"]),
+            Mount("/", StaticFiles(directory=web_page.FOLDER, html=True)),
+        ]
+        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), host)
+
+    async def settings(self, _: Request) -> Response:
+        """The page's settings, with the checkpoints that are there now."""
+        networks = self._networks
+        values = {**self._settings, "checkpoint": networks.find(self._checkpoint), "checkpoints": networks.names}
+        return Response(web_page.encode(values), media_type="application/json")
+
+    async def translate(self, request: Request) -> Response:
+        """Translates pictures; see docs/web.md for what is asked and answered."""
+        if self._active >= self._limits.queue:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests wait already", {"Retry-After": "1"})
+        self._active += 1
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._translate(request)
+        except TimeoutError as error:
+            raise HTTPException(HTTPStatus.GATEWAY_TIMEOUT, "it took too long") from error
+        except ClientDisconnect as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "the request broke off") from error
+        finally:
+            self._active -= 1
+
+    async def _translate(self, request: Request) -> Response:
+        direction = request.query_params.get("direction", "A2B")
+        if direction not in DIRECTIONS:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"direction must be {' or '.join(DIRECTIONS)}")
+        try:
+            name = self._networks.find(request.query_params.get("checkpoint", self._checkpoint))
+        except RunError as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+        body = await self._read(request)
+        signature, squares = await asyncio.to_thread(self._parse, body)
+        jobs = [self._batcher((name, direction), square) for square in squares]
+        try:
+            translations = await asyncio.gather(*jobs)
+        except RunError as error:
+            raise HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+        return await asyncio.to_thread(_response, signature, translations)
+
+    async def _read(self, request: Request) -> bytes:
+        body = bytearray()
+        async for part in request.stream():  # in memory: never on the disk
+            body += part
+            if len(body) > self._limits.upload:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {self._limits.upload:,} bytes are taken"
+                )
+        return bytes(body)
+
+    def _parse(self, body: bytes) -> tuple[str, list[np.ndarray]]:
+        """The signature that is asked for, and the pictures as the network's squares."""
+        try:
+            message = json.loads(body)
+            signature = message.get("signature_name", _SIGNATURES[0])
+            files = [base64.b64decode(each["image_bytes"]["b64"], validate=True) for each in message["instances"]]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+            text = 'it must be {"instances": [{"image_bytes": {"b64": "..."}}]}'
+            raise HTTPException(HTTPStatus.BAD_REQUEST, text) from error
+        if signature not in _SIGNATURES:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"signature_name must be {' or '.join(_SIGNATURES)}")
+        if not 1 <= len(files) <= BATCH_SIZE:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"instances must be 1 to {BATCH_SIZE} pictures")
+        return signature, [self._square(file, f"picture {index}") for index, file in enumerate(files)]
+
+    def _square(self, file: bytes, name: str) -> np.ndarray:
+        config = self._networks.config
+        try:
+            return images.load(
+                io.BytesIO(file), config.img_size, config.img_ch, name=name, max_pixels=self._limits.pixels
+            )
+        except UnreadableImageError as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+    def _run(self, key: tuple[str, str], squares: Sequence[np.ndarray]) -> list[Translation]:
+        translation = self._networks.translate(*key, np.stack(squares))
+        return [Translation(*outputs) for outputs in zip(*translation, strict=True)]
+
+
+def _response(signature: str, translations: Sequence[Translation]) -> Response:
+    make: Callable[[Translation], dict] = _with_attention if signature == ATTENTION else _file
+    return JSONResponse({"predictions": [make(each) for each in translations]})
+
+
+def _file(translation: Translation) -> dict[str, str]:
+    return {"b64": base64.b64encode(images.encode(images.to_uint8(translation.image))).decode()}
+
+
+def _with_attention(translation: Translation) -> dict[str, Any]:
+    return {
+        "image_bytes": _file(translation),
+        "heatmap": translation.heatmap.tolist(),
+        "cam_logits": translation.cam_logits.tolist(),
+    }
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    """A problem as TensorFlow Serving tells it."""
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+    return JSONResponse({"error": "an error of the server"}, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
