@@ -33,10 +33,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cycle_weight": 20.0,
         "identity_weight": 20.0,
         "cam_weight": 10.0,  # in so short a run, 1000 would leave time for nothing but the classifier
-        "epoch": 8,
+        "epoch": 32,
         "iteration": 250,
-        "decay_epoch": 4,
+        "decay_epoch": 16,
         "lr": 0.0005,
+        "ema": 0.998,
         "print_freq": 250,
         "save_freq": 500,
     },
