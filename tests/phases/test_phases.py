@@ -161,7 +161,7 @@ def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monke
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8,256,256,64]\nHint")
 
     monkeypatch.setattr(UGATIT, "train_step", run_out)
-    assert command("--dataset", mine, *TINY, "--batch_size", 1000) == 1
+    assert command("--dataset", mine, *TINY, "--batch_size", 1000, "--threads", "1x2") == 1
     output, error = capsys.readouterr()
     assert "Memory: about 0.9 GB (weights 0.0" in output
     assert error.startswith("main.py: Out of memory. A step takes about 0.9 GB (")
@@ -252,7 +252,7 @@ from ugatit_tf.system import device
 class PreparedError(Exception):
     pass
 
-def prepare(**_):
+def prepare(*_, **__):
     tf.config.threading.set_inter_op_parallelism_threads(1)  # refused as soon as TensorFlow has run anything
     raise PreparedError
 
@@ -280,7 +280,7 @@ def test_the_device_is_prepared_before_a_checkpoint_is_read_or_a_face_found(mine
 
 
 def test_what_a_killed_run_has_half_written_goes(tiny_config, monkeypatch):
-    monkeypatch.setattr(train, "_run", lambda config: None)
+    monkeypatch.setattr(train, "_run", lambda config, options: None)
     folders = tiny_config.run_checkpoint_dir, Path(tiny_config.sample_dir) / tiny_config.model_dir
     for folder in folders:
         folder.mkdir(parents=True)
