@@ -84,6 +84,7 @@ class Section:
         items: The pictures; may be empty.
         columns: Headings of the values, where there are several; may be empty.
         total: How many items there are, where `items` are only some of them; 0 where no number is to be shown.
+        markup: HTML between the table and the pictures, of one that has made it safe.
     """
 
     title: str
@@ -91,6 +92,7 @@ class Section:
     items: tuple[Item, ...]
     columns: tuple[str, ...] = ()
     total: int | None = None
+    markup: str = ""
 
     @property
     def count(self) -> int:
@@ -104,6 +106,9 @@ def write(
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
     warnings: Sequence[str] = (),
+    *,
+    head: str = "",
+    links: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Writes the page, whole or not at all: a failed write leaves an older page as it was.
 
@@ -115,20 +120,33 @@ def write(
         facts: Pairs of label and value about the run, shown at the top.
         sections: In the order shown.
         warnings: What the reader should know first, a sentence or two each.
+        head: HTML for the page's head: the styles and scripts that the sections' markup needs.
+        links: Pairs of a label and a path relative to the page, of other pages.
 
     Raises:
         RunError: The file cannot be written.
         ValueError: A picture's path is absolute.
     """
     # A file name that is no valid Unicode is still linked right; on the page it is shown with question marks.
-    write_atomically(path, _page(title, facts, sections, warnings).encode("utf-8", "replace"))
+    page = _page(title, facts, sections, warnings, head=head, links=links)
+    write_atomically(path, page.encode("utf-8", "replace"))
 
 
-def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section], warnings: Sequence[str]) -> str:
-    links = "\n".join(
+def _page(
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    warnings: Sequence[str],
+    *,
+    head: str,
+    links: Sequence[tuple[str, str]],
+) -> str:
+    entries = [
         f'<li><a href="#section-{number}">{escape(section.title)}{_count(section)}</a></li>'
         for number, section in enumerate(sections, 1)
-    )
+    ]
+    entries += [f'<li><a href="{url(path)}">{escape(label)}</a></li>' for label, path in links]
+    navigation = "\n".join(entries)
     terms = "\n".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in facts)
     alerts = "\n".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     body = "\n".join(_section(number, section) for number, section in enumerate(sections, 1))
@@ -140,6 +158,7 @@ def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Secti
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)}</title>
 <style>{_STYLE}</style>
+{head}
 </head>
 <body>
 <header>
@@ -147,7 +166,7 @@ def _page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Secti
 {f"<dl>{terms}</dl>" if facts else ""}
 {f'<ul class="warnings">{alerts}</ul>' if warnings else ""}
 </header>
-{f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if sections else ""}
+{f'<nav aria-label="Sections"><ul>{navigation}</ul></nav>' if entries else ""}
 <main>
 {body}
 </main>
@@ -175,7 +194,8 @@ def _section(number: int, section: Section) -> str:
 <h2 id="title-{number}">{escape(section.title)}</h2>
 {f"<table>{table}</table>" if rows else ""}
 {shown if section.count > len(section.items) else ""}
-{gallery if items else '<p class="note">No pictures.</p>'}
+{section.markup}
+{gallery if items else "" if section.markup else '<p class="note">No pictures.</p>'}
 </section>"""
 
 
@@ -191,16 +211,17 @@ def _item(item: Item) -> str:
 
 
 def _figure(name: str, caption: str, path: str) -> str:
-    url = _url(path)
+    source = url(path)
     alt = escape(f"{name}, {caption}")
     # Width and height only reserve the square; the style sheet sets the size.
     return f"""<figure>
-<a href="{url}"><img src="{url}" alt="{alt}" width="160" height="160" loading="lazy" decoding="async"></a>
+<a href="{source}"><img src="{source}" alt="{alt}" width="160" height="160" loading="lazy" decoding="async"></a>
 <figcaption>{escape(caption)}</figcaption>
 </figure>"""
 
 
-def _url(path: str) -> str:
+def url(path: str) -> str:
+    """A picture's path as a relative URL; a ValueError where it is absolute."""
     if PurePosixPath(path).is_absolute():
         raise ValueError(f"a picture's path must be relative to the page: {path}")
     return quote(os.fsencode(path))  # the file system's own bytes; no character that HTML knows is left
