@@ -22,8 +22,9 @@ FLAGS += "--save_freq 2 --print_freq 2"
 PROGRAM = """
 import os, signal, sys
 import main
-from ugatit_tf.runs import loop
+from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.writer import CheckpointWriter
+from ugatit_tf.runs import loop
 
 how, at, *flags = sys.argv[1:]
 steps = 0
@@ -50,9 +51,8 @@ class Writer(CheckpointWriter):
             os.kill(os.getpid(), signal.SIGKILL)
         return prefix
 
-from ugatit_tf.phases import train
 loop.StopRequest = Stop
-train.CheckpointWriter = Writer
+writer.CheckpointWriter = Writer
 sys.exit(main.main(["main.py", *flags]))
 """
 
