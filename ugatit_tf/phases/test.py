@@ -18,7 +18,7 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, `index.html` and, for known ground truth, `scores.json`.
+    """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, `gallery.html` and, for known ground truth, `scores.json`.
 
     Raises:
         RunError: where there is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB;
@@ -28,7 +28,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data import sources
     from ugatit_tf.evaluation import test_set
     from ugatit_tf.inference import Translator
-    from ugatit_tf.reports import gallery
+    from ugatit_tf.reports import gallery, progress
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
@@ -56,7 +56,10 @@ def run(config: Config, options: Options) -> None:
         ("Image size", f"{config.img_size} px"),
         ("Made", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"),
     )
-    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections)
-    print(f"Gallery: {folder / 'index.html'}")
+    links = [("Training", progress.PAGE)] if (folder / progress.PAGE).is_file() else []
+    path = folder / progress.GALLERY
+    gallery.write(path, f"{config.model_name} on {config.dataset}", facts, sections, links=links)
+    progress.write_links(folder)
+    print(f"Gallery: {path}")
     if unreadable:
         raise RunError(f"Could not read {len(unreadable)} of the test images: {'; '.join(unreadable)}")

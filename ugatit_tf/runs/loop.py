@@ -11,6 +11,7 @@ from ugatit_tf.runs import memory
 from ugatit_tf.runs.console import Console
 from ugatit_tf.runs.guard import Guard
 from ugatit_tf.runs.monitor import Monitor
+from ugatit_tf.runs.page import TrainingPage
 from ugatit_tf.runs.stepping import Stepper, steps_until_due
 from ugatit_tf.runs.summaries import Summaries
 from ugatit_tf.system.signals import StopRequest
@@ -46,10 +47,17 @@ def train(
     console = Console(config, step)
     monitor = Monitor(config, step, console.say, summaries.write_text)
     guard = Guard(config, console.say, lambda step: next(batches_from(first_step=step)))
+    page = TrainingPage(config, step, console.say)
     console.say("Building the graph: the first step takes longer.")
+
+    def draw_samples(step: int) -> None:
+        grids = summaries.write_samples(step, model)
+        monitor.observe_samples(step, grids)
+        page.add_samples(step, grids)
+
     try:
         if step and step % config.print_freq == 0 and not summaries.has_samples(step):  # killed just after that save
-            monitor.observe_samples(step, summaries.write_samples(step, model))
+            draw_samples(step)
         with StopRequest() as stop:
             while step < config.total_steps:
                 count = steps_until_due(step, config.steps_per_call, config.total_steps, frequencies)
@@ -67,16 +75,19 @@ def train(
                     guard.check()
                 if log:
                     summaries.write_scalars(step, metrics)
+                    page.add_point(step, metrics)
                 if save:
                     guard.check_variables(step, model.state)
+                    page.write()  # before: points of later steps can be dropped, missing ones not be had again
                     console.say(f"Saved step {step} to {writer.save(step)}")
                 if draw:
-                    monitor.observe_samples(step, summaries.write_samples(step, model))
-                if save or log:
-                    monitor.observe(step, metrics, write=save)
+                    draw_samples(step)
+                if save or log or draw:
+                    page.observe(monitor.observe(step, metrics, write=save))
                 if leaving:
                     break
     finally:
+        page.close()
         summaries.close()
         console.close()
     return step == config.total_steps
