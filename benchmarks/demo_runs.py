@@ -25,7 +25,7 @@ def train(folder: Path, **flags: object) -> Path:
     Returns:
         The folder of its checkpoints.
     """
-    places = {name: folder / name for name in ("checkpoint_dir", "sample_dir", "log_dir", "cache_dir")}
+    places = {name: folder / name for name in ("checkpoint_dir", "sample_dir", "log_dir", "result_dir", "cache_dir")}
     flags = {"preset": "demo", "max_to_keep": 1} | SHORT | places | flags
     command = [sys.executable, "main.py", "--phase", "train", *(f"--{name}={value}" for name, value in flags.items())]
     subprocess.run(command, cwd=ROOT, check=True)

@@ -126,7 +126,7 @@ class Config(OptionSet):
     checkpoint_dir: str = _places("checkpoint", "where checkpoints go", NOT_EMPTY)
     sample_dir: str = _places("samples", "where sample images go", NOT_EMPTY)
     log_dir: str = _places("logs", "where TensorBoard logs go", NOT_EMPTY)
-    result_dir: str = _places("results", "where translated test images go", NOT_EMPTY)
+    result_dir: str = _places("results", "where pages and translated test images go", NOT_EMPTY)
     cache_dir: str = _places("cache", "where decoded images go that do not fit into memory", NOT_EMPTY)
     run: str = _places(
         "", "the run's folder, or its name under checkpoint_dir: its config.json gives what no flag does"

@@ -191,4 +191,4 @@ def test_the_readmes_commands_lead_from_two_folders_of_pictures_to_a_translation
     script = re.sub(r"(--phase train .*)", rf"\1 {BRIEF}", script).replace("python ", f"{shlex.quote(sys.executable)} ")
     subprocess.run(["bash", "-e"], input=script, cwd=tmp_path, text=True, check=True)
     assert Image.open(tmp_path / "out" / "A2B" / "me.png").size == (32, 32)
-    assert list(tmp_path.glob("results/*/index.html"))
+    assert list(tmp_path.glob("results/*/gallery.html"))

@@ -1,5 +1,6 @@
 """A training that was left, or killed, and goes on, against one that was not: everything is the same, bit by bit."""
 
+import dataclasses
 import hashlib
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ugatit_tf.reports import progress
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
@@ -22,8 +25,9 @@ FLAGS += "--save_freq 2 --print_freq 2"
 PROGRAM = """
 import os, signal, sys
 import main
-from ugatit_tf.runs import loop
+from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.writer import CheckpointWriter
+from ugatit_tf.runs import loop
 
 how, at, *flags = sys.argv[1:]
 steps = 0
@@ -50,9 +54,8 @@ class Writer(CheckpointWriter):
             os.kill(os.getpid(), signal.SIGKILL)
         return prefix
 
-from ugatit_tf.phases import train
 loop.StopRequest = Stop
-train.CheckpointWriter = Writer
+writer.CheckpointWriter = Writer
 sys.exit(main.main(["main.py", *flags]))
 """
 
@@ -87,6 +90,13 @@ def samples(folder):
     return {path.name: _digest(path.read_bytes()) for path in folder.glob("samples/*/*.png")}
 
 
+def page(folder):
+    """What the run's page shows, but for facts such as the time left."""
+    (results,) = folder.glob("results/*")
+    pictures = {path.name: _digest(path.read_bytes()) for path in (results / "training").glob("*.jpg")}
+    return dataclasses.replace(progress.read(results), facts=[]), pictures
+
+
 def _digest(data):
     return hashlib.sha256(data).hexdigest()
 
@@ -119,6 +129,8 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_interrupted(whole, tmp_path
             np.testing.assert_array_equal(value, expected[name], name)
     assert samples(folder) == samples(whole)
     assert len(samples(folder)) == 4 * 6
+    assert page(folder) == page(whole)
+    assert page(folder)[0].steps == list(range(1, 9))
     points, expected = curves(folder), curves(whole)
     assert [step for step, _ in points["g_loss"]] == list(range(1, 9))
     assert points == expected

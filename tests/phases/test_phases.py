@@ -19,6 +19,7 @@ from ugatit_tf import phases
 from ugatit_tf.data import demo, images, pipeline
 from ugatit_tf.flags import parse
 from ugatit_tf.phases import train
+from ugatit_tf.reports import progress
 from ugatit_tf.runs import health, status
 from ugatit_tf.system import lock
 from ugatit_tf.training.ugatit import UGATIT
@@ -110,7 +111,7 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     results = here / "results" / model_dir
     assert {path.name for path in (results / "A2B").iterdir()} == {f"<b>{i} ö.png" for i in range(3)}
     assert {path.name for path in (results / "B2A").iterdir()} == {"<b>0 ö.png"}
-    page = (results / "index.html").read_text()
+    page = (results / "gallery.html").read_text()
     sources = re.findall(r'src="([^"]+)"', page)
     assert len(sources) == 3 * 4
     assert all(Image.open(results / unquote(source)).size == (32, 32) for source in sources)
@@ -126,7 +127,26 @@ def test_train_resume_and_test_on_mixed_files(mine, here, capsys, monkeypatch):
     assert command("--phase", "test", *flags) == 1
     assert "Could not read 1 of the test images: dataset/mine/testA/broken.jpg" in capsys.readouterr().err
     assert [path.name for path in (results / "A2B").iterdir()] == ["alone.png"]
-    assert "B → A" not in (results / "index.html").read_text()
+    assert "B → A" not in (results / "gallery.html").read_text()
+
+
+def test_the_page_of_a_training_shows_it_and_is_linked_with_the_gallery(mine, here, capsys, monkeypatch):
+    for name, value in {"_MANY_STEPS": 0, "_POINTS": 1, "_NEAR_CHANCE": 0}.items():
+        monkeypatch.setattr(health, name, value)  # warns at once
+    flags = ["--dataset", mine, *TINY, "--epoch", 1, "--iteration", 4]
+    results = here / "results" / MODEL_DIR.format(mine)
+    assert command("--phase", "train", *flags) == 0
+    assert f"Page: results/{results.name}/index.html" in capsys.readouterr().out
+    shown = progress.read(results)
+    assert (shown.running, shown.steps, shown.stages) == (False, [1, 2, 3, 4], [3, 4])
+    assert dict(shown.facts)["Run"] == "complete"
+    assert shown.warnings[0].startswith("Step 1: generator_A's CAM is at chance")
+    assert Image.open(results / "training" / "A2B_3.jpg").size == (32, 3 * 32)
+    assert "gallery.html" not in (results / "index.html").read_text()
+    assert command("--phase", "test", *flags) == 0
+    assert f"Gallery: results/{results.name}/gallery.html" in capsys.readouterr().out
+    assert '<a href="index.html">Training</a>' in (results / "gallery.html").read_text()
+    assert '<a href="gallery.html">Test pictures</a>' in (results / "index.html").read_text()
 
 
 def test_a_batch_that_spoils_the_numbers_stops_the_run_or_is_left_out(mine, here, capsys, monkeypatch):
@@ -207,7 +227,7 @@ def test_the_demo_is_scored_against_its_ground_truth(here, capsys):
     error = np.mean([np.abs(o - t.astype(float)).mean() / 255 for o, t in zip(outputs, truths, strict=True)])
     assert scores["A2B"]["l1"] == pytest.approx(error, rel=1e-5)
     assert scores["B2A"]["images"] == 100
-    assert "ground truth" in next(here.glob("results/*/index.html")).read_text()
+    assert "ground truth" in next(here.glob("results/*/gallery.html")).read_text()
 
 
 def test_the_test_phase_takes_the_moving_average(mine, here, capsys, save_generators):
@@ -217,6 +237,7 @@ def test_the_test_phase_takes_the_moving_average(mine, here, capsys, save_genera
     assert "model-7 (moving average)\n" in capsys.readouterr().out
     results = here / "results" / config.model_dir
     assert "model-7 (moving average)<" in (results / "index.html").read_text()
+    assert not (results / "gallery.html").exists()  # the run was not trained here
     for direction, generator in generators.items():
         for path in (results / direction).glob("*.png"):
             source = np.asarray(Image.open(results / "gallery" / direction / "input" / path.name))

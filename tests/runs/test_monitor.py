@@ -66,7 +66,7 @@ def test_writes_are_seconds_apart_but_for_what_is_due(tiny_config):
     seen = []
     for step, seconds, write in ((1, 0, False), (2, 4.9, False), (3, 0.2, False), (4, 1, False), (5, 0, True)):
         run.now += seconds
-        run.monitor.observe(step, LOSSES, write=write)
+        assert run.monitor.observe(step, LOSSES, write=write).step == step
         seen.append(run.status.step)
     assert seen == [1, 1, 3, 3, 5]
 

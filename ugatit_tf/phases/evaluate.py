@@ -117,6 +117,7 @@ def run(config: Config, options: Options) -> None:
 def _score_generators(config: Config, options: Options, features: "Features | None", results: Path) -> None:
     from ugatit_tf.evaluation.evaluator import Evaluator
     from ugatit_tf.reports import evaluation as page
+    from ugatit_tf.reports import progress
     from ugatit_tf.runs import event_files
 
     compare = _compared(config, options.compare)
@@ -136,6 +137,7 @@ def _score_generators(config: Config, options: Options, features: "Features | No
             evaluator.write_stage(results, subject.step, translators)
     evaluator.write_details(results, subject.label, translators, outcomes)
     print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")
+    progress.write_links(results)
 
 
 def _compared(config: Config, run: str) -> Path | None:

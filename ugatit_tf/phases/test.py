@@ -21,7 +21,9 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, `index.html` and, for known ground truth, `scores.json`.
+    """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, a page of them and, for known ground truth, `scores.json`.
+
+    The page is `gallery.html` beside the training's `index.html`, or, where nothing was trained, `index.html` itself.
 
     Raises:
         RunError: where there is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB;
@@ -31,7 +33,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data import sources
     from ugatit_tf.evaluation import test_set
     from ugatit_tf.inference import Translator
-    from ugatit_tf.reports import evaluation, gallery
+    from ugatit_tf.reports import evaluation, gallery, progress
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
@@ -58,8 +60,12 @@ def run(config: Config, options: Options) -> None:
         ("Image size", f"{config.img_size} px"),
         ("Made", f"{datetime.datetime.now():%Y-%m-%d %H:%M}"),
     )
-    links = [("Scores", evaluation.PAGE)] if (folder / evaluation.PAGE).is_file() else []
-    gallery.write(folder / "index.html", f"{config.model_name} on {config.dataset}", facts, sections, links=links)
-    print(f"Gallery: {folder / 'index.html'}")
+    trained_here = progress.read(folder) is not None
+    pages = [("Training", progress.PAGE)] if trained_here else []
+    pages += [("Scores", evaluation.PAGE)] if (folder / evaluation.PAGE).is_file() else []
+    path = folder / (progress.GALLERY if trained_here else progress.PAGE)
+    gallery.write(path, f"{config.model_name} on {config.dataset}", facts, sections, links=pages)
+    progress.write_links(folder)
+    print(f"Gallery: {path}")
     if unreadable:
         raise RunError(f"Could not read {len(unreadable)} of the test images: {'; '.join(unreadable)}")

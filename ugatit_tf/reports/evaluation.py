@@ -56,7 +56,7 @@ def write(results: Path, title: str, compare: Path | None = None) -> Path:
         RunError: where the page cannot be written, or a history is damaged.
     """
     facts = [("Run", results.name)] if compare is None else [(THIS, results.name), (OTHER, compare.name)]
-    links = [("Test images", "index.html")] if (results / "index.html").is_file() else []
+    links = [("Run", "index.html")] if (results / "index.html").is_file() else []
     gallery.write(results / PAGE, title, facts, sections(results, compare), head=HEAD, links=links)
     return results / PAGE
 

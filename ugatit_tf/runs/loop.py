@@ -12,9 +12,11 @@ from ugatit_tf.runs.console import Console
 from ugatit_tf.runs.evaluation import Evaluation
 from ugatit_tf.runs.guard import Guard
 from ugatit_tf.runs.monitor import Monitor
+from ugatit_tf.runs.page import TrainingPage
 from ugatit_tf.runs.stepping import Stepper, steps_until_due
 from ugatit_tf.runs.summaries import Summaries
 from ugatit_tf.system.signals import StopRequest
+from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.ugatit import UGATIT
 
 
@@ -48,15 +50,12 @@ def train(
     frequencies = [frequency for frequency in frequencies if frequency]
     step = int(model.step)
     batches = batches_from(first_step=step)
-    console = Console(config, step)
-    monitor = Monitor(config, step, console.say, summaries.write_text)
+    reporter = _Reporter(config, model, summaries, evaluation)
+    console = reporter.console
     guard = Guard(config, console.say, lambda step: next(batches_from(first_step=step)))
     console.say("Building the graph: the first step takes longer.")
     try:
-        if step and step % config.print_freq == 0 and not summaries.has_samples(step):  # killed just after that save
-            monitor.observe_samples(step, summaries.write_samples(step, model))
-        if evaluation and evaluation.is_missing(step):
-            _evaluate(evaluation, step, console, monitor, summaries)
+        reporter.make_up(step)
         with StopRequest() as stop:
             while step < config.total_steps:
                 count = steps_until_due(step, config.steps_per_call, config.total_steps, frequencies)
@@ -74,28 +73,69 @@ def train(
                 if save or log or draw:
                     guard.check()
                 if log:
-                    summaries.write_scalars(step, metrics)
+                    reporter.log(step, metrics)
                 if save:
                     guard.check_variables(step, model.state)
+                    reporter.page.write()  # before: points of later steps can be dropped, missing ones not be had again
                     console.say(f"Saved step {step} to {writer.save(step)}")
                 if score:
-                    _evaluate(evaluation, step, console, monitor, summaries)
+                    reporter.evaluate(step)
                 if draw:
-                    monitor.observe_samples(step, summaries.write_samples(step, model))
-                if save or log:
-                    monitor.observe(step, metrics, write=save)
+                    reporter.draw(step)
+                if save or log or draw:
+                    reporter.observe(step, metrics, write=save)
                 if leaving:
                     break
     finally:
-        summaries.close()
-        console.close()
+        reporter.close()
     return step == config.total_steps
 
 
-def _evaluate(evaluation: Evaluation, step: int, console: Console, monitor: Monitor, summaries: Summaries) -> None:
-    """Scores the checkpoint of a step, beside the clocks that measure the training."""
-    with console.paused(), monitor.paused():
-        entry = evaluation.evaluate(step, console.say)
-    if entry is not None:
-        summaries.write_scalars(step, entry.scalars)
-        monitor.note(step, "score", evaluation.worsened())
+class _Reporter:
+    """What a run tells and writes beside its checkpoints; the arguments are those of `train`."""
+
+    def __init__(self, config: Config, model: UGATIT, summaries: Summaries, evaluation: Evaluation | None) -> None:
+        step = int(model.step)
+        self._print_freq = config.print_freq
+        self._model = model
+        self._summaries = summaries
+        self._evaluation = evaluation
+        self.console = Console(config, step)
+        self._monitor = Monitor(config, step, self.console.say, summaries.write_text)
+        self.page = TrainingPage(config, step, self.console.say)
+
+    def make_up(self, step: int) -> None:
+        """Makes up for samples and scores of a step just after whose save the run was killed."""
+        if step and step % self._print_freq == 0 and not self._summaries.has_samples(step):
+            self.draw(step)
+        if self._evaluation and self._evaluation.is_missing(step):
+            self.evaluate(step)
+
+    def log(self, step: int, metrics: Metrics) -> None:
+        """Writes a step's losses."""
+        self._summaries.write_scalars(step, metrics)
+        self.page.add_point(step, metrics)
+
+    def draw(self, step: int) -> None:
+        """Makes and writes the sample pictures of a step."""
+        grids = self._summaries.write_samples(step, self._model)
+        self._monitor.observe_samples(step, grids)
+        self.page.add_samples(step, grids)
+
+    def evaluate(self, step: int) -> None:
+        """Scores the checkpoint of a step, beside the clocks that measure the training."""
+        with self.console.paused(), self._monitor.paused():
+            entry = self._evaluation.evaluate(step, self.console.say)
+        if entry is not None:
+            self._summaries.write_scalars(step, entry.scalars)
+            self._monitor.note(step, "score", self._evaluation.worsened())
+
+    def observe(self, step: int, metrics: Metrics, *, write: bool) -> None:
+        """Tells where the run stands; `write`: whether its status has to be on disk now."""
+        self.page.observe(self._monitor.observe(step, metrics, write=write))
+
+    def close(self) -> None:
+        """Ends what is still open."""
+        self.page.close()
+        self._summaries.close()
+        self.console.close()

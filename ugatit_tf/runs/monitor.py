@@ -60,8 +60,8 @@ class Monitor:
         finally:
             self._paused += self._clock() - start
 
-    def observe(self, step: int, metrics: Mapping[str, SupportsFloat], *, write: bool) -> None:
-        """Takes in a step's numbers.
+    def observe(self, step: int, metrics: Mapping[str, SupportsFloat], *, write: bool) -> Status:
+        """Takes in a step's numbers; returns where the run stands.
 
         Args:
             step: steps done.
@@ -72,9 +72,11 @@ class Monitor:
         numbers = {name: float(value) for name, value in metrics.items()}
         self._points.append((step, now))
         self._tell(self._watch.observe(step, numbers, now))
+        current = self._status(step, numbers)
         if write or now - self._written >= _SECONDS_BETWEEN_WRITES:
             self._written = now
-            self._write(step, numbers)
+            self._write(current)
+        return current
 
     def observe_samples(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
         """Takes in the sample images, as `Summaries.write_samples` returns them."""
@@ -89,9 +91,9 @@ class Monitor:
             self._say(f"Warning: {alarm.text}")
             self._write_text(alarm.step, f"warnings/{alarm.name}", alarm.text)
 
-    def _write(self, step: int, numbers: dict[str, float]) -> None:
+    def _status(self, step: int, numbers: dict[str, float]) -> Status:
         (first, then), (last, now) = self._points[0], self._points[-1]
-        current = Status(
+        return Status(
             step,
             self._config.total_steps,
             self._config.iteration,
@@ -101,6 +103,8 @@ class Monitor:
             memory=self._watch.memory,
             written=time.time(),
         )
+
+    def _write(self, current: Status) -> None:
         try:
             status.write(self._config.run_checkpoint_dir, current)
             self._failed = False

@@ -1,6 +1,7 @@
 """A run's `status.json`: where it stands, also while it goes on. Needs no TensorFlow."""
 
 import dataclasses
+import datetime
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,26 @@ class Status:
     warnings: tuple[Alarm, ...]
     memory: dict[str, Any]
     written: float
+
+    @property
+    def place(self) -> str:
+        """How far the run is, such as "1,200 of 2,000 (60.0%), epoch 5 of 8"."""
+        epoch, epochs = max(1, -(-self.step // self.iteration)), self.total_steps // self.iteration
+        return f"{self.step:,} of {self.total_steps:,} ({self.step / self.total_steps:.1%}), epoch {epoch} of {epochs}"
+
+    @property
+    def pace(self) -> str:
+        """Its rate and what that means, such as "2.5 steps/s, about 0:05:20 left"."""
+        if self.steps_per_second is None:
+            return "not known yet"
+        missing = self.total_steps - self.step
+        left = f"about {duration(missing / self.steps_per_second)} left" if missing else "complete"
+        return f"{self.steps_per_second:.3g} steps/s, {left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds, such as "0:05:20"."""
+    return str(datetime.timedelta(seconds=round(seconds)))
 
 
 def write(folder: Path, status: Status) -> None:

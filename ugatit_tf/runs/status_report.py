@@ -9,7 +9,7 @@ from pathlib import Path
 from ugatit_tf.checkpoints.folder import STATUS_FILE, RunFolder, step_in_name
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs import status
-from ugatit_tf.runs.status import NETWORKS, Status
+from ugatit_tf.runs.status import NETWORKS, Status, duration
 from ugatit_tf.system.lock import LOCK_FILE
 
 _LABEL = 12  # characters
@@ -30,15 +30,8 @@ def tell(folder: RunFolder) -> None:
 
 
 def _tell_status(current: Status, now: float) -> None:
-    done = f"{current.step / current.total_steps:.1%}"
-    epoch, epochs = -(-current.step // current.iteration), current.total_steps // current.iteration
-    _say("Step", f"{current.step:,} of {current.total_steps:,} ({done}), epoch {epoch} of {epochs}")
-    if current.steps_per_second is None:
-        _say("Rate", "not known yet")
-    else:
-        missing = current.total_steps - current.step
-        left = f"about {_duration(missing / current.steps_per_second)} left" if missing else "complete"
-        _say("Rate", f"{current.steps_per_second:.3g} steps/s, {left}")
+    _say("Step", current.place)
+    _say("Rate", current.pace)
     _say("As of", _when(current.written, now))
     _say("Losses", _numbers(current.metrics, "d_loss", "g_loss"))
     for network in NETWORKS:
@@ -140,8 +133,4 @@ def _numbers(metrics: Mapping[str, float | None], *names: str) -> str:
 
 def _when(seconds: float, now: float) -> str:
     moment = datetime.datetime.fromtimestamp(seconds)
-    return f"{moment:%Y-%m-%d %H:%M:%S}, {_duration(max(now - seconds, 0))} ago"
-
-
-def _duration(seconds: float) -> str:
-    return str(datetime.timedelta(seconds=round(seconds)))
+    return f"{moment:%Y-%m-%d %H:%M:%S}, {duration(max(now - seconds, 0))} ago"
