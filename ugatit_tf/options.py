@@ -144,7 +144,7 @@ NEWEST, BEST = "newest", "best"  # of a run's checkpoints
 RESIZES = ("clean", "legacy")
 
 
-def checkpoint_choice() -> Any:
+def checkpoint_option() -> Any:
     """The field of phases that read one of a run's checkpoints."""
     return option(
         NEWEST,
@@ -153,17 +153,17 @@ def checkpoint_choice() -> Any:
     )
 
 
-def features() -> Any:
+def features_option() -> Any:
     """The field of phases that need a feature network: where it is."""
     return option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")
 
 
-def features_output() -> Any:
+def features_output_option() -> Any:
     """The field of phases that need a feature network: which of its outputs."""
     return option("pool_3", "the name of the feature network's output", NOT_EMPTY)
 
 
-def resize() -> Any:
+def resize_option() -> Any:
     """The field of phases that need a feature network: what it gets to see."""
     return option("clean", "how images are resized for it: as clean-fid does, or the first code", one_of(RESIZES))
 

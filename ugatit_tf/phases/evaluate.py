@@ -12,12 +12,13 @@ from ugatit_tf.options import (
     NEWEST,
     Constraint,
     PhaseOptions,
-    features,
-    features_output,
+    features_option,
+    features_output_option,
     option,
-    resize,
+    resize_option,
     some_of,
     split_commas,
+    threads_option,
 )
 from ugatit_tf.reports import scores
 from ugatit_tf.reports.scores import METRICS, Entry
@@ -47,10 +48,11 @@ class Options(PhaseOptions):
     fakes: str = option("", "a folder of pictures that any program made, in place of a run's translations")
     reals: str = option("", "the folder of real pictures that fakes are compared with")
     metrics: str = option(",".join(METRICS), "the scores, comma-separated", some_of(tuple(METRICS)))
-    features: str = features()
-    features_output: str = features_output()
-    resize: str = resize()
+    features: str = features_option()
+    features_output: str = features_output_option()
+    resize: str = resize_option()
     compare: str = option("", "another run, or its folder of results, to show beside this one on the page")
+    threads: str = threads_option()
 
     @property
     def needs_run(self) -> bool:
@@ -100,7 +102,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.evaluation import collection
     from ugatit_tf.system import device
 
-    print(f"Device: {device.prepare()}")
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")
     results = Path(config.result_dir) / ("folders" if options.fakes else config.model_dir)
     scores.read(results)  # a damaged history is told before the work
     features = None

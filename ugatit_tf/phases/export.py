@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, reason
-from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_choice, option, some_of, split_commas
+from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_option, option, some_of, split_commas
 
 FORMATS = ("saved_model", "tflite", "keras", "web")
 
@@ -16,7 +16,7 @@ class Options(PhaseOptions):
 
     needs_run = True
 
-    checkpoint: str = checkpoint_choice()
+    checkpoint: str = checkpoint_option()
     export_dir: str = option("export", "where exported networks go", NOT_EMPTY)
     export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
     web_runtime: str = option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")

@@ -5,7 +5,7 @@ import importlib.util
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
-from ugatit_tf.options import NOT_EMPTY, POSITIVE, PhaseOptions, at_least, between, checkpoint_choice, option
+from ugatit_tf.options import NOT_EMPTY, POSITIVE, PhaseOptions, at_least, between, checkpoint_option, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Options(PhaseOptions):
 
     host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0: all, for others on the network", NOT_EMPTY)
     port: int = option(8000, "the port to listen on; 0: any that is free", between(0, 65535))
-    checkpoint: str = checkpoint_choice()
+    checkpoint: str = checkpoint_option()
     max_pixels: int = option(50_000_000, "the most pixels of a picture", at_least(1))
     max_upload: int = option(32, "the most megabytes of a request", at_least(1))
     max_queue: int = option(64, "requests that may wait; more are refused with 503", at_least(1))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
-from ugatit_tf.options import PhaseOptions, checkpoint_choice, threads_option
+from ugatit_tf.options import PhaseOptions, checkpoint_option, threads_option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Options(PhaseOptions):
 
     needs_run = True
 
-    checkpoint: str = checkpoint_choice()
+    checkpoint: str = checkpoint_option()
     threads: str = threads_option()
 
 

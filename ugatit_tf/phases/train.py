@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.options import PhaseOptions, features, features_output, resize, threads_option
+from ugatit_tf.options import PhaseOptions, features_option, features_output_option, resize_option, threads_option
 
 if TYPE_CHECKING:
     from ugatit_tf.runs.evaluation import Evaluation
@@ -21,9 +21,9 @@ class Options(PhaseOptions):
     """How steps are computed, and what checkpoints are scored with; all else that it takes makes up the run."""
 
     threads: str = threads_option()
-    features: str = features()
-    features_output: str = features_output()
-    resize: str = resize()
+    features: str = features_option()
+    features_output: str = features_output_option()
+    resize: str = resize_option()
 
     def validate(self, config: Config) -> None:
         super().validate(config)

@@ -8,7 +8,7 @@ from ugatit_tf.errors import UsageError
 from ugatit_tf.options import (
     PhaseOptions,
     check_image_format,
-    checkpoint_choice,
+    checkpoint_option,
     image_format,
     option,
     threads_option,
@@ -24,7 +24,7 @@ class Options(PhaseOptions):
     output: str = option("", "the folder whose A2B or B2A gets the results")
     direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
     model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
-    checkpoint: str = checkpoint_choice()
+    checkpoint: str = checkpoint_option()
     original_size: bool = option(False, "scale results back to the size they had in the picture")
     paste_back: bool = option(False, "put results back into their pictures")
     image_format: str = image_format()
