@@ -27,7 +27,7 @@ test-all: .venv/installed
 	$(BIN)/python -m pytest
 
 bench: .venv/run-installed
-	$(BIN)/python -m benchmarks.step_time
+	$(BIN)/python -m benchmarks.step_time $(if $(BASE),--base "$(BASE)")
 	$(BIN)/python -m benchmarks.input_pipeline
 
 lint: .venv/installed
