@@ -166,7 +166,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--base", type=_report, metavar="FILE", help="an earlier run's JSON")
     other.add_argument("--against", type=_checkout, metavar="DIR", help=f"default cases: {'; '.join(COMPARED)}")
-    parser.add_argument("--turns", type=int, default=2, metavar="N", help="of each checkout (default: 2)")
+    parser.add_argument("--turns", type=int, default=3, metavar="N", help="of each checkout (default: 3)")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.cases) - set(NAMES)
     if unknown:
