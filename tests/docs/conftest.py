@@ -71,7 +71,8 @@ def runs() -> Iterator[object]:
     """The commands of this program that are run, as far as no training has to go before."""
     for command in commands():
         match = re.match(r"(?:python main\.py|ugatit) --phase (\w+)(?! --help)", command.text)
-        if match and match[1] in RUN_PHASES | SLOW_PHASES:
+        here = "--web_runtime" not in command.text  # which takes files that are brought from elsewhere
+        if match and here and match[1] in RUN_PHASES | SLOW_PHASES:
             yield pytest.param(command, marks=[pytest.mark.slow] if match[1] in SLOW_PHASES else [])
 
 

@@ -19,7 +19,7 @@ from ugatit_tf.data import demo
 
 KILLS = 20
 SAVE_FREQ = 3
-STEPS = 200
+STEPS = 500
 FLAGS = ["--dataset", "mine", "--light", "True", "--ch", "2", "--n_res", "1", "--img_size", "32", "--epoch", "2"]
 FLAGS += ["--iteration", str(STEPS // 2), "--decay_epoch", "1", "--save_freq", str(SAVE_FREQ), "--log_freq", "2"]
 FLAGS += ["--print_freq", "10"]
@@ -83,7 +83,7 @@ class Run:
 
 def while_starting(run, rng):
     """Kills at any moment: Python's imports, building, restoring, tracing, or the first steps."""
-    time.sleep(rng.uniform(0, 18))
+    time.sleep(rng.uniform(0, 12))
     # A fast machine would be done.
     assert not run.steps_saved() or max(run.steps_saved()) < STEPS
 
