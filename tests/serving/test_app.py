@@ -301,3 +301,7 @@ def test_the_page_translates_by_the_server(serve, tiny_config):
             assert np.abs(result.astype(int) - images.to_uint8(made.image)[0]).max() <= 1
         page.check("#heatmap")
         assert {url.split("/")[2] for url in asked if not url.startswith("blob:")} == {f"127.0.0.1:{client.port}"}
+
+
+def test_the_page_begins_with_the_newest_checkpoint_where_its_own_is_gone(serve):
+    assert serve(checkpoint="6").ask("GET", "/settings.json")[1]["checkpoint"] == "UGATIT_light.model-7"

@@ -24,6 +24,7 @@ from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import web_page
 from ugatit_tf.networks.generator import Translation
+from ugatit_tf.options import NEWEST
 from ugatit_tf.serving.batching import Batcher
 from ugatit_tf.serving.guard import Guard
 from ugatit_tf.serving.networks import Networks
@@ -80,7 +81,11 @@ class Service:
     async def settings(self, _: Request) -> Response:
         """The page's settings, with the checkpoints that are there now."""
         networks = self._networks
-        values = {**self._settings, "checkpoint": networks.find(self._checkpoint), "checkpoints": networks.names}
+        try:
+            chosen = networks.find(self._checkpoint)
+        except RunError:  # a training has deleted it meanwhile
+            chosen = networks.find(NEWEST)
+        values = {**self._settings, "checkpoint": chosen, "checkpoints": networks.names}
         return Response(web_page.encode(values), media_type="application/json")
 
     async def translate(self, request: Request) -> Response:
