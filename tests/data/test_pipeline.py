@@ -117,3 +117,13 @@ def test_batches_put_on_a_device_are_the_same():
     drawn, ahead = (draw(caches, 4, first_step=5, device=device) for device in (None, "/CPU:0"))
     for images_drawn, same in zip(drawn, ahead, strict=True):
         np.testing.assert_array_equal(same, images_drawn)
+
+
+def test_the_shares_of_a_batch_are_the_batch():
+    caches = [make_cache(count, seed=count)[0] for count in (5, 7)]
+    options = {"img_size": 8, "augment": True, "batch_size": 6, "first_step": 3}
+    whole = draw(caches, 2, **options)
+    shares = [draw(caches, 2, share=(part, 3), **options) for part in range(3)]
+    for domain, images_drawn in enumerate(whole):
+        together = np.concatenate([share[domain].reshape(2, 2, 8, 8, 3) for share in shares], axis=1)
+        np.testing.assert_array_equal(together.reshape(images_drawn.shape), images_drawn)

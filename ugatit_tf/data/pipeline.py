@@ -20,6 +20,7 @@ def batches(
     seed: int,
     first_step: int,
     device: str | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Endless training batches.
 
@@ -33,18 +34,26 @@ def batches(
         seed: of order and augmentation.
         first_step: the batch to begin with; the batches before it are passed over at no cost.
         device: where batches are put ahead of time; None for the host's memory.
+        share: which part of each batch to give, and of how many equal ones; no image of the others is read.
 
     Yields:
-        Images of A and of B, float32 `[batch_size, img_size, img_size, C]` in [-1, 1].
+        Images of A and of B, float32 `[batch_size / share[1], img_size, img_size, C]` in [-1, 1].
 
     Raises:
         RunError: where no image of a domain can be read.
     """
+    part, parts = share
+    size = batch_size // parts
+
+    def place(count: tf.Tensor) -> tf.Tensor:
+        """Which image of all batches the next one of this part is."""
+        return count + count // size * (batch_size - size) + part * size
+
+    places = tf.data.Dataset.counter(start=first_step * size, dtype=tf.int64).map(place)
     domains = [
-        _images(cache, img_size, augment=augment, seed=2 * seed + index, first=first_step * batch_size)
-        for index, cache in enumerate(caches)
+        _images(cache, places, img_size, augment=augment, seed=2 * seed + index) for index, cache in enumerate(caches)
     ]
-    dataset = tf.data.Dataset.zip(tuple(domain.batch(batch_size, drop_remainder=True) for domain in domains))
+    dataset = tf.data.Dataset.zip(tuple(domain.batch(size, drop_remainder=True) for domain in domains))
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
     if device is not None:
         dataset = dataset.apply(tf.data.experimental.prefetch_to_device(device))
@@ -57,7 +66,9 @@ def batches(
         raise
 
 
-def _images(cache: ImageCache, img_size: int, *, augment: bool, seed: int, first: int) -> tf.data.Dataset:
+def _images(
+    cache: ImageCache, positions: tf.data.Dataset, img_size: int, *, augment: bool, seed: int
+) -> tf.data.Dataset:
     count, channels = len(cache), cache.shape[-1]
 
     def sample(position: tf.Tensor) -> tf.Tensor:
@@ -72,7 +83,6 @@ def _images(cache: ImageCache, img_size: int, *, augment: bool, seed: int, first
             image = tf.image.stateless_random_flip_left_right(image, _seed(seed, _FLIP, position))
         return tf.cast(image, tf.float32) / 127.5 - 1.0
 
-    positions = tf.data.Dataset.counter(start=first, dtype=tf.int64)
     return positions.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
