@@ -26,8 +26,12 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session", autouse=True)
 def _graphs_start_fast():
+    import tensorflow as tf
+
     from ugatit_tf.system import device
 
+    parts = [tf.config.LogicalDeviceConfiguration()] * 4  # for strategies; all else runs on the first
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     device.prepare()
 
 

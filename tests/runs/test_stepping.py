@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.writer import CheckpointWriter
+from ugatit_tf.config import Config
 from ugatit_tf.data import pipeline
 from ugatit_tf.data.cache import ImageCache
 from ugatit_tf.data.image_set import ImageSet
@@ -60,7 +61,8 @@ def test_xla_takes_the_same_steps(tiny_config):
     ("step", "most", "expected"), [(0, 4, 4), (8, 4, 2), (10, 100, 10), (36, 100, 1), (38, 1, 1), (58, 9, 2)]
 )
 def test_calls_end_where_something_is_due(step, most, expected):
-    assert steps_until_due(step, most, 60, (10, 37)) == expected
+    config = Config(steps_per_call=most, epoch=1, iteration=60, log_freq=10, save_freq=37, print_freq=1000)
+    assert steps_until_due(step, config) == expected
 
 
 def test_nothing_is_traced_again_over_epochs_decay_and_a_restored_state(tiny_config, monkeypatch):

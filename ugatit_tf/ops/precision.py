@@ -3,6 +3,7 @@
 import contextlib
 from contextvars import ContextVar
 
+import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.ops.scopes import setting
@@ -28,4 +29,4 @@ def to_compute_dtype(x: KerasTensor) -> KerasTensor:
 
 def to_float32(x: KerasTensor) -> KerasTensor:
     """Casts a product back to float32."""
-    return ops.cast(x, _FLOAT32)
+    return ops.cast(x, keras.config.floatx())

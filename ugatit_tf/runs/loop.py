@@ -46,19 +46,22 @@ def train(
         RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     stepper = Stepper(model, config)
-    frequencies = [config.log_freq, config.print_freq, config.save_freq, config.evaluate_freq]
-    frequencies = [frequency for frequency in frequencies if frequency]
-    step = int(model.step)
+    step = model.steps_taken
     batches = batches_from(first_step=step)
+
+    def batch_at(step: int) -> Batch:
+        here = model.distribute_strategy.experimental_local_results
+        return tuple(tf.concat(here(domain), 0) for domain in next(batches_from(first_step=step)))
+
     reporter = _Reporter(config, model, summaries, evaluation)
     console = reporter.console
-    guard = Guard(config, console.say, lambda step: next(batches_from(first_step=step)))
+    guard = Guard(config, console.say, batch_at)
     console.say("Building the graph: the first step takes longer.")
     try:
         reporter.make_up(step)
         with StopRequest() as stop:
             while step < config.total_steps:
-                count = steps_until_due(step, config.steps_per_call, config.total_steps, frequencies)
+                count = steps_until_due(step, config)
                 with memory.advice(config):
                     taken = stepper.run([next(batches) for _ in range(count)])
                 guard.add(step, taken)
@@ -95,7 +98,7 @@ class _Reporter:
     """What a run tells and writes beside its checkpoints; the arguments are those of `train`."""
 
     def __init__(self, config: Config, model: UGATIT, summaries: Summaries, evaluation: Evaluation | None) -> None:
-        step = int(model.step)
+        step = model.steps_taken
         self._print_freq = config.print_freq
         self._model = model
         self._summaries = summaries

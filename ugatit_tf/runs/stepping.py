@@ -19,6 +19,7 @@ class Stepper:
     """
 
     def __init__(self, model: UGATIT, config: Config) -> None:
+        self._strategy = model.distribute_strategy
         # Nothing in a step depends on a tensor's value in Python: autograph would only make tracing slower.
         self._step = tf.function(model.train_step, autograph=False, jit_compile=config.jit or None)
         self._steps = tf.function(self._run_all, autograph=False, reduce_retracing=True)
@@ -29,24 +30,35 @@ class Stepper:
         Returns:
             The metrics of `UGATIT.train_step`, each a scalar for one batch and `[N]` for several, in their order.
         """
-        if len(batches) == 1:
-            return self._step(batches[0])
-        return self._steps(tuple(tf.stack(domain) for domain in zip(*batches, strict=True)))
+        with self._strategy.scope():
+            if len(batches) == 1:
+                return self._step(batches[0])
+            return self._steps(tuple(self._strategy.run(_stacked, domain) for domain in zip(*batches, strict=True)))
 
     def _run_all(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
-        batch = tuple(tf.TensorSpec(domain.shape[1:], domain.dtype) for domain in data)
-        outputs = self._step.get_concrete_function(batch).structured_outputs
-        signature = {name: tf.TensorSpec((), value.dtype) for name, value in outputs.items()}
-        return tf.map_fn(self._step, data, fn_output_signature=signature, parallel_iterations=1)
+        """Takes a step with each batch of `[N, B, H, W, C]`."""
+
+        def step(index: tf.Tensor) -> Metrics:
+            return self._step(self._strategy.run(lambda *domains: tuple(domain[index] for domain in domains), data))
+
+        first = step(tf.constant(0))
+        others = tf.range(1, tf.shape(self._strategy.experimental_local_results(data[0])[0])[0])
+        signature = {name: tf.TensorSpec((), value.dtype) for name, value in first.items()}
+        rest = tf.map_fn(step, others, fn_output_signature=signature, parallel_iterations=1)
+        return {name: tf.concat([[value], rest[name]], 0) for name, value in first.items()}
 
 
-def steps_until_due(step: int, most: int, total: int, frequencies: Sequence[int]) -> int:
-    """How many steps the next call may take: up to `most`, the last step, or the next that is followed by something.
+def _stacked(*images: tf.Tensor) -> tf.Tensor:
+    return tf.stack(images)
+
+
+def steps_until_due(step: int, config: Config) -> int:
+    """How many steps the next call may take: up to `steps_per_call`, the last, or the next that something follows.
 
     Args:
         step: those taken.
-        most: in a call.
-        total: of the training.
-        frequencies: after every how many steps something is due.
+        config: of the training.
     """
-    return min(most, total - step, *(frequency - step % frequency for frequency in frequencies))
+    due = (config.log_freq, config.print_freq, config.save_freq, config.evaluate_freq)
+    until_due = (frequency - step % frequency for frequency in due if frequency)
+    return min(config.steps_per_call, config.total_steps - step, *until_due)

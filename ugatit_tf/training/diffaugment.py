@@ -7,6 +7,7 @@ policy draws anew for each image; gradients pass through.
 
 from collections.abc import Callable, Sequence
 
+import keras
 import tensorflow as tf
 
 from ugatit_tf.training.penalties import Uniform
@@ -82,10 +83,10 @@ def _share(sides: tf.Tensor, ratio: float) -> tf.Tensor:
 
 def _draw(uniform: Uniform, count: tf.Tensor, salt: int, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
     """Whole numbers from `low` to `high`, both `[2]` and included: `[count, 2]`, for height and width."""
-    return low + tf.cast(uniform((count, 2), salt) * tf.cast(high - low + 1, tf.float32), tf.int32)
+    return low + tf.cast(uniform((count, 2), salt) * tf.cast(high - low + 1, keras.config.floatx()), tf.int32)
 
 
 def _along(axis: int, mask: tf.Tensor) -> tf.Tensor:
-    """A mask of rows (0) or columns (1), `[B, side]`, as float32 that fits images."""
+    """A mask of rows (0) or columns (1), `[B, side]`, as floats that fit images."""
     mask = mask[:, tf.newaxis, :, tf.newaxis] if axis else mask[:, :, tf.newaxis, tf.newaxis]
-    return tf.cast(mask, tf.float32)
+    return tf.cast(mask, keras.config.floatx())

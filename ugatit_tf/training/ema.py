@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import keras
 import tensorflow as tf
 
+from ugatit_tf.training import replicas
+
 PREFIX = "ema_"  # of an average's name, before that of its network
 
 
@@ -24,14 +26,15 @@ def update(
     averages start later, their first values stand for all that were before.
 
     Args:
-        averages: float32.
+        averages: floats.
         variables: as many, of the same shapes.
         decay: at least 0 and less than 1.
         count: the updates that the variables have had, this one included; an integer scalar.
     """
     decay = tf.constant(decay, tf.float64)
     rate = (1.0 - decay) / (1.0 - tf.pow(decay, tf.cast(tf.maximum(count, 1), tf.float64)))
-    _approach([a.value for a in averages], [v.value for v in variables], tf.cast(rate, tf.float32))
+    rate = tf.cast(rate, keras.config.floatx())
+    _approach([replicas.local(average) for average in averages], [replicas.local(v) for v in variables], rate)
 
 
 @tf.function(jit_compile=True, autograph=False)  # in place, and three times as fast

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from ugatit_tf.ops import DenseCall, recorded_calls
+from ugatit_tf.training import replicas
 from ugatit_tf.training.losses import L2_WEIGHT, is_regularized
 from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam, Gradient
 
@@ -73,12 +74,14 @@ class Update:
     def apply(self, recording: Recording, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         """Updates the networks by the gradient of a recorded loss and of the L2 regularisation, which is added here.
 
+        With several replicas, by the mean of their gradients.
+
         Returns:
             `NETWORK/gradient_norm` for each network, the Euclidean norm of all its gradients without L2's; and
             `skipped`, 1.0 where nothing was updated as something was not finite. Where only the factor of float16's
             loss scale was too large, nothing is updated either, but `skipped` and the norms are 0.
         """
-        gradients = self._gradients(recording, loss)
+        loss, gradients = _averaged(loss, self._gradients(recording, loss))
         squares = {
             name: 2.0 * tf.add_n([_half_squared_norm(gradients[variable.path]) for variable in variables])
             for name, variables in self._networks.items()
@@ -96,7 +99,7 @@ class Update:
         else:
             self._descend(gradients)
         norms = {f"{name}/gradient_norm": tf.sqrt(square) for name, square in squares.items()}
-        return norms | {"skipped": tf.cast(skipped, tf.float32)}
+        return norms | {"skipped": tf.cast(skipped, loss.dtype)}
 
     def _gradients(self, recording: Recording, loss: tf.Tensor) -> dict[str, Gradient]:
         """The gradients by the variables' paths."""
@@ -122,6 +125,16 @@ class Update:
         decays = [L2_WEIGHT if is_regularized(variable) else 0.0 for variable in self._trained]
         self.optimizer.apply([gradients[v.path] for v in self._trained], self._trained, decays)
         return tf.no_op()
+
+
+def _averaged(loss: tf.Tensor, gradients: Mapping[str, Gradient]) -> tuple[tf.Tensor, dict[str, Gradient]]:
+    """The means of the replicas' losses and gradients; of factors, the rows of all, never their product."""
+    factored = {path: gradient for path, gradient in gradients.items() if isinstance(gradient, FactoredGradient)}
+    whole = {path: gradient for path, gradient in gradients.items() if path not in factored}
+    loss, whole = replicas.mean((loss, whole))
+    for path, (inputs, upstream) in factored.items():
+        factored[path] = FactoredGradient(replicas.gather(inputs), replicas.gather(upstream / replicas.count()))
+    return loss, whole | factored
 
 
 def _half_squared_norm(gradient: Gradient) -> tf.Tensor:

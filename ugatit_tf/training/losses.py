@@ -36,9 +36,8 @@ class GanLoss(NamedTuple):
 
 def binary_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
     """Mean cross-entropy of logits against one label, 0 or 1."""
-    return tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.fill(tf.shape(logits), label), logits=logits)
-    )
+    labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
 def l1(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

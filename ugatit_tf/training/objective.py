@@ -97,7 +97,7 @@ class Objective:
 
     def _penalty(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self._gan_loss.penalty is None:
-            return tf.zeros(())
+            return tf.zeros((), real.dtype)
         uniform = self._uniform(seed)
         return penalties.gradient_penalty(
             self._gan_loss.penalty, lambda images: network(images).all_logits, real, fake, uniform

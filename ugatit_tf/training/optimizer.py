@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from ugatit_tf.training import replicas
+
 _FEW_ROWS = 12  # beyond, a matrix product and a temporary as large as the kernel are worth their memory in time
 
 
@@ -66,10 +68,10 @@ class FusedAdam(keras.optimizers.Adam):
         slots, shared = self.slots, self._shared_arguments()
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
-            var, m, v = (slot.value for slot in slots[self._get_variable_index(variable)])
+            var, m, v = map(replicas.local, slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    _update_by_factors((var, m, v), gradient, tf.constant(decay), shared)
+                    _update_by_factors((var, m, v), gradient, tf.constant(decay, var.dtype), shared)
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
@@ -78,17 +80,19 @@ class FusedAdam(keras.optimizers.Adam):
                 updates.append(tf.raw_ops.ResourceApplyAdam(**handles, grad=gradient, **shared))
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        self.iterations.assign_add(1)
+        replicas.local(self.iterations).assign_add(1)
 
     def _shared_arguments(self) -> dict[str, tf.Tensor]:
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        lr = self.learning_rate.value
+        step = tf.cast(self.iterations.value + 1, lr.dtype)
+        beta1, beta2 = (tf.constant(beta, lr.dtype) for beta in (self.beta_1, self.beta_2))
         return {
-            "beta1_power": tf.pow(self.beta_1, step),
-            "beta2_power": tf.pow(self.beta_2, step),
-            "lr": self.learning_rate.value,
-            "beta1": tf.constant(self.beta_1),
-            "beta2": tf.constant(self.beta_2),
-            "epsilon": tf.constant(self.epsilon),
+            "beta1_power": tf.pow(beta1, step),
+            "beta2_power": tf.pow(beta2, step),
+            "lr": lr,
+            "beta1": beta1,
+            "beta2": beta2,
+            "epsilon": tf.constant(self.epsilon, lr.dtype),
         }
 
 

@@ -7,9 +7,12 @@ sample, summed over the discriminator's logit tensors.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
-# (shape, salt) -> float32 in [0, 1); injectable, so that recorded values can be put in its place.
+from ugatit_tf.training import replicas
+
+# (shape, salt) -> floats in [0, 1); injectable, so that recorded values can be put in its place.
 Uniform = Callable[[tf.Tensor, int], tf.Tensor]
 Logits = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
@@ -18,10 +21,16 @@ _SMALLEST_SQUARE = 1e-24  # keeps the square root's own gradient finite where a 
 
 
 def seeded_uniform(seed: tf.Tensor) -> Uniform:
-    """Uniform noise that is a pure function of the seed, an integer tensor of shape [2], and of the salt."""
+    """Uniform noise that is a pure function of the seed, an integer tensor of shape [2], and of the salt.
+
+    Its first axis is that of samples, which get what they would in a batch with those of all replicas.
+    """
 
     def uniform(shape: tf.Tensor, salt: int) -> tf.Tensor:
-        return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, salt))
+        samples, *rest = tf.unstack(shape)
+        seed_of_draw = tf.random.experimental.stateless_fold_in(seed, salt)
+        whole = (samples * replicas.count(), *rest)
+        return replicas.part(tf.random.stateless_uniform(whole, seed_of_draw, dtype=keras.config.floatx()))
 
     return uniform
 
@@ -40,7 +49,7 @@ class Penalty(NamedTuple):
 
 def _perturbed(real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
     del fake
-    return real + 0.5 * tf.math.reduce_std(real) * uniform(tf.shape(real), _NOISE_SALT)
+    return real + 0.5 * replicas.standard_deviation(real) * uniform(tf.shape(real), _NOISE_SALT)
 
 
 WGAN_GP = Penalty(lambda real, fake, uniform: fake, tf.square)  # Gulrajani et al., 2017
@@ -63,7 +72,7 @@ def gradient_penalty(penalty: Penalty, logits: Logits, real: tf.Tensor, fake: tf
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(points)
         sums = [tf.reduce_sum(tensor) for tensor in logits(points)]
-    total = tf.zeros(())
+    total = tf.zeros((), points.dtype)
     for logit_sum in sums:
         gradient = tape.gradient(logit_sum, points)
         norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)), _SMALLEST_SQUARE))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
@@ -17,11 +18,11 @@ def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int)
         steps_per_epoch: steps in an epoch.
 
     Returns:
-        A function of the number of steps done (an integer tensor, shape []), giving float32, shape [].
+        A function of the number of steps done (an integer tensor, shape []), giving a float, shape [].
     """
 
     def rate(step: tf.Tensor) -> tf.Tensor:
-        epoch = tf.cast(step // steps_per_epoch, tf.float32)
+        epoch = tf.cast(step // steps_per_epoch, keras.config.floatx())
         fraction = (epochs - epoch) / max(epochs - decay_epoch, 1)
         return lr * tf.clip_by_value(fraction, 0.0, 1.0)
 
@@ -30,4 +31,4 @@ def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int)
 
 def constant(lr: float) -> Schedule:
     """The same rate at every step."""
-    return lambda step: tf.constant(lr, tf.float32)
+    return lambda step: tf.constant(lr, keras.config.floatx())

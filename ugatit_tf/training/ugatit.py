@@ -10,7 +10,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops import cpu_kernels
-from ugatit_tf.training import ema, losses, penalties, schedule
+from ugatit_tf.training import ema, losses, penalties, replicas, schedule
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
 from ugatit_tf.training.networks import Translations, build_discriminator, build_generator, translate
@@ -105,6 +105,11 @@ class UGATIT(keras.Model):
         """Everything that has to come back on resume; the data's place and all seeds follow from the step."""
         return self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
 
+    @property
+    def steps_taken(self) -> int:
+        """How many training steps there have been."""
+        return int(self.step.numpy())
+
     def sampler(self, domain: str) -> Generator:
         """What makes pictures of "A" or "B" to look at: the generator's moving average, where there is one."""
         generators = self.averages or (self.generator_A, self.generator_B)
@@ -120,30 +125,36 @@ class UGATIT(keras.Model):
         real_a, real_b = inputs
         return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
-    @cpu_kernels()
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
 
         Args:
-            data: real images of A and of B, float32 `[B, H, W, C]` in [-1, 1].
+            data: real images of A and of B, float32 `[B, H, W, C]` in [-1, 1]. In the scope of a strategy of
+                `tf.distribute`, each replica's; the step is that of one device with all of them.
 
         Returns:
             Scalars, each taken before the update that it leads to: those of `discriminator_losses`, of
             `generator_losses` and of `Update.apply`; `learning_rate`, and rho's minimum, mean and maximum after the
             update. In a step without a generator update, the generators' are those of the last one.
         """
-        real_a, real_b = data
-        learning_rate = self.learning_rate(self.step.value)
-        self.generator_optimizer.learning_rate.assign(learning_rate)
-        self.discriminator_optimizer.learning_rate.assign(learning_rate)
+
+        def step(update: Callable[[tf.Tensor, tf.Tensor], Metrics]) -> Metrics:
+            return replicas.run(self._step, data, update)
+
         if self.config.n_critic == 1:
-            metrics = self._update_all(real_a, real_b)
-        else:
-            metrics = tf.cond(
-                self.step.value % self.config.n_critic == 0,
-                lambda: self._update_all(real_a, real_b),
-                lambda: self._update_discriminators_alone(real_a, real_b),
-            )
+            return step(self._update_all)
+        return replicas.either(
+            self.step.value % self.config.n_critic == 0,
+            lambda: step(self._update_all),
+            lambda: step(self._update_discriminators_alone),
+        )
+
+    @cpu_kernels()
+    def _step(self, data: tuple[tf.Tensor, tf.Tensor], update: Callable[[tf.Tensor, tf.Tensor], Metrics]) -> Metrics:
+        learning_rate = self.learning_rate(self.step.value)
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            replicas.local(optimizer.learning_rate).assign(learning_rate)
+        metrics = update(*data)
         self.step.assign_add(1)
         return metrics | {"learning_rate": learning_rate}
 
@@ -228,10 +239,11 @@ class UGATIT(keras.Model):
 
     def _summed(self, kind: str, name: str, terms_a: Terms, terms_b: Terms) -> tuple[tf.Tensor, Metrics]:
         loss = terms_a["total"] + terms_b["total"]
+        terms_a, terms_b, mean_loss = replicas.mean((terms_a, terms_b, loss))
         l2 = losses.l2_regularization(getattr(self, f"{kind}_variables"))
         metrics = {f"{kind}_A/{term}": value for term, value in terms_a.items()}
         metrics |= {f"{kind}_B/{term}": value for term, value in terms_b.items()}
-        return loss, metrics | {f"{kind}/l2": l2, name: loss + l2}
+        return loss, metrics | {f"{kind}/l2": l2, name: mean_loss + l2}
 
     def _seed(self, domain_index: int) -> tf.Tensor:
         """Of what is random in this step, int64 `[2]`."""
