@@ -15,7 +15,7 @@ LEVELS = [
     {"options", "ops"},
     {"system", "config", "networks"},
     {"data"},
-    {"training", "reports"},
+    {"training", "reports", "distribution"},
     {"checkpoints"},
     {"runs", "evaluation", "export", "inference"},
     {"serving"},

@@ -301,7 +301,7 @@ def test_the_device_is_prepared_before_a_checkpoint_is_read_or_a_face_found(mine
 
 
 def test_what_a_killed_run_has_half_written_goes(tiny_config, monkeypatch):
-    monkeypatch.setattr(train, "_run", lambda config, options: None)
+    monkeypatch.setattr(train, "_run", lambda *_: None)
     folders = tiny_config.run_checkpoint_dir, Path(tiny_config.sample_dir) / tiny_config.model_dir
     for folder in folders:
         folder.mkdir(parents=True)

@@ -64,7 +64,7 @@ def test_a_training_runs_two_operations_at_a_time_where_there_is_memory_for_it(r
     assert memory.threads(LIGHT) is None
     room(100)
     assert memory.threads(dataclasses.replace(LIGHT, deterministic=True)) is None
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert memory.threads(LIGHT) is None
 
 

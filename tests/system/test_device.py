@@ -21,7 +21,7 @@ def settings(monkeypatch):
     ("expected", "hint"), [(False, "for a GPU"), (True, "TensorFlow cannot use the GPU of this machine,")]
 )
 def test_a_run_on_the_cpu_says_where_to_read_of_gpus(monkeypatch, settings, expected, hint):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
     monkeypatch.setattr(startup, "expects_gpu", lambda: expected)
     assert device.prepare() == f"CPU ({device.one_operation()}); {hint} see docs/troubleshooting.md"
     assert device.for_batches() is None
@@ -38,7 +38,7 @@ def test_cores_are_shared_out(monkeypatch, cores, one, two):
 
 
 def test_a_cpu_is_told_its_threads(monkeypatch, settings):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     device.prepare()
     assert settings == {"inter": 1, "intra": 6}
@@ -48,7 +48,7 @@ def test_a_cpu_is_told_its_threads(monkeypatch, settings):
 
 
 def test_a_gpus_host_is_told_what_was_asked_for_alone(monkeypatch, settings):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [tf.config.PhysicalDevice("/GPU:0", kind)])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [tf.config.PhysicalDevice("/GPU:0", kind)])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "A"})
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: None)
     device.prepare()
@@ -76,7 +76,7 @@ def test_threads_as_a_flag_says_them():
 
 def test_a_gpu_is_named_and_its_memory_grows(monkeypatch):
     grows = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [tf.config.PhysicalDevice("/GPU:0", kind)])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [tf.config.PhysicalDevice("/GPU:0", kind)])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": f"A{gpu.name}"})
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: grows.append((gpu.name, on)))
     assert device.prepare() == "GPU A/GPU:0"

@@ -2,17 +2,37 @@
 
 import dataclasses
 import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.options import PhaseOptions, features_option, features_output_option, resize_option, threads_option
+from ugatit_tf.options import (
+    POSITIVE,
+    Constraint,
+    PhaseOptions,
+    features_option,
+    features_output_option,
+    option,
+    resize_option,
+    split_commas,
+    threads_option,
+    unset_or_one_of,
+)
 
 if TYPE_CHECKING:
+    from ugatit_tf.data.image_set import ImageSet
+    from ugatit_tf.data.pipeline import Batch
+    from ugatit_tf.distribution.cluster import Cluster
+    from ugatit_tf.distribution.team import Team
     from ugatit_tf.runs.evaluation import Evaluation
+    from ugatit_tf.system.device import Threads
     from ugatit_tf.training.ugatit import UGATIT
 
+STRATEGIES = ("none", "mirrored", "multi_worker")
+_DEVICES = re.compile(r"(GPU:\d+(,GPU:\d+)*|CPU:\d+(,CPU:\d+)*)?")
 _SPLITS = ("trainA", "trainB")
 
 
@@ -20,6 +40,15 @@ _SPLITS = ("trainA", "trainB")
 class Options(PhaseOptions):
     """How steps are computed, and what checkpoints are scored with; all else that it takes makes up the run."""
 
+    strategy: str = option(
+        "", "how devices share the work; unset: mirrored with several GPUs", unset_or_one_of(STRATEGIES)
+    )
+    devices: str = option(
+        "",
+        "those to use; unset: all GPUs, or the CPU. CPU:0,CPU:1 takes a CPU for two",
+        Constraint("such as GPU:0,GPU:1 or CPU:0,CPU:1", lambda value: bool(_DEVICES.fullmatch(value))),
+    )
+    wait: float = option(600.0, "seconds to wait for the other workers of a cluster", POSITIVE)
     threads: str = threads_option()
     features: str = features_option()
     features_output: str = features_output_option()
@@ -37,73 +66,121 @@ def run(config: Config, options: Options) -> None:
     Raises:
         RunError: where the dataset, the folders or the checkpoint do not allow it.
     """
+    from ugatit_tf.system import files, lock, startup
+
+    workers = None
+    if options.strategy == "multi_worker":
+        startup.hide_errors_of_tensorflow()
+        from ugatit_tf.distribution import cluster
+
+        workers = cluster.resolve()
+    if workers and not workers.is_chief:
+        _run(config, options, workers)
+        return
     from ugatit_tf.checkpoints import writer
-    from ugatit_tf.system import files, lock
 
     with lock.hold(config.run_checkpoint_dir):
         writer.clear_leftovers(config.run_checkpoint_dir)
         files.clear_leftovers(Path(config.sample_dir) / config.model_dir)
-        _run(config, options)
+        _run(config, options, workers)
 
 
-def _run(config: Config, options: Options) -> None:
-    import keras
+def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
+    from ugatit_tf.data import sources
+    from ugatit_tf.distribution import strategy, team
+    from ugatit_tf.distribution.facts import facts
+    from ugatit_tf.runs import memory
+    from ugatit_tf.system import device
 
+    threads = device.Threads.parse(options.threads) or memory.threads(config)
+    devices = tuple(filter(None, split_commas(options.devices)))
+    # Before a face detector runs on it.
+    on = device.prepare(threads, deterministic=config.deterministic, devices=devices)
+    name = strategy.choose(options.strategy, devices)
+    image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))
+    with team.opened(name, workers, facts(config, image_sets), options.wait) as replicas:
+        replicas.check(config.batch_size, jit=config.jit)
+        print(f"Device: {on}{replicas}")
+        if workers and not workers.is_chief:
+            print(f"Training as {workers.name(workers.index)}; the chief, {workers.name(0)}, tells how it goes.")
+            _follow(config, replicas, image_sets)
+        else:
+            _lead(config, options, replicas, threads, image_sets)
+
+
+def _lead(
+    config: Config, options: Options, team: "Team", threads: "Threads | None", image_sets: "Mapping[str, ImageSet]"
+) -> None:
+    """Trains, and writes all that a run leaves."""
     from ugatit_tf.checkpoints.checkpoint import find_newest
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.checkpoints.writer import CheckpointWriter
-    from ugatit_tf.data import pipeline, sources
-    from ugatit_tf.data.cache import open_caches
     from ugatit_tf.runs import loop, memory, resume
     from ugatit_tf.runs.summaries import Summaries, read_samples
-    from ugatit_tf.system import device
-    from ugatit_tf.training.ugatit import UGATIT
 
-    threads = device.Threads.parse(options.threads) or memory.threads(config)
-    # Before a face detector runs on it.
-    print(f"Device: {device.prepare(threads, deterministic=config.deterministic)}")
-    image_sets = sources.open_splits(config, _SPLITS)
     saved = RunFolder(config.run_checkpoint_dir).config()
     checkpoint, damaged = find_newest(config, fixed=ARCHITECTURE | resume.DATA_ORDER)
 
-    for image_set in image_sets:
+    for image_set in image_sets.values():
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
-    print(memory.report(config, threads))
+    print(memory.report(config, threads, team))
     memory.keep_freed_if_ample(config, threads)
 
-    counts = dict(zip(_SPLITS, map(len, image_sets), strict=True))
-    keras.utils.set_random_seed(config.seed)
-    with memory.advice(config):
-        model = UGATIT(config)
-        model.compile()
+    counts = {split: len(image_set) for split, image_set in image_sets.items()}
+    model = _build(config, team)
     if checkpoint is None:
         _check_no_best(config)
         print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
     else:
         resume.resume(model, checkpoint)
-        resume.tell_changes(config, saved, counts)
+        resume.tell_changes(config, saved, counts, team.size)
+    team.send_state(variable.value for variable in model.state)
     evaluation = _evaluation(config, options, model)
-    if int(model.step) >= config.total_steps and not (evaluation and evaluation.is_missing(int(model.step))):
+    if model.steps_taken >= config.total_steps and not (evaluation and evaluation.is_missing(model.steps_taken)):
         print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
         return
 
-    caches = open_caches(image_sets, config.load_size, config.img_ch, Path(config.cache_dir))
-    batches_from = functools.partial(
-        pipeline.batches,
-        caches,
-        config.img_size,
-        config.batch_size,
-        augment=config.augment_flag,
-        seed=config.seed,
-        device=device.for_batches(),
-    )
-    samples = (read_samples(config, domain, train_set) for domain, train_set in zip("AB", image_sets, strict=True))
-    summaries = Summaries(config, *samples, int(model.step))
-    resume.save_facts(config, counts)
+    samples = (read_samples(config, split[-1], train_set) for split, train_set in image_sets.items())
+    summaries = Summaries(config, *samples, model.steps_taken)
+    resume.save_facts(config, counts, team.size)
     writer = CheckpointWriter(model.state, config, damaged)
-    complete = loop.train(model, batches_from, writer, summaries, config, evaluation=evaluation)
+    complete = loop.train(model, _batches(config, team, image_sets), writer, summaries, config, evaluation=evaluation)
     print("Training is complete." if complete else "Stopped; the same command goes on from here.")
+
+
+def _follow(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]") -> None:
+    """Trains beside a chief, and writes nothing."""
+    from ugatit_tf.runs import loop
+
+    model = _build(config, team)
+    team.send_state(variable.value for variable in model.state)
+    loop.follow(model, _batches(config, team, image_sets), config)
+
+
+def _build(config: Config, team: "Team") -> "UGATIT":
+    import keras
+
+    from ugatit_tf.runs import memory
+    from ugatit_tf.training.ugatit import UGATIT
+
+    keras.utils.set_random_seed(config.seed)
+    with memory.advice(config), team.strategy.scope():
+        model = UGATIT(config)
+        model.compile()
+    return model
+
+
+def _batches(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]") -> "Callable[..., Iterator[Batch]]":
+    """The function that gives this process's batches from a `first_step` on."""
+    from ugatit_tf.data import pipeline
+    from ugatit_tf.data.cache import open_caches
+
+    caches = open_caches(tuple(image_sets.values()), config.load_size, config.img_ch, Path(config.cache_dir))
+    part_of_batches = functools.partial(
+        pipeline.batches, caches, config.img_size, config.batch_size, augment=config.augment_flag, seed=config.seed
+    )
+    return lambda first_step: team.batches(functools.partial(part_of_batches, first_step=first_step))
 
 
 def _check_no_best(config: Config) -> None:
@@ -135,7 +212,7 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     def draw(step: int) -> None:
         evaluator.write_stage(Path(config.result_dir) / config.model_dir, step, translators)
 
-    evaluation = Evaluation(config, int(model.step), score, draw)
+    evaluation = Evaluation(config, model.steps_taken, score, draw)
     metric = evaluation.metric
     if metric == "l1" and not sources.has_ground_truth(config.dataset):
         raise UsageError(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
+from ugatit_tf.distribution.team import SharedStop
 from ugatit_tf.runs import memory
 from ugatit_tf.runs.console import Console
 from ugatit_tf.runs.evaluation import Evaluation
@@ -59,7 +60,8 @@ def train(
     console.say("Building the graph: the first step takes longer.")
     try:
         reporter.make_up(step)
-        with StopRequest() as stop:
+        with StopRequest() as request:
+            stop = SharedStop(model.distribute_strategy, request)
             while step < config.total_steps:
                 count = steps_until_due(step, config)
                 with memory.advice(config):
@@ -68,7 +70,7 @@ def train(
                 step += count
                 metrics = {name: tf.reduce_mean(value) for name, value in taken.items()} if count > 1 else taken
                 last = step == config.total_steps
-                leaving = last or stop.requested
+                leaving = last or stop.agreed()
                 console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
                 score = evaluation is not None and evaluation.is_due(step)
                 save = leaving or score or step % config.save_freq == 0
@@ -92,6 +94,22 @@ def train(
     finally:
         reporter.close()
     return step == config.total_steps
+
+
+def follow(model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config) -> None:
+    """Takes a worker's part in a training whose chief runs `train` with the same model and configuration."""
+    stepper = Stepper(model, config)
+    step = model.steps_taken
+    batches = batches_from(first_step=step)
+    with StopRequest() as request:
+        stop = SharedStop(model.distribute_strategy, request)
+        while step < config.total_steps:
+            count = steps_until_due(step, config)
+            with memory.advice(config):
+                stepper.run([next(batches) for _ in range(count)])
+            step += count
+            if step < config.total_steps and stop.agreed():
+                break
 
 
 class _Reporter:

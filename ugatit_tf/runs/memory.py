@@ -13,6 +13,7 @@ import psutil
 import tensorflow as tf
 
 from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
+from ugatit_tf.distribution.team import Team
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import allocator, device
 from ugatit_tf.training.losses import gan_loss
@@ -98,15 +99,22 @@ def threads(config: Config) -> device.Threads | None:
     None where that is for `device.prepare` to say: on a GPU, with too little memory, and where the same bits are wanted
     whatever else needs memory.
     """
-    if config.deterministic or tf.config.list_physical_devices("GPU"):
+    if config.deterministic or device.gpus():
         return None
     beside = device.two_operations()
     return beside if estimate(config, beside).total <= available() else None
 
 
-def report(config: Config, threads: device.Threads | None = None) -> str:
-    """What the training takes against what there is, and, where that is too little, what would fit: a line each."""
-    needed, room = estimate(config, threads), available()
+def report(config: Config, threads: device.Threads | None = None, team: Team | None = None) -> str:
+    """What the training takes against what there is, and, where that is too little, what would fit: a line each.
+
+    With a team, what is said is of one GPU, or of all parts of a CPU together.
+    """
+    copies = 1
+    if team:
+        config = dataclasses.replace(config, batch_size=config.batch_size // team.size)
+        copies = 1 if device.gpus() else team.size_here
+    needed, room = Estimate(*(copies * part for part in estimate(config, threads))), available()
     text = f"Memory: about {needed} of {_gb(room)} available"
     if needed.total <= room:
         return text
@@ -137,7 +145,7 @@ def advice(config: Config) -> Iterator[None]:
 
 def available() -> int:
     """Bytes: of the GPU where there is one, else what the machine, and the control group, still have for a process."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = device.gpus()
     total = _of_gpu(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "")) if gpus else None
     if total is not None:
         return total

@@ -11,7 +11,8 @@ from ugatit_tf.system.files import write_atomically
 from ugatit_tf.training.gradients import LossScale
 from ugatit_tf.training.ugatit import UGATIT
 
-COUNTS_FILE = "images.json"  # how many images each split had last
+COUNTS_FILE = "images.json"  # how many images each split had last, and how many replicas shared a batch
+_REPLICAS = "replicas"
 # What the data order depends on: with another value, images of this pass over the data would be skipped or come twice.
 DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
 
@@ -30,7 +31,7 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
     fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
     restored = [variable for variable in model.state if variable.path not in fresh]
     checkpoint.restore(restored, strict=True, others=averages | scales)
-    print(f"Resuming at step {int(model.step)} from {checkpoint.prefix}")
+    print(f"Resuming at step {model.steps_taken} from {checkpoint.prefix}")
     if starting:
         model.start_averages()
         print("The moving average starts here, from the weights: the checkpoint has none.")
@@ -38,32 +39,36 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
         print("The checkpoint's moving average is left out, as --ema is 0.")
 
 
-def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]) -> None:
+def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int], replicas: int = 1) -> None:
     """Prints what has changed since the run was last trained.
 
     Args:
         config: of the run.
         saved: what it was trained with then; None where nothing tells.
         counts: how many images each split has.
+        replicas: how many share each batch.
     """
     for name, (now, before) in config.differences(saved).items() if saved is not None else ():
         if name not in ARCHITECTURE | {"run"}:
             print(f"Changed since the last run: --{name} {before} -> {now}")
     try:
         earlier = json.loads((config.run_checkpoint_dir / COUNTS_FILE).read_bytes())
+        before = earlier.pop(_REPLICAS, 1)
         changes = {split: (earlier[split], now) for split, now in counts.items() if earlier[split] != now}
     except (OSError, ValueError, TypeError, KeyError):  # a converted run, or one of an earlier version
         return
+    if before != replicas:
+        print(f"Changed since the last run: {before} -> {replicas} replicas; the numbers are the same but for rounding")
     for split, (then, now) in changes.items():
         what = f"{split} {then} -> {now} images"
         print(f"Changed since the last run: {what}; in this pass over the data, some may be skipped or come twice")
 
 
-def save_facts(config: Config, counts: Mapping[str, int]) -> None:
+def save_facts(config: Config, counts: Mapping[str, int], replicas: int = 1) -> None:
     """Writes what the run is trained with, for when it goes on; for the arguments see `tell_changes`.
 
     Raises:
         RunError: where it cannot be written.
     """
     RunFolder(config.run_checkpoint_dir).save_config(config)
-    write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json.dumps(counts).encode())
+    write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json.dumps({**counts, _REPLICAS: replicas}).encode())

@@ -40,6 +40,11 @@ def configure() -> None:
         sys.meta_path.insert(0, _QuietTensorFlow())
 
 
+def hide_errors_of_tensorflow() -> None:
+    """Hides what graphs log where another machine is gone, which is told in a line; before TensorFlow is loaded."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
 def expects_gpu() -> bool:
     """Whether this machine seems to have an NVIDIA GPU, and this process is allowed to see it."""
     is_there = any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None  # WSL has only that

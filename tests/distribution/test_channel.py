@@ -1,0 +1,179 @@
+import contextlib
+import json
+import os
+import socket
+import threading
+
+import pytest
+
+from ugatit_tf.distribution import channel
+from ugatit_tf.distribution.channel import Channel
+from ugatit_tf.distribution.cluster import Cluster
+from ugatit_tf.errors import RunError
+
+FACTS = {"--lr": "0.1", "TensorFlow": "2"}
+
+
+class Ended(BaseException):
+    """In place of the end of a process."""
+
+
+@pytest.fixture
+def addresses():
+    """Addresses of three workers on this machine."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        return tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch):
+    """Collects what processes say that a lost worker ends."""
+    reasons = []
+
+    def leave(code):
+        assert code == 1
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(os, "write", lambda descriptor, text: reasons.append(text.decode()))
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    return reasons
+
+
+class Worker(threading.Thread):
+    """A worker in a thread: enters the channel, does its work, leaves."""
+
+    def __init__(self, addresses, index, facts=FACTS, wait=20.0, work=lambda: None):
+        super().__init__(daemon=True)
+        self.said, self.error = [], None
+        self._channel = Channel(Cluster(addresses, index, None), facts, wait, self.said.append)
+        self._work = work
+        self.start()
+
+    def run(self):
+        try:
+            with self._channel:
+                self._work()
+        except RunError as error:
+            self.error = str(error)
+
+    def finish(self):
+        self.join(30)
+        assert not self.is_alive()
+        return self
+
+
+def test_workers_begin_and_end_together(addresses):
+    begun, barrier = [], threading.Barrier(3)
+
+    def work():
+        begun.append(1)
+        barrier.wait(20)
+
+    first = Worker(addresses, 2, work=work)
+    chief = Worker(addresses, 0, work=work)
+    first.join(0.5)
+    assert not begun  # one is missing
+    last = Worker(addresses, 1, work=work)
+    for worker in (first, chief, last):
+        assert worker.finish().error is None
+    assert len(begun) == 3
+    assert chief.said[:2] == [f"Waiting for worker {i} of 3 at {addresses[i]}." for i in (1, 2)]
+    assert last.said == [f"Waiting for the chief, worker 0 of 3 at {addresses[0]}."]
+
+
+def test_all_leave_only_when_all_are_done(addresses):
+    may_end = threading.Event()
+    chief, other = Worker(addresses[:2], 0, work=lambda: may_end.wait(20)), Worker(addresses[:2], 1)
+    other.join(1.0)
+    assert other.is_alive()
+    may_end.set()
+    assert chief.finish().error is other.finish().error is None
+
+
+def test_who_does_not_come_is_named(addresses):
+    other = Worker(addresses, 1, wait=1.5)
+    chief = Worker(addresses, 0, wait=0.5)
+    expected = f"The training cannot begin: worker 2 of 3 at {addresses[2]} did not come within 0.5 s (--wait)."
+    assert chief.finish().error == other.finish().error == expected
+
+
+def test_a_chief_that_does_not_come_is_named(addresses):
+    other = Worker(addresses, 1, wait=0.5).finish()
+    assert other.error.startswith(
+        f"The training cannot begin: the chief, worker 0 of 3 at {addresses[0]}, did not answer"
+    )
+
+
+def test_workers_that_differ_are_refused(addresses):
+    chief, same = Worker(addresses, 0), Worker(addresses, 1)
+    same.join(0.5)
+    other = Worker(addresses, 2, facts=FACTS | {"--lr": "0.2"})
+    expected = f"worker 2 of 3 at {addresses[2]} differs from the chief: --lr is 0.2 there, 0.1 here."
+    for worker in (chief, same, other):
+        assert worker.finish().error == f"The training cannot begin: {expected}"
+
+
+def test_strangers_are_ignored_and_who_waits_may_begin_again(addresses, monkeypatch):
+    monkeypatch.setattr(channel, "_HANDSHAKE", 0.2)
+    chief = Worker(addresses, 0)
+    host, port = addresses[0].split(":")
+    hello = {"worker": 1, "facts": FACTS}
+    strange = [b"GET / HTTP/1.1\n\n", b"\xff\n", b"[]\n", json.dumps(hello | {"worker": 3}).encode() + b"\n", b""]
+    for text in [*strange, json.dumps(hello).encode() + b"\n"]:
+        connection = _connect(host, int(port))
+        connection.sendall(text)
+        threading.Event().wait(0.3)
+        connection.close()
+    workers = [chief, Worker(addresses, 1), Worker(addresses, 2)]
+    assert [worker.finish().error for worker in workers] == [None] * 3
+
+
+def _until(condition):
+    for _ in range(400):
+        if condition():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError
+
+
+def _connect(host, port):
+    for _ in range(100):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection((host, port))
+        threading.Event().wait(0.05)
+    raise ConnectionRefusedError
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_worker_that_is_gone_ends_the_others_with_its_name(addresses, ended, lost):
+    ready, gone = threading.Barrier(2), threading.Event()
+    chief = Worker(addresses[:2], 0, work=lambda: ready.wait(20) and None or gone.wait(20))
+    other = Worker(addresses[:2], 1, work=lambda: ready.wait(20) and None or gone.wait(20))
+    threading.Event().wait(1.0)
+    (chief, other)[lost]._channel._peers[0].close()  # as the system does for a process that was killed
+    _until(lambda: len(ended) == 2)
+    assert any(f"worker {lost} of 2 at {addresses[lost]} has ended, or its connection has" in text for text in ended)
+    gone.set()
+
+
+def test_a_worker_that_hangs_ends_the_others_with_its_name(addresses, ended, monkeypatch):
+    monkeypatch.setattr(channel, "_PATIENCE", 0.5)
+    gone = threading.Event()
+    workers = [Worker(addresses[:2], index, work=lambda: gone.wait(20)) for index in (0, 1)]
+    _until(lambda: len(ended) == 2)  # the signs of life come every 5 s
+    assert any(f"worker 1 of 2 at {addresses[1]} has not answered for 0.5 s" in text for text in ended)
+    gone.set()
+    del workers
+
+
+def test_an_error_is_told_to_the_others(addresses, ended):
+    def fail():
+        raise RunError("The disk is full.")
+
+    chief, other = Worker(addresses[:2], 0, work=fail), Worker(addresses[:2], 1, work=lambda: threading.Event().wait(2))
+    assert chief.finish().error == "The disk is full."
+    _until(lambda: ended)
+    assert f"worker 0 of 2 at {addresses[0]} has stopped: The disk is full." in ended[0]
+    del other

@@ -1,0 +1,223 @@
+"""The channel between a cluster's workers: it lets them begin together, and ends all where one is gone.
+
+TensorFlow's collective operations wait for every worker, for good where one has died. So each worker keeps a connection
+to the chief, over which both say every few seconds that they are alive. It is made on the chief's own port, before
+TensorFlow takes that. A message is a JSON object on a line.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from ugatit_tf.distribution.cluster import Cluster
+from ugatit_tf.errors import RunError, UserError
+
+Facts = Mapping[str, str]
+
+_BEAT = 5.0  # seconds between two signs of life
+_PATIENCE = 40.0  # seconds without one, after which a worker counts as lost
+_HANDSHAKE = 5.0  # seconds that whoever connects has to say who it is
+_LONGEST = 2**24  # bytes in a message
+
+
+class _Peer:
+    """One end of a connection to another worker."""
+
+    def __init__(self, connection: socket.socket, index: int) -> None:
+        self.index = index
+        self.finished = threading.Event()
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._sending = threading.Lock()
+
+    def send(self, **message: Any) -> None:
+        with self._sending, contextlib.suppress(OSError):  # who listens for its messages notes that it is gone
+            self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self, timeout: float) -> dict[str, Any] | None:
+        """The next message; None where the other end is gone. Raises a TimeoutError."""
+        self._connection.settimeout(timeout)
+        with contextlib.suppress(ConnectionError, ValueError):
+            line = self._lines.readline(_LONGEST)
+            message = json.loads(line) if line else None
+            return message if isinstance(message, dict) else None
+        return None
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+class Channel:
+    """A context in which all workers of a cluster are there, and agree on what they train.
+
+    Entering it waits for them. Leaving it waits until all are done; leaving it with an error tells the others. In
+    between, the process ends as soon as a worker is lost, with exit code 1 and a line that names it.
+
+    Args:
+        cluster: the workers.
+        facts: what has to be the same for all, by a name that messages give.
+        wait: seconds to wait for the others.
+        say: prints a line.
+    """
+
+    def __init__(self, cluster: Cluster, facts: Facts, wait: float, say: Callable[[str], None] = print) -> None:
+        self._cluster = cluster
+        self._facts = dict(facts)
+        self._deadline = time.monotonic() + wait
+        self._too_late = f"within {wait:g} s (--wait)"
+        self._say = say
+        self._peers: list[_Peer] = []
+
+    def __enter__(self) -> Self:
+        """Raises a RunError where a worker does not come in time, or differs from the chief."""
+        self._peers = self._gather() if self._cluster.is_chief else [self._join()]
+        for peer in self._peers:
+            for run in (self._beat, self._listen):
+                threading.Thread(target=run, args=(peer,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        ending = {"done": True} if error is None else {"failed": _in_a_line(error)}
+        for peer in self._peers:
+            peer.send(**ending)
+        if error is None:
+            for peer in self._peers:
+                peer.finished.wait()
+        for peer in self._peers:
+            peer.finished.set()
+            peer.close()
+
+    @contextlib.contextmanager
+    def blaming(self) -> Iterator[None]:
+        """A context in which an error of TensorFlow's may be that a worker is lost: then the process ends with that."""
+        import tensorflow as tf
+
+        try:
+            yield
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError,
+                tf.errors.CancelledError, tf.errors.InternalError):  # fmt: skip
+            time.sleep(_PATIENCE + 2 * _BEAT)  # `_listen` ends the process, if it was that
+            raise
+
+    def _gather(self) -> list[_Peer]:
+        """The chief's part: waits for all others, and lets them begin."""
+        name, port = self._cluster.addresses[0].rsplit(":", 1)
+        try:
+            server = socket.create_server(("", int(port)))
+        except OSError as error:
+            raise RunError(f"Cannot listen on port {port}, the chief's of {name}:{port}: {error.strerror}.") from error
+        peers: dict[int, _Peer] = {}
+        with server:
+            server.settimeout(1.0)
+            self._tell_missing(peers)
+            while missing := [i for i in range(1, len(self._cluster.addresses)) if i not in peers]:
+                if time.monotonic() > self._deadline:
+                    self._refuse(peers, f"{self._cluster.name(missing[0])} did not come {self._too_late}")
+                with contextlib.suppress(TimeoutError):
+                    peer = self._greet(server.accept()[0], peers)
+                    if peer:
+                        peers[peer.index] = peer
+                        self._tell_missing(peers)
+        for peer in peers.values():
+            peer.send(go=True)
+        return list(peers.values())
+
+    def _tell_missing(self, peers: Mapping[int, _Peer]) -> None:
+        for index in range(1, len(self._cluster.addresses)):
+            if index not in peers:
+                self._say(f"Waiting for {self._cluster.name(index)}.")
+
+    def _greet(self, connection: socket.socket, peers: Mapping[int, _Peer]) -> _Peer | None:
+        """Takes a worker in; None for whoever else has connected, and for who comes again."""
+        peer = _Peer(connection, 0)
+        with contextlib.suppress(TimeoutError, KeyError, TypeError, ValueError):
+            hello = peer.receive(_HANDSHAKE) or {}
+            peer.index, facts = int(hello["worker"]), dict(hello["facts"])
+            if 0 < peer.index < len(self._cluster.addresses):
+                if difference := self._difference(peer.index, facts):
+                    self._refuse({**peers, peer.index: peer}, difference)
+                if peer.index in peers:  # that one was killed while it waited
+                    peers[peer.index].close()
+                return peer
+        peer.close()
+        return None
+
+    def _difference(self, index: int, facts: Facts) -> str | None:
+        for name in self._facts | facts:
+            here, there = self._facts.get(name), facts.get(name)
+            if here != there:
+                return f"{self._cluster.name(index)} differs from the chief: {name} is {there} there, {here} here"
+        return None
+
+    def _refuse(self, peers: Mapping[int, _Peer], why: str) -> NoReturn:
+        for peer in peers.values():
+            peer.send(refused=why)
+            peer.close()
+        raise RunError(f"The training cannot begin: {why}.")
+
+    def _join(self) -> _Peer:
+        """What the others do: reach the chief, and wait until it lets them begin."""
+        chief = self._cluster.name(0)
+        host, port = self._cluster.addresses[0].rsplit(":", 1)
+        self._say(f"Waiting for the chief, {chief}.")
+        while (left := self._deadline - time.monotonic()) > 0:
+            try:
+                peer = _Peer(socket.create_connection((host, int(port)), timeout=min(left, _HANDSHAKE)), 0)
+                peer.send(worker=self._cluster.index, facts=self._facts)
+                answer = peer.receive(max(self._deadline - time.monotonic() + _HANDSHAKE, _HANDSHAKE)) or {}
+            except OSError:  # not there yet; also a TimeoutError
+                answer = {}
+            if "refused" in answer:
+                raise RunError(f"The training cannot begin: {answer['refused']}.")
+            if "go" in answer:
+                return peer
+            time.sleep(min(1.0, max(left, 0.0)))
+        raise RunError(f"The training cannot begin: the chief, {chief}, did not answer {self._too_late}.")
+
+    def _beat(self, peer: _Peer) -> None:
+        while not peer.finished.wait(_BEAT):
+            peer.send()
+
+    def _listen(self, peer: _Peer) -> None:
+        """Follows what another worker says; ends this process where it is lost."""
+        try:
+            while (message := peer.receive(_PATIENCE)) is not None:
+                if "done" in message:
+                    peer.finished.set()
+                    return
+                if "lost" in message:  # another one; the chief says so
+                    self._end(message["lost"])
+                if "failed" in message:
+                    self._end(f"{self._cluster.name(peer.index)} has stopped: {message['failed']}")
+            why = "has ended, or its connection has"
+        except TimeoutError:
+            why = f"has not answered for {_PATIENCE:g} s"
+        except OSError:  # closed by this process, which is leaving
+            return
+        if not peer.finished.is_set():
+            self._end(f"{self._cluster.name(peer.index)} {why}; the same commands go on from the last checkpoint.")
+
+    def _end(self, why: str) -> NoReturn:
+        """Ends the process, whose main thread may wait in TensorFlow for good."""
+        for peer in self._peers:
+            if self._cluster.is_chief:
+                peer.send(lost=why)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, f"{Path(sys.argv[0]).name}: {why}\n".encode())  # what Python buffers would be lost
+        os._exit(1)
+
+
+def _in_a_line(error: BaseException) -> str:
+    return str(error) if isinstance(error, UserError) else type(error).__name__
