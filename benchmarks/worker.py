@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +29,8 @@ def measure(
     threads: str = "",
     repeats: int = 5,
     convolutions: bool = False,
+    devices: Sequence[str] = (),
+    exchange: bool = True,
 ) -> dict[str, Any]:
     """Times training steps or a translation, set up as in their phases.
 
@@ -38,6 +40,8 @@ def measure(
         threads: of the training, as `--threads` has them; "": the phase's choice.
         repeats: how many times it is timed; the median counts.
         convolutions: whether to measure their speed between what is timed.
+        devices: those that share a training's batches, as `--devices` has them; none: the phase's choice.
+        exchange: whether they exchange anything; else each trains alone, which shows what the exchange takes.
 
     Returns:
         Always: `tensorflow`, its version; `gpu`, its name, or "" on a CPU; and TensorFlow's settings `inter_op_threads`
@@ -53,7 +57,7 @@ def measure(
     from ugatit_tf.config import Config
 
     settings = Config(**config)
-    _prepare(settings, work, threads)
+    _prepare(settings, work, threads, devices)
     gpus = tf.config.list_physical_devices("GPU")
     result: dict[str, Any] = {
         "tensorflow": tf.__version__,
@@ -63,7 +67,7 @@ def measure(
     }
     if not work:
         return result
-    call = _training(settings) if work == "training" else _translation(settings)
+    call = _training(settings, devices, exchange) if work == "training" else _translation(settings)
     np.asarray(call())
     result["start_s"] = time.perf_counter() - start
     speeds: list[float] = []
@@ -79,16 +83,27 @@ def measure(
     return result
 
 
-def _training(settings: Any) -> Callable[[], Any]:
+def _training(settings: Any, devices: Sequence[str] = (), exchange: bool = True) -> Callable[[], Any]:
     """A call of the training's steps; gives a metric."""
     import tensorflow as tf
 
     from ugatit_tf.training.ugatit import UGATIT
 
-    model = UGATIT(settings)
-    model.compile()
+    strategy = tf.distribute.get_strategy()
+    if len(devices) > 1:
+        from ugatit_tf.distribution.strategy import MIRRORED, open_strategy
+        from ugatit_tf.training import replicas
+
+        strategy = open_strategy(MIRRORED)
+        if not exchange:
+            replicas.mean = replicas.gather = lambda values: values
+    with strategy.scope():
+        model = UGATIT(settings)
+        model.compile()
     stepper = _module("ugatit_tf.runs.stepping", "ugatit_tf.training.stepping").Stepper(model, settings)
-    images = tf.random.uniform(_shape(settings), -1.0, 1.0)
+    count, *sides = _shape(settings)
+    part = tf.random.uniform((count // strategy.num_replicas_in_sync, *sides), -1.0, 1.0)
+    images = strategy.experimental_distribute_values_from_function(lambda _: part) if len(devices) > 1 else part
     batches = [(images, images)] * settings.steps_per_call
     return lambda: stepper.run(batches)["g_loss"]
 
@@ -117,14 +132,15 @@ def _set_up() -> None:
     importlib.import_module("main")  # an earlier version did it there, when imported
 
 
-def _prepare(settings: Any, work: str, threads: str) -> None:
+def _prepare(settings: Any, work: str, threads: str, devices: Sequence[str]) -> None:
     """Sets device, threads and allocator up, as the phase for that work does."""
     device = _module("ugatit_tf.system.device", "ugatit_tf.training.device")
     memory = _module("ugatit_tf.runs.memory", "ugatit_tf.training.memory")
     shares = []
     if work == "training" and hasattr(memory, "threads"):  # earlier versions had no choice
         shares = [device.Threads.parse(threads) or memory.threads(settings)]
-    device.prepare(*shares, deterministic=settings.deterministic)
+    selected = {"devices": tuple(devices)} if devices else {}  # earlier versions had one device
+    device.prepare(*shares, deterministic=settings.deterministic, **selected)
     if work == "training":
         memory.keep_freed_if_ample(settings, *shares)
     else:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 
 from ugatit_tf import flags, phases
@@ -23,6 +24,7 @@ from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
+from ugatit_tf.distribution import cluster
 from ugatit_tf.export import formats, web_page
 from ugatit_tf.options import NEWEST
 from ugatit_tf.phases import status
@@ -147,7 +149,7 @@ def test_a_command_is_one(command, here):
     match Path(words[0]).name, *words[1:]:
         case "python", "-m", module, *arguments:
             assert importlib.util.find_spec(module)
-            if module == "benchmarks.tune":
+            if module in ("benchmarks.tune", "benchmarks.scaling"):
                 parsed(arguments)
         case "python", script, *_:
             assert (ROOT / script).is_file()
@@ -166,6 +168,8 @@ def test_a_command_is_one(command, here):
             | ("npm", "pack", *_)
         ):
             pass  # as their own manuals have them
+        case "export", variable if variable.startswith("TF_CONFIG="):
+            assert cluster._problem(json.loads(variable.partition("=")[2])) is None
         case ("cp", _, _) | ("git", "worktree", "add", _, _):
             pass  # likewise
         case _:
@@ -182,6 +186,27 @@ def test_a_command_runs(run, here, capsys):
 
 def stamps(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_scripts_for_clusters_are_right():
+    slurm = (ROOT / "examples" / "slurm.sh").read_text()
+    service, job = yaml.safe_load_all((ROOT / "examples" / "kubernetes.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    script = pod["containers"][0]["args"][0]
+    assert subprocess.run(["bash", "-n"], input=slurm, text=True, check=True).returncode == 0
+    for text, start in ((slurm, "main.py "), (script, "exec ugatit ")):
+        assert parsed(text.rpartition(start)[2].split()).options.strategy == "multi_worker"
+    export = script.partition("exec")[0] + 'echo "$TF_CONFIG"'
+    done = subprocess.run(["bash", "-c", export], env={"JOB_COMPLETION_INDEX": "1"}, capture_output=True, check=True)
+    tf_config = json.loads(done.stdout)
+    assert cluster._problem(tf_config) is None
+    assert tf_config["task"]["index"] == 1
+    names = [
+        f"{job['metadata']['name']}-{index}.{pod['subdomain']}:12345" for index in range(job["spec"]["completions"])
+    ]
+    assert tf_config["cluster"]["worker"] == names
+    assert service["metadata"]["name"] == pod["subdomain"]
+    assert service["spec"]["selector"]["job-name"] == job["metadata"]["name"]
 
 
 @pytest.mark.slow
