@@ -56,6 +56,8 @@ def configs(draw):
     """Valid configurations: few or many options other than the default, which then suit each other."""
     names = draw(st.sets(st.sampled_from(sorted(set(FIELDS) - SUITED))))
     values = {name: draw(valid(name)) for name in sorted(names)}
+    if values.get("keep_best"):
+        values["evaluate_freq"] = max(1, values.get("evaluate_freq", 0))
     n_dis = draw(st.integers(SMALLEST_N_DIS, 12))
     # 3 px for the last layers, each of the others halves them.
     img_size = 4 * draw(st.integers(3 * 2 ** (n_dis - 1) // 4, 10_000))
