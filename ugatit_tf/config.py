@@ -73,6 +73,10 @@ class Config(OptionSet):
     img_ch: int = _network(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS))
     smoothing: bool = _network(True, "AdaLIN smoothing")
     sn: bool = _network(True, "spectral norm in the discriminators")
+    cam_heads: int = _network(
+        1, "Dense units of the generator's CAM: one for both pools, or one for each", one_of((1, 2))
+    )
+    unbiased: bool = _network(False, "unbiased variances, over N - 1, in AdaLIN and LIN")
 
     gan_type: str = _losses("lsgan", "adversarial loss", one_of(GAN_TYPES))
     GP_ld: float = _losses(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))

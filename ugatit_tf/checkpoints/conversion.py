@@ -144,6 +144,7 @@ def write_out(folder: Path, config: Config) -> None:
     source, config = checkpoint.bundle, checkpoint.config
     if not source.object_based:
         raise RunError(f"{source.prefix} is of the reference already.")
+    tf1_architecture.check_is_possible(config)
     # The reference counts from 1.
     prefix = folder / f"{config.model_name}.model-{checkpoint.step + 1}"
     _check_target(folder, prefix.name, "--to_checkpoint", ours=False)

@@ -9,6 +9,7 @@ from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.config import GAN_TYPES, Config
 from ugatit_tf.errors import RunError
 
+_ALWAYS = {"cam_heads": 1, "unbiased": False}  # the networks of the reference
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _FOLDER = re.compile(
     r"UGATIT(?:_light)?_(?P<dataset>.+)_(?P<gan_type>" + "|".join(GAN_TYPES) + r")_\d+resblock_(?P<n_dis>\d+)dis"
@@ -37,13 +38,24 @@ def read(bundle: Bundle, flags: Config) -> tuple[Config, str]:
         UsageError: where the values do not go together, such as a light network's depth and `--img_size`.
     """
     network = _of_variables(bundle)
-    _check_flags(bundle, flags, network)
+    _check_flags(bundle, flags, network | _ALWAYS)
     run = _of_folder(bundle.prefix.resolve().parent.name)
     config = dataclasses.replace(flags, **(run | network))
     config.validate()
     names = [field.name for field in dataclasses.fields(Config) if field.name in run and field.name not in network]
     source = "from the variables: " + _listing(config, network)
     return config, source + (f"; from the folder's name: {_listing(config, names)}" if names else "")
+
+
+def check_is_possible(config: Config) -> None:
+    """Refuses a network that the reference cannot have.
+
+    Raises:
+        RunError: naming the options.
+    """
+    others = [name for name, value in _ALWAYS.items() if getattr(config, name) != value]
+    if others:
+        raise RunError(f"The reference has no network such as this one, with {_listing(config, others)}.")
 
 
 def _of_variables(bundle: Bundle) -> dict[str, Any]:
