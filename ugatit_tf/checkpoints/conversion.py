@@ -90,7 +90,7 @@ def _add(source: Bundle, config: Config, found: str) -> None:
     values = _read_reference(source, skeleton)
     counts = {skeleton.step: step}
     if not discriminators:
-        print("It holds generators alone: they can be tested, not trained.")
+        print("It holds generators alone: training on starts new discriminators, with a new Adam.")
     elif any(variable.path in values for variable in skeleton.slots.values()):
         counts |= {skeleton.generator_updates: updates.generators, skeleton.discriminator_updates: step}
     else:
