@@ -36,4 +36,4 @@ lint: .venv/installed
 
 # The page's scripts; takes node, and a network the first time.
 lint-page:
-	npx --yes eslint@9 ugatit_tf/export/page
+	npx --yes eslint@9 ugatit_tf/export/web/page

@@ -23,7 +23,8 @@ from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
-from ugatit_tf.export import formats, web_page
+from ugatit_tf.export import formats
+from ugatit_tf.export.web import site
 from ugatit_tf.options import NEWEST
 from ugatit_tf.phases import status
 from ugatit_tf.serving import app, server
@@ -95,7 +96,7 @@ def test_a_block_says_its_language(block):
 def served(run):
     """The address of a server of a run, for as long as the block lasts."""
     checkpoint = open_folder(Path(run))
-    settings = web_page.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
+    settings = site.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
     networks = Networks(checkpoint.config, RunFolder(run))
     service = app.Service(networks, settings, NEWEST, app.Limits(10**6, 10**6, 9, 60.0))
     with server.listen("127.0.0.1", 0) as listener:
