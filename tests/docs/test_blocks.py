@@ -75,7 +75,8 @@ def world(tmp_path_factory):
         CheckpointWriter([v for generator in generators for v in generator.variables], MINE).save(7)
     target = folder / "export" / "<model_dir>" / "A2B"
     target.mkdir(parents=True)
-    for name in ("saved_model", "keras"):
+    with_onnx = ("onnx",) if importlib.util.find_spec("onnx") else ()
+    for name in ("saved_model", "keras", *with_onnx):
         formats.get(name).write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
     return folder
 
@@ -122,6 +123,8 @@ def test_python_runs(python_block, here):
     }
     with contextlib.ExitStack() as stack:
         text = python_block.text
+        if "import onnxruntime" in text:
+            pytest.importorskip("onnxruntime")
         if ADDRESS in text:
             text = text.replace(ADDRESS, stack.enter_context(served("checkpoint/<model_dir>")))
         exec(compile(text, str(python_block), "exec"), names)

@@ -97,8 +97,6 @@ def test_the_run_is_tested_and_translates_and_trains_on(converted, capsys):
     note = "which holds generators alone: the discriminators are new"
     assert f"Resuming at step 3 from checkpoint/{RUN}/UGATIT_light.model-3, {note}\n" in output
     assert f"Saved step 5 to checkpoint/{RUN}/UGATIT_light.model-5\n" in output
-    assert command("--phase", "train", *flags, "--epoch", 1, "--iteration", 6) == 0
-    assert f"Resuming at step 5 from checkpoint/{RUN}/UGATIT_light.model-5\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.ops.tracing import shared
 
-_EPSILON = 1e-5
+NORM_EPSILON = 1e-5  # beside a variance
 
 
 @shared
@@ -20,7 +20,7 @@ _EPSILON = 1e-5
 def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tuple[KerasTensor, Callable]:
     """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[1, 1, 1, C]`."""
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
-    inverse = ops.rsqrt(variance + _EPSILON)
+    inverse = ops.rsqrt(variance + NORM_EPSILON)
     scale = gamma * inverse
 
     def gradients(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
@@ -69,8 +69,8 @@ def _with_gradients(
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
     layer_mean = ops.mean(mean, axis=-1, keepdims=True)  # [B, 1, 1, 1], as every channel has the same number of pixels
     layer_variance = ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
-    inverse = ops.rsqrt(unbias(variance) + _EPSILON)
-    layer_inverse = ops.rsqrt(unbias_layer(layer_variance) + _EPSILON)
+    inverse = ops.rsqrt(unbias(variance) + NORM_EPSILON)
+    layer_inverse = ops.rsqrt(unbias_layer(layer_variance) + NORM_EPSILON)
     instance_scale, layer_scale = rho * inverse, (1.0 - rho) * layer_inverse
     scale = gamma * (instance_scale + layer_scale)
     # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
