@@ -46,7 +46,7 @@ def test_an_onnx_file_is_checked(exported):
     folder, generator = exported("onnx")
     assert check(folder, generator, "onnx") == []
     perturb(generator, "G_logit/bias", 0.001)
-    with pytest.raises(RunError, match="check failed: A2B onnx image is off by 0.001 at most, 9.99e-05 allowed"):
+    with pytest.raises(RunError, match=r"check failed: A2B onnx image is off by 0.000\d+ on average, 9.99e-05 allowed"):
         check(folder, generator, "onnx")
 
 
@@ -130,7 +130,7 @@ def test_tolerances(name, off, passes):
             verify._compare(*arguments)
 
 
-@pytest.mark.parametrize(("count", "off", "passes"), [(1, 9e-4, True), (1, 11e-4, False), (20, 2e-4, False)])
+@pytest.mark.parametrize(("count", "off", "passes"), [(1, 9e-3, True), (1, 11e-3, False), (1000, 2e-3, False)])
 def test_single_values_of_an_onnx_file_may_be_further_off(count, off, passes):
     expected = np.linspace(-1, 1, 10_000, dtype=np.float32)
     value = expected.copy()
