@@ -11,7 +11,7 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/installed: .venv/run-installed requirements-dev.txt requirements-faces.txt requirements-serve.txt
+.venv/installed: .venv/run-installed requirements-dev.txt requirements-faces.txt requirements-onnx.txt requirements-serve.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
@@ -36,4 +36,4 @@ lint: .venv/installed
 
 # The page's scripts; takes node, and a network the first time.
 lint-page:
-	npx --yes eslint@9 ugatit_tf/export/page
+	npx --yes eslint@9 ugatit_tf/export/web/page

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 from benchmarks import flops, processes, records
 from benchmarks.step_targets import TARGETS, tables
-from ugatit_tf.config import Config, deepest_n_dis
+from ugatit_tf.config import Config
+from ugatit_tf.depth import deepest_n_dis
 
 DEMO = "demo"
 _DEMO_TURNS = 3

@@ -5,6 +5,7 @@ import resource
 import runpy
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="check this folder of recordings instead of tests/golden: one configuration, or a folder of them",
     )
+    parser.addoption("--golden-pytorch", metavar="DIR", help="likewise instead of tests/golden_pytorch")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,6 +94,14 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("awkward") / "dataset" / "corpus" / "trainA"
     folder.mkdir(parents=True)
     return folder, runpy.run_path(str(Path(__file__).parent / "data" / "corpus.py"))["make"](folder)
+
+
+@pytest.fixture(scope="session")
+def pytorch_port():
+    """The functions of tests/checkpoints/pytorch/port.py, which make files of the PyTorch port's."""
+    return types.SimpleNamespace(
+        **runpy.run_path(str(Path(__file__).parent / "checkpoints" / "pytorch" / "port.py"), run_name="port")
+    )
 
 
 @pytest.fixture

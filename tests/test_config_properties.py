@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ugatit_tf import flags, phases
-from ugatit_tf.config import SMALLEST_N_DIS, Config
+from ugatit_tf.config import Config
+from ugatit_tf.depth import SMALLEST_N_DIS
 from ugatit_tf.errors import RunError, UsageError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -55,6 +56,8 @@ def configs(draw):
     """Valid configurations: few or many options other than the default, which then suit each other."""
     names = draw(st.sets(st.sampled_from(sorted(set(FIELDS) - SUITED))))
     values = {name: draw(valid(name)) for name in sorted(names)}
+    if values.get("keep_best"):
+        values["evaluate_freq"] = max(1, values.get("evaluate_freq", 0))
     n_dis = draw(st.integers(SMALLEST_N_DIS, 12))
     # 3 px for the last layers, each of the others halves them.
     img_size = 4 * draw(st.integers(3 * 2 ** (n_dis - 1) // 4, 10_000))

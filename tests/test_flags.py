@@ -246,9 +246,8 @@ def test_help_names_every_flag_of_every_phase(capsys):
 def test_help_groups_the_flags(capsys):
     paragraphs = help_of(capsys).split("\n\n")
     (network,) = [text for text in paragraphs if text.startswith("The network:")]
-    assert [line.split()[0] for line in network.splitlines()[1:]] == [
-        f"--{name}" for name in ("light", "ch", "n_res", "n_dis", "img_size", "img_ch", "smoothing", "sn")
-    ]
+    names = ("light", "ch", "n_res", "n_dis", "img_size", "img_ch", "smoothing", "sn", "cam_heads", "unbiased")
+    assert [line.split()[0] for line in network.splitlines()[1:]] == [f"--{name}" for name in names]
 
 
 def test_help_behind_a_phase_shows_what_it_takes(capsys):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "ugatit_tf"
 LEVELS = [
     {"errors"},
-    {"options", "ops"},
+    {"depth", "options", "ops"},
     {"system", "config", "networks"},
     {"data"},
     {"training", "reports", "distribution"},

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf import depth
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     NOT_EMPTY,
@@ -31,7 +32,6 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
 BEST_BY = ("KID", "FID", "l1", "cycle")
-SMALLEST_N_DIS = 4
 CONFIG_FILE = "config.json"
 
 _NETWORK = "The network"
@@ -63,7 +63,7 @@ class Config(OptionSet):
     ch: int = _network(64, "channels of the first layers", between(1, 4096))
     n_res: int = _network(4, "residual blocks in the encoder, and as many in the decoder", between(1, 256))
     n_dis: int = _network(
-        6, "depth of the discriminators; lowered by itself for small images", between(SMALLEST_N_DIS, 16)
+        6, "depth of the discriminators; lowered by itself for small images", between(depth.SMALLEST_N_DIS, 16)
     )
     img_size: int = _network(
         256,
@@ -73,6 +73,10 @@ class Config(OptionSet):
     img_ch: int = _network(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS))
     smoothing: bool = _network(True, "AdaLIN smoothing")
     sn: bool = _network(True, "spectral norm in the discriminators")
+    cam_heads: int = _network(
+        1, "Dense units of the generator's CAM: one for both pools, or one for each", one_of((1, 2))
+    )
+    unbiased: bool = _network(False, "unbiased variances, over N - 1, in AdaLIN and LIN")
 
     gan_type: str = _losses("lsgan", "adversarial loss", one_of(GAN_TYPES))
     GP_ld: float = _losses(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))
@@ -139,11 +143,7 @@ class Config(OptionSet):
             UsageError: naming the option, its value and what it must be.
         """
         self.validate_values()
-        if self.n_dis > deepest_n_dis(self.img_size):
-            raise UsageError(
-                f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "
-                f"conv_last would see {self.img_size >> (self.n_dis - 1)} px a side and needs 3. {_way_out(self)}"
-            )
+        depth.check(self.n_dis, self.img_size)
 
     @property
     def model_name(self) -> str:
@@ -235,16 +235,3 @@ _OF_PHASES = frozenset(
     + ("direction", "model", "original_size", "paste_back", "export_dir", "export_format", "overwrite")
     + ("from_checkpoint", "to_checkpoint")
 )
-
-
-def deepest_n_dis(img_size: int) -> int:
-    """The largest `n_dis` whose last layers still see the 3 px that their reflect padding needs; may be below 4."""
-    return max(img_size // 3, 1).bit_length()
-
-
-def _way_out(config: Config) -> str:
-    smallest = 3 * 2 ** (config.n_dis - 1)
-    deepest = deepest_n_dis(config.img_size)
-    if deepest < SMALLEST_N_DIS:
-        return f"Use --img_size {smallest} or more."
-    return f"Use --n_dis {deepest} or less, or --img_size {smallest} or more."

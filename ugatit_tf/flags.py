@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from ugatit_tf.checkpoints import choice
-from ugatit_tf.config import SMALLEST_N_DIS, Config, deepest_n_dis
+from ugatit_tf.config import Config
+from ugatit_tf.depth import SMALLEST_N_DIS, deepest_n_dis
 from ugatit_tf.errors import UsageError, reason
 from ugatit_tf.options import PhaseOptions, one_of
 

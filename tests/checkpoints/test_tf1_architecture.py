@@ -72,6 +72,16 @@ def test_flags_that_contradict_it_are_named(tmp_path):
     assert "n_dis" not in str(error.value)
 
 
+@pytest.mark.parametrize(("name", "value"), [("cam_heads", 2), ("unbiased", True)])
+def test_what_the_reference_has_not_is_refused_both_ways(tmp_path, name, value):
+    flags = dataclasses.replace(Config(n_dis=4), **{name: value})
+    with pytest.raises(RunError, match=f"--{name} is {value} but the checkpoint's network has"):
+        tf1_architecture.read(write(tmp_path), flags)
+    with pytest.raises(RunError, match=f"has no network such as this one, with {name} {value}"):
+        tf1_architecture.check_is_possible(flags)
+    tf1_architecture.check_is_possible(Config())
+
+
 def test_a_light_network_too_deep_for_the_image_size_is_refused(tmp_path):
     with pytest.raises(UsageError, match="--img_size 64 is too small for --n_dis 6"):
         tf1_architecture.read(write(tmp_path), Config(img_size=64))

@@ -25,7 +25,8 @@ from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
 from ugatit_tf.distribution import cluster
-from ugatit_tf.export import formats, web_page
+from ugatit_tf.export import formats
+from ugatit_tf.export.web import site
 from ugatit_tf.options import NEWEST
 from ugatit_tf.phases import status
 from ugatit_tf.serving import app, server
@@ -76,7 +77,8 @@ def world(tmp_path_factory):
         CheckpointWriter([v for generator in generators for v in generator.variables], MINE).save(7)
     target = folder / "export" / "<model_dir>" / "A2B"
     target.mkdir(parents=True)
-    for name in ("saved_model", "keras"):
+    with_onnx = ("onnx",) if importlib.util.find_spec("onnx") else ()
+    for name in ("saved_model", "keras", *with_onnx):
         formats.get(name).write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
     return folder
 
@@ -97,7 +99,7 @@ def test_a_block_says_its_language(block):
 def served(run):
     """The address of a server of a run, for as long as the block lasts."""
     checkpoint = open_folder(Path(run))
-    settings = web_page.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
+    settings = site.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
     networks = Networks(checkpoint.config, RunFolder(run))
     service = app.Service(networks, settings, NEWEST, app.Limits(10**6, 10**6, 9, 60.0))
     with server.listen("127.0.0.1", 0) as listener:
@@ -123,6 +125,8 @@ def test_python_runs(python_block, here):
     }
     with contextlib.ExitStack() as stack:
         text = python_block.text
+        if "import onnxruntime" in text:
+            pytest.importorskip("onnxruntime")
         if ADDRESS in text:
             text = text.replace(ADDRESS, stack.enter_context(served("checkpoint/<model_dir>")))
         exec(compile(text, str(python_block), "exec"), names)

@@ -12,14 +12,23 @@ def test_the_table_has_what_the_flag_takes():
 
 
 def test_an_unknown_format_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'onnx'.*saved_model, tflite, keras"):
-        formats.get("onnx")
+    with pytest.raises(ValueError, match="'caffe'.*saved_model, tflite, keras, onnx"):
+        formats.get("caffe")
 
 
 def test_the_card_and_the_signature_tell_sizes_and_steps(tiny_config, tmp_path):
     model_card.write(tmp_path, "B2A", 1234, tiny_config, tuple(formats.FORMATS))
     card = (tmp_path / "README.md").read_text()
-    for part in ("demo, B to A", "1234 steps", "32 x 32, RGB", "licence", "ch 2", "translate_uint8", "generator.keras"):
+    for part in (
+        "demo, B to A",
+        "1234 steps",
+        "32 x 32, RGB",
+        "licence",
+        "ch 2",
+        "translate_uint8",
+        "generator.keras",
+        "generator.onnx",
+    ):
         assert part in card
     signature = json.loads((tmp_path / "signature.json").read_text())
     assert signature["direction"] == "B2A"

@@ -40,6 +40,16 @@ def test_a_faithful_export_passes_and_another_fails(exported):
         check(folder, generator, "saved_model")
 
 
+def test_an_onnx_file_is_checked(exported):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    folder, generator = exported("onnx")
+    assert check(folder, generator, "onnx") == []
+    perturb(generator, "G_logit/bias", 0.001)
+    with pytest.raises(RunError, match=r"check failed: A2B onnx image is off by 0.000\d+ on average, 9.99e-05 allowed"):
+        check(folder, generator, "onnx")
+
+
 @pytest.fixture
 def _no_process(monkeypatch):
     monkeypatch.setattr(verify, "_run_in_a_fresh_process", lambda *_: {})
@@ -99,12 +109,13 @@ def test_what_is_missing_fails(exported, _no_process):
     + [("float16", 0.5 / 127.5, True), ("float16", 3 / 127.5, False), ("int8", 30, True), ("int8", 70, False)]
     + [("attention", 0.5 / 127.5, True), ("attention", 3 / 127.5, False)]
     + [("heatmap of float16", 0.015, True), ("heatmap of float16", 0.03, False), ("cam_logits of float16", 0.03, False)]
+    + [("image", 0.5e-4, True), ("image", 4e-4, False), ("image", np.nan, False)]
     + [("translate_uint8", 1, True), ("serving_default", 2, False)],
 )
 def test_tolerances(name, off, passes):
     floats = np.linspace(-1, 1, 101, dtype=np.float32)
     pixels = np.full(101, 100, np.uint8) if name not in ("float16", "attention") else verify.images.to_uint8(floats)
-    floating = name in ("output", "float32", "float16", "attention") or "of float16" in name
+    floating = name in ("output", "image", "float32", "float16", "attention") or "of float16" in name
     value = floats + np.float32(off) if floating else pixels + np.uint8(off)
     arguments = (
         "it",
@@ -112,6 +123,19 @@ def test_tolerances(name, off, passes):
         *verify._RULES[name],
         {"translate_uint8": pixels} | dict.fromkeys(("output", "heatmap", "cam_logits"), floats),
     )
+    if passes:
+        verify._compare(*arguments)
+    else:
+        with pytest.raises(RunError, match="it is off by"):
+            verify._compare(*arguments)
+
+
+@pytest.mark.parametrize(("count", "off", "passes"), [(1, 9e-3, True), (1, 11e-3, False), (1000, 2e-3, False)])
+def test_single_values_of_an_onnx_file_may_be_further_off(count, off, passes):
+    expected = np.linspace(-1, 1, 10_000, dtype=np.float32)
+    value = expected.copy()
+    value[:count] += np.float32(off)
+    arguments = ("it", value, *verify._RULES["image"], {"output": expected})
     if passes:
         verify._compare(*arguments)
     else:

@@ -14,15 +14,16 @@ def images(scale):
     return (scale * (rng.normal(size=SHAPE) + [0, 1, -2, 3])).astype("float32")
 
 
-def standardize(x, axes):
+def standardize(x, axes, unbiased=False):
     mean = x.mean(axes, keepdims=True)
-    variance = ((x - mean) ** 2).mean(axes, keepdims=True)
+    count = np.prod([x.shape[axis] for axis in axes])
+    variance = ((x - mean) ** 2).sum(axes, keepdims=True) / (count - unbiased)
     return (x - mean) / np.sqrt(variance + 1e-5)
 
 
-def mix(x, rho):
+def mix(x, rho, unbiased=False):
     rho = np.asarray(rho)
-    return rho * standardize(x, (1, 2)) + (1 - rho) * standardize(x, (1, 2, 3))
+    return rho * standardize(x, (1, 2), unbiased) + (1 - rho) * standardize(x, (1, 2, 3), unbiased)
 
 
 def normal(*shape, seed=1):
@@ -45,22 +46,24 @@ def test_instance_norm(scale):
 @pytest.mark.parametrize("scale", [1, 1e-3])
 @pytest.mark.parametrize("rho", RHOS.values(), ids=RHOS)
 @pytest.mark.parametrize("smoothing", [False, True])
-def test_adalin(smoothing, rho, scale):
-    x, layer = images(scale), built(AdaLIN(smoothing))
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_adalin(unbiased, smoothing, rho, scale):
+    x, layer = images(scale), built(AdaLIN(smoothing, unbiased))
     gamma, beta = normal(2, 1, 1, 4, seed=1), normal(2, 1, 1, 4, seed=2)
     layer.rho.assign(rho)
     used = np.clip(np.array(rho) - 0.1, 0, 1) if smoothing else rho
-    np.testing.assert_allclose(layer(x, gamma, beta), gamma * mix(x, used) + beta, atol=2e-5)
+    np.testing.assert_allclose(layer(x, gamma, beta), gamma * mix(x, used, unbiased) + beta, atol=2e-5)
 
 
 @pytest.mark.parametrize("scale", [1, 1e-3])
 @pytest.mark.parametrize("rho", RHOS.values(), ids=RHOS)
-def test_lin(rho, scale):
-    x, layer = images(scale), built(LIN())
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_lin(unbiased, rho, scale):
+    x, layer = images(scale), built(LIN(unbiased))
     layer.rho.assign(rho)
     layer.gamma.assign(gamma := normal(4, seed=1))
     layer.beta.assign(beta := normal(4, seed=2))
-    np.testing.assert_allclose(layer(x), gamma * mix(x, rho) + beta, atol=2e-5)
+    np.testing.assert_allclose(layer(x), gamma * mix(x, rho, unbiased) + beta, atol=2e-5)
 
 
 @pytest.mark.parametrize("layer", [InstanceNorm, LIN, AdaLIN])
@@ -73,6 +76,19 @@ def test_a_constant_image_gives_beta(layer):
         layer.beta.assign(beta)
         y = layer(x)
     np.testing.assert_allclose(y, np.broadcast_to(beta, SHAPE), atol=1e-4)
+
+
+def test_unbiased_variances_by_hand():
+    # Two pixels of two channels: in the channels, the squares over 1 are 2 and 8; in all, those over 3 are 20 / 3.
+    x = np.array([[[[0, 2], [2, 6]]]], "float32")
+    layer = LIN(unbiased=True)
+    layer.build(x.shape)
+    layer.rho.assign([1, 0])
+    expected = [
+        [(0 - 1) / np.sqrt(2), (2 - 2.5) / np.sqrt(19 / 3)],
+        [(2 - 1) / np.sqrt(2), (6 - 2.5) / np.sqrt(19 / 3)],
+    ]
+    np.testing.assert_allclose(layer(x)[0, 0], expected, atol=1e-4)
 
 
 def test_unit_interval_clips():

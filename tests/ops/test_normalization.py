@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,8 +13,11 @@ def normal(*shape):
     return tf.random.stateless_normal(shape, seed=(shape[0], shape[-1]))
 
 
-def standardized(x, axes):
+def standardized(x, axes, unbiased=False):
     mean, variance = tf.nn.moments(x, axes, keepdims=True)
+    if unbiased:
+        count = tf.size(x[0] if 3 in axes else x[0, ..., 0], tf.float32)
+        variance = variance * count / (count - 1.0)
     return (x - mean) / tf.sqrt(variance + 1e-5)
 
 
@@ -20,8 +25,9 @@ def plain_instance_norm(x, gamma, beta):
     return standardized(x, (1, 2)) * gamma + beta
 
 
-def plain_instance_layer_norm(x, rho, gamma, beta):
-    return (rho * standardized(x, (1, 2)) + (1.0 - rho) * standardized(x, (1, 2, 3))) * gamma + beta
+def plain_instance_layer_norm(x, rho, gamma, beta, unbiased=False):
+    mixed = rho * standardized(x, (1, 2), unbiased) + (1.0 - rho) * standardized(x, (1, 2, 3), unbiased)
+    return mixed * gamma + beta
 
 
 def with_gradients(function, *inputs):
@@ -33,11 +39,13 @@ def with_gradients(function, *inputs):
 
 
 RHO = np.reshape([0.0, 0.3, 0.8, 1.0], (1, 1, 1, 4)).astype("float32")
+MIXED = (instance_layer_norm, plain_instance_layer_norm)
 # The norm, the same without written-out gradients, its rho, and how many samples have their own gamma and beta.
 NORMS = {
     "instance norm": (instance_norm, plain_instance_norm, (), 1),
-    "LIN": (instance_layer_norm, plain_instance_layer_norm, (RHO,), 1),
-    "AdaLIN": (instance_layer_norm, plain_instance_layer_norm, (RHO,), 2),
+    "LIN": (*MIXED, (RHO,), 1),
+    "AdaLIN": (*MIXED, (RHO,), 2),
+    "unbiased": (*(functools.partial(norm, unbiased=True) for norm in MIXED), (RHO,), 2),
 }
 
 

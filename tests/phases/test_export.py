@@ -1,5 +1,6 @@
 """The export command as a user gives it."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import ugatit_tf
 from ugatit_tf import flags, phases
 from ugatit_tf.data import demo
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import saved_model, web_check, web_runtime
+from ugatit_tf.export import saved_model
+from ugatit_tf.export.web import chromium, litert
 
 TINY = ["--dataset", "secret_place/mine", "--ch", "2", "--n_res", "1", "--img_size", "32"]
 LIGHT = [*TINY, "--light", "True"]
@@ -122,17 +124,53 @@ def test_a_page_without_its_runtime_is_refused_first(trained, here, capsys):
 def test_a_page_is_exported_and_opened(trained, here, capsys):
     config = trained(LIGHT)
     try:
-        web_runtime.read("")
+        litert.read("")
     except RunError as error:
         pytest.skip(str(error))
     assert command(*LIGHT, "--export_format", "web") == 0
     output = capsys.readouterr().out
-    assert ("The page agrees in " if web_check.browser() else "The page was not opened") in output
+    assert ("The page agrees in " if chromium.browser() else "The page was not opened") in output
     assert f"python -m http.server 8000 --directory export/{config.model_dir}/web" in output
     assert [path.name for path in (here / "export" / config.model_dir).iterdir()] == ["web"]
     for name, data in files(here / "export").items():
         for secret in (b"private_", b"secret_place/", bytes(here)):
             assert secret not in data or "/runtime/" in name, name
+
+
+@pytest.mark.slow
+def test_onnx_is_exported_and_checked(trained, here, capsys):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    config = trained([*LIGHT, "--cam_heads", "2"])
+    assert command(*LIGHT, "--cam_heads", "2", "--export_format", "onnx") == 0
+    assert "Agrees with the checkpoint on 2 images in each direction." in capsys.readouterr().out
+    folder = here / "export" / config.model_dir
+    for direction in ("A2B", "B2A"):
+        assert {path.name for path in (folder / direction).iterdir()} == {
+            *("generator.onnx", "README.md", "signature.json")
+        }
+    for name, data in files(folder).items():
+        for secret in (b"private_", b"secret_place/", bytes(here), bytes(Path(main.__file__).parent)):
+            assert secret not in data, name
+    assert 'onnxruntime.InferenceSession("generator.onnx")' in (folder / "A2B" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("missing", [("onnx",), ("onnx", "onnxruntime")])
+def test_onnx_without_its_packages_is_refused_first(here, capsys, monkeypatch, missing):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else name)
+    assert command(*LIGHT, "--export_format", "saved_model,onnx") == 2
+    line = f"--export_format onnx needs {' and '.join(missing)}: pip install -r requirements-onnx.txt"
+    assert error_line(capsys) == f"main.py: {line}\n"
+    assert not list(here.iterdir())
+
+
+def test_onnx_on_a_full_disk_leaves_nothing(trained, here, capsys, full_disk):
+    pytest.importorskip("onnx")
+    config = trained(LIGHT)
+    with full_disk(after=10_000):
+        assert command(*LIGHT, "--export_format", "onnx") == 1
+    assert f"cannot write export/{config.model_dir}: File too large" in error_line(capsys)
+    assert not list((here / "export").iterdir())
 
 
 @pytest.fixture
@@ -226,9 +264,9 @@ def test_without_a_checkpoint(here, capsys):
 
 
 def test_an_unknown_format_lists_the_known_ones(here, capsys):
-    for value in ("onnx", "saved_model,onnx", ""):
+    for value in ("caffe", "saved_model,caffe", ""):
         assert command(*LIGHT, "--export_format", value) == 2
-        assert "one or more of saved_model, tflite, keras, web, separated by commas" in error_line(capsys)
+        assert "one or more of saved_model, tflite, keras, onnx, web, separated by commas" in error_line(capsys)
 
 
 def test_a_size_that_a_full_network_does_not_fit(trained, here, capsys):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
+from ugatit_tf.checkpoints.folder import prefix_of
+from ugatit_tf.checkpoints.variables import key
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.runs import resume
 from ugatit_tf.training.ugatit import UGATIT
@@ -54,3 +56,20 @@ def test_a_loss_scale_may_come_and_go(tiny_config, precisions):
     np.testing.assert_equal(values(after.state), {path: saved[path] for path in own})
     scales = [path for path in own if path.endswith("/loss_scale")]
     assert len(scales) == 2 * (precisions[1] == "float16")
+
+
+@pytest.mark.parametrize("ema", [(0.0, 0.0), (0.0, 0.9), (0.9, 0.9)])
+def test_generators_alone_get_new_discriminators(tiny_config, save_generators, capsys, ema):
+    before, config = (dataclasses.replace(tiny_config, ema=value) for value in ema)
+    save_generators(before)
+    checkpoint = Checkpoint(prefix_of(before, 7), before)
+    model = scrambled(config, 0)
+    own, held = values(model.state), checkpoint.bundle.shapes
+    saved = {path: checkpoint.bundle.read(key(path)).numpy() for path in own if key(path) in held}
+    assert len(saved) == (2 if ema[0] else 1) * len(model.generator_variables)
+    resume.resume(model, checkpoint)
+    averages = {f"ema_{path}": value for path, value in saved.items()} if ema == (0.0, 0.9) else {}
+    np.testing.assert_equal(values(model.state), own | saved | averages | {model.step.path: 7})
+    assert capsys.readouterr().out.startswith(
+        f"Resuming at step 7 from {checkpoint.prefix}, which holds generators alone: the discriminators are new\n"
+    )

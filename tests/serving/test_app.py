@@ -18,7 +18,8 @@ from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.data import demo, images
-from ugatit_tf.export import saved_model, web_check, web_page
+from ugatit_tf.export import saved_model
+from ugatit_tf.export.web import chromium, site
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving import app, server
 from ugatit_tf.serving.networks import Networks
@@ -56,7 +57,7 @@ def serve(tiny_config, save_generators):
 
     def start(networks=None, limits=LIMITS, checkpoint=NEWEST):
         checkpoint_ = open_run(tiny_config)
-        settings = web_page.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
+        settings = site.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
         service = app.Service(networks or of_run(tiny_config), settings, checkpoint, limits)
         listener = server.listen("127.0.0.1", 0)
         made = server.make(service.app("127.0.0.1"))
@@ -277,7 +278,7 @@ def test_an_address_in_use_is_told():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(web_check.browser() is None, reason="needs Chromium and playwright")
+@pytest.mark.skipif(chromium.browser() is None, reason="needs Chromium and playwright")
 def test_the_page_translates_by_the_server(serve, tiny_config):
     variables = [variable for generator in serve.generators.values() for variable in generator.variables]
     for variable in variables:
@@ -285,7 +286,7 @@ def test_the_page_translates_by_the_server(serve, tiny_config):
     writer.CheckpointWriter(variables, tiny_config).save(8)
     client = serve()
     picture = demo.draw("testA", 0, 32)
-    with web_check.opened(web_check.browser(), f"http://127.0.0.1:{client.port}/") as page:
+    with chromium.opened(chromium.browser(), f"http://127.0.0.1:{client.port}/") as page:
         page.context.on("request", lambda request: asked.append(request.url))
         asked = []
         page.reload()
@@ -295,8 +296,8 @@ def test_the_page_translates_by_the_server(serve, tiny_config):
             page.select_option("#checkpoint select", f"UGATIT_light.model-{checkpoint}")
             page.check(f"input[value={direction}]")
             name = f"{checkpoint}-{direction}.png"
-            web_check.drop(page, name, picture)
-            result = web_check.wait_for(page, name, 3)
+            chromium.drop(page, name, picture)
+            result = chromium.wait_for(page, name, 3)
             made = of_run(tiny_config).translate(f"UGATIT_light.model-{checkpoint}", direction, picture[np.newaxis])
             assert np.abs(result.astype(int) - images.to_uint8(made.image)[0]).max() <= 1
         page.check("#heatmap")

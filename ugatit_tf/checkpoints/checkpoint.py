@@ -17,7 +17,6 @@ from ugatit_tf.checkpoints.variables import (
     BOOKKEEPING,
     averages,
     by_path,
-    has_discriminators,
     key,
     key_start,
 )
@@ -133,10 +132,6 @@ class Checkpoint:
                 )
             table = tf1_checkpoint.reference_names(variables)
         else:
-            if strict and not has_discriminators(self.bundle.shapes):
-                raise RunError(
-                    f"{self.prefix} holds generators alone: it can be tested, but there is nothing to train on from."
-                )
             table = {key(path): variable for path, variable in by_path(variables).items()}
         for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if strict else None):
             variable.assign(values)

@@ -1,6 +1,7 @@
-"""Checkpoints between this program and the TensorFlow 1 reference, both ways."""
+"""Checkpoints of the TensorFlow 1 reference, both ways, and of the PyTorch port, to this program."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.choice import check_agrees
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix
+from ugatit_tf.checkpoints.pytorch import reader
+from ugatit_tf.checkpoints.pytorch.source import Source
 from ugatit_tf.checkpoints.tf1_checkpoint import DISCRIMINATOR_POWERS, GENERATOR_POWERS
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
@@ -61,15 +64,19 @@ def _skeleton(config: Config, *, discriminators: bool) -> _Skeleton:
 
 
 def bring_in(path: Path, asked: Config) -> None:
-    """Puts a checkpoint of the reference into the folder of the run that it is of, and says how to go on.
+    """Puts a checkpoint of another program into the folder of the run that it is of, and says how to go on.
 
     Args:
-        path: of the checkpoint, one of its files, or its folder.
+        path: of a checkpoint of the reference, one of its files, or its folder; or of a file of the PyTorch port's.
         asked: for what the checkpoint does not tell.
 
     Raises:
         RunError: where the checkpoint, the flags or the run's folder do not allow it; nothing is written then.
     """
+    if path.suffix in reader.SUFFIXES:
+        with reader.opened(path) as content:
+            _bring_in_from_pytorch(Source(path, content), asked)
+        return
     source = Bundle(find_prefix(path))
     config, found = tf1_architecture.read(source, asked)
     with lock.hold(config.run_checkpoint_dir):
@@ -79,8 +86,7 @@ def bring_in(path: Path, asked: Config) -> None:
 def _add(source: Bundle, config: Config, found: str) -> None:
     updates = tf1_checkpoint.updates(source, config.n_critic)
     step = updates.discriminators
-    _check_target(config.run_checkpoint_dir, f"{config.model_name}.model-{step}", "--checkpoint_dir", ours=True)
-    _check_run(RunFolder(config.run_checkpoint_dir), config)
+    _check_run(config, step)
     print(f"Converting {source.prefix}")
     print(f"Found {found}")
     print(f"Step {step}: {updates.source}")
@@ -90,7 +96,7 @@ def _add(source: Bundle, config: Config, found: str) -> None:
     values = _read_reference(source, skeleton)
     counts = {skeleton.step: step}
     if not discriminators:
-        print("It holds generators alone: they can be tested, not trained.")
+        print("It holds generators alone: training on starts new discriminators, with a new Adam.")
     elif any(variable.path in values for variable in skeleton.slots.values()):
         counts |= {skeleton.generator_updates: updates.generators, skeleton.discriminator_updates: step}
     else:
@@ -98,14 +104,32 @@ def _add(source: Bundle, config: Config, found: str) -> None:
     for variable in skeleton.state:
         if variable.path not in values:
             values[variable.path] = tf.Variable(np.full(variable.shape, counts.get(variable.path, 0), variable.dtype))
+    _write(values, config, step)
+
+
+def _bring_in_from_pytorch(source: Source, asked: Config) -> None:
+    config, found = source.read_config(asked)
+    step = source.step or 0
+    with lock.hold(config.run_checkpoint_dir):
+        _check_run(config, step)
+        print(f"Converting {source.path}")
+        print(f"Found from the tensors: {found}")
+        print(f"Step {step}: {'none in' if source.step is None else 'from'} the file's name")
+        print("Its discriminators are left out: training on starts new ones, with a new Adam.")
+        _write(source.values(config, _skeleton(config, discriminators=False).state), config, step)
+
+
+def _write(values: Mapping[str, tf.Variable], config: Config, step: int) -> None:
     prefix = writer.add(values, config, step)
     print(f"Wrote {prefix}")
     flags = [f"--{name} {value}" for name, (value, _) in config.differences(Config()).items()]
     print(f"Its flags, for training and testing: {' '.join(flags)}")
 
 
-def _check_run(folder: RunFolder, config: Config) -> None:
-    """Refuses a run whose checkpoints are of another network."""
+def _check_run(config: Config, step: int) -> None:
+    """Refuses a run that has a checkpoint of this step, or whose checkpoints are of another network."""
+    folder = RunFolder(config.run_checkpoint_dir)
+    _check_target(folder.path, f"{config.model_name}.model-{step}", "--checkpoint_dir", ours=True)
     if not folder.checkpoints(config.model_name):
         return
     saved = folder.config()
@@ -144,6 +168,7 @@ def write_out(folder: Path, config: Config) -> None:
     source, config = checkpoint.bundle, checkpoint.config
     if not source.object_based:
         raise RunError(f"{source.prefix} is of the reference already.")
+    tf1_architecture.check_is_possible(config)
     # The reference counts from 1.
     prefix = folder / f"{config.model_name}.model-{checkpoint.step + 1}"
     _check_target(folder, prefix.name, "--to_checkpoint", ours=False)

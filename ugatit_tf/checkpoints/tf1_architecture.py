@@ -1,14 +1,16 @@
 """The configuration behind a checkpoint of the reference, told by its variables and the name of its folder."""
 
 import dataclasses
-import math
 import re
 from typing import Any
 
+from ugatit_tf.checkpoints import architecture
+from ugatit_tf.checkpoints.architecture import listing
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.config import GAN_TYPES, Config
 from ugatit_tf.errors import RunError
 
+_ALWAYS = {"cam_heads": 1, "unbiased": False}  # the networks of the reference
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _FOLDER = re.compile(
     r"UGATIT(?:_light)?_(?P<dataset>.+)_(?P<gan_type>" + "|".join(GAN_TYPES) + r")_\d+resblock_(?P<n_dis>\d+)dis"
@@ -37,13 +39,24 @@ def read(bundle: Bundle, flags: Config) -> tuple[Config, str]:
         UsageError: where the values do not go together, such as a light network's depth and `--img_size`.
     """
     network = _of_variables(bundle)
-    _check_flags(bundle, flags, network)
+    architecture.check_flags(bundle.prefix, flags, network | _ALWAYS)
     run = _of_folder(bundle.prefix.resolve().parent.name)
     config = dataclasses.replace(flags, **(run | network))
     config.validate()
     names = [field.name for field in dataclasses.fields(Config) if field.name in run and field.name not in network]
-    source = "from the variables: " + _listing(config, network)
-    return config, source + (f"; from the folder's name: {_listing(config, names)}" if names else "")
+    source = "from the variables: " + listing(config, network)
+    return config, source + (f"; from the folder's name: {listing(config, names)}" if names else "")
+
+
+def check_is_possible(config: Config) -> None:
+    """Refuses a network that the reference cannot have.
+
+    Raises:
+        RunError: naming the options.
+    """
+    others = [name for name, value in _ALWAYS.items() if getattr(config, name) != value]
+    if others:
+        raise RunError(f"The reference has no network such as this one, with {listing(config, others)}.")
 
 
 def _of_variables(bundle: Bundle) -> dict[str, Any]:
@@ -57,24 +70,12 @@ def _of_variables(bundle: Bundle) -> dict[str, Any]:
         raise RunError(f"{bundle.prefix} is another program's: a checkpoint of the reference has a variable {first}.")
     _, _, img_ch, ch = bundle.shape(first, rank=4)
     found = {"ch": ch, "img_ch": img_ch, "n_res": _count(bundle, r"generator_B/resblock_(\d+)/")}
-    found |= _of_mlp(bundle, ch)
+    mlp = "generator_B/MLP/linear_0/dense/kernel"
+    found |= architecture.of_mlp(bundle.prefix, mlp, bundle.shape(mlp, rank=2)[0], ch)
     if has_discriminators(bundle):
         found["n_dis"] = _count(bundle, r"discriminator_A/global/conv_(\d+)/") + 1
         found["sn"] = any(name.startswith("discriminator_") and name.endswith("/u") for name in bundle.shapes)
     return found
-
-
-def _of_mlp(bundle: Bundle, ch: int) -> dict[str, Any]:
-    """The light generator's first Dense layer sees 4 ch pooled features, the full one's those of every place."""
-    name = "generator_B/MLP/linear_0/dense/kernel"
-    features, _ = bundle.shape(name, rank=2)
-    side = math.isqrt(features // (4 * ch))
-    if side < 1 or features != side**2 * 4 * ch:
-        raise RunError(
-            f"{bundle.prefix} has {name} with {features} inputs: a network of ch {ch} has {4 * ch} (light), or that "
-            "times a square (full)."
-        )
-    return {"light": True} if side == 1 else {"light": False, "img_size": 4 * side}
 
 
 def _of_folder(name: str) -> dict[str, Any]:
@@ -91,18 +92,3 @@ def _of_folder(name: str) -> dict[str, Any]:
 
 def _count(bundle: Bundle, pattern: str) -> int:
     return len({match[1] for match in map(re.compile(pattern).match, bundle.shapes) if match})
-
-
-def _check_flags(bundle: Bundle, flags: Config, network: dict[str, Any]) -> None:
-    """Refuses flags that contradict the network; a default counts as not given, and `n_dis` is lowered by itself."""
-    contradictions = [
-        f"--{name} is {given} but the checkpoint's network has {network[name]}"
-        for name, (given, _) in flags.differences(Config()).items()
-        if name in network and name != "n_dis" and given != network[name]
-    ]
-    if contradictions:
-        raise RunError(f"{bundle.prefix}: {'; '.join(contradictions)}. Leave the flag away.")
-
-
-def _listing(config: Config, names: Any) -> str:
-    return ", ".join(f"{name} {getattr(config, name)}" for name in names)

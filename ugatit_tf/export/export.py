@@ -11,7 +11,8 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import sources
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import formats, model_card, verify, web, web_check, web_runtime
+from ugatit_tf.export import formats, model_card, verify, web
+from ugatit_tf.export.web import chromium, litert
 
 _CHECKED = 8
 _CALIBRATION = 32
@@ -25,13 +26,13 @@ def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: 
         config: of the run: where its test images are.
         names: of the formats, keys of `formats.FORMATS` or `web.NAME`.
         folder: exists, and is empty.
-        packages: where the page's runtime lies, as for `web_runtime.read`.
+        packages: where the page's runtime lies, as for `litert.read`.
 
     Raises:
         RunError: where the page's runtime cannot be had, or the check finds that an export does not compute what the
             checkpoint does.
     """
-    runtime = web_runtime.read(packages) if web.NAME in names else {}
+    runtime = litert.read(packages) if web.NAME in names else {}
     one_way = [name for name in names if name != web.NAME]
     calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
     pictures = {direction: _test_images(config, direction) for direction in DIRECTIONS}
@@ -58,7 +59,7 @@ def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: 
     if measurements:
         print(verify.table(measurements))
     if runtime:
-        print(web_check.check(folder / web.NAME, generators, pictures))
+        print(chromium.check(folder / web.NAME, generators, pictures))
 
 
 def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:

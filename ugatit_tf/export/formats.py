@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ugatit_tf.export import saved_model, tflite
+from ugatit_tf.export import onnx, saved_model, tflite
 from ugatit_tf.networks.generator import Generator
 
 KERAS_FILE = "generator.keras"
@@ -54,6 +54,10 @@ def _write_keras(source: Source, folder: Path) -> None:
     source.generator.save(folder / KERAS_FILE)
 
 
+def _write_onnx(source: Source, folder: Path) -> None:
+    onnx.write(source.generator, source.size, folder)
+
+
 _SAVED_MODEL_USAGE = """\
 ### SavedModel: `1/`
 
@@ -95,6 +99,18 @@ generator = keras.saving.load_model("generator.keras")
 outputs = generator(images).image
 ```
 """
+_ONNX_USAGE = """\
+### ONNX: `generator.onnx`
+
+Any number of images of {size} x {size}; input and output are floats from -1 to 1, channels last. Opset 17. Where there
+is a `generator.onnx.data`, it holds the weights, and belongs beside it.
+
+```python
+import onnxruntime
+session = onnxruntime.InferenceSession("generator.onnx")
+(output,) = session.run(["output"], {"images": images})  # float32 [B, {size}, {size}, {channels}]
+```
+"""
 
 FORMATS = {
     "saved_model": Format(_write_saved_model, saved_model.SIGNATURES, _SAVED_MODEL_USAGE),
@@ -107,6 +123,7 @@ FORMATS = {
         },
         _KERAS_USAGE,
     ),
+    "onnx": Format(_write_onnx, onnx.SIGNATURE, _ONNX_USAGE),
 }
 
 

@@ -49,6 +49,16 @@ def run_tflite(path: Path, kind: str, name: str, images: np.ndarray) -> Iterator
         yield f"{kind}/{key} of float16", value
 
 
+def run_onnx(path: Path, images: np.ndarray) -> Iterator[Named]:
+    """Yields the file's outputs, of which `output` is called `image`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    for name, value in zip(names, session.run(names, {"images": to_float(images)}), strict=True):
+        yield f"onnx/{'image' if name == 'output' else name}", value
+
+
 def to_float(images: np.ndarray) -> np.ndarray:
     """Scales uint8 to float32 in [-1, 1]."""
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
@@ -62,6 +72,7 @@ def main(export: str, images: str, results: str) -> None:
             found = [run_saved_model(place, pictures[direction]) for place in Path(export, direction).glob("1")]
             for path in sorted(Path(export, direction).glob("tflite/*.tflite")):
                 found.append(run_tflite(path, "tflite", path.stem, pictures[direction]))
+            found += [run_onnx(path, pictures[direction]) for path in Path(export, direction).glob("*.onnx")]
             for path in Path(export).glob(f"web/weights/{direction}-*.tflite"):
                 found.append(run_tflite(path, "web", "attention", pictures[direction]))
             outputs |= {f"{direction}/{name}": value for name, value in itertools.chain(*found)}

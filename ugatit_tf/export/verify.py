@@ -147,6 +147,16 @@ def _near(allowed: float) -> Callable:
     return rule
 
 
+def _near_on_average(allowed: float) -> Callable:
+    """At most this share of the largest value off on average, and a hundred times as much in any place."""
+
+    def rule(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+        off = np.abs(value - expected)
+        return max(off.mean(), off.max() / 100), allowed * np.abs(expected).max(), "on average"
+
+    return rule
+
+
 def _same_pixels(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
     return _levels_off(value, expected).max(), _PIXEL_TOLERANCE, "levels at most"
 
@@ -166,6 +176,7 @@ _RULES = {
     "cam_logits": ("cam_logits", _near(_FLOAT_TOLERANCE)),
     "heatmap": ("heatmap", _near(_FLOAT_TOLERANCE)),
     # Other kernels than TensorFlow's: at full size, what they round differently grows through the norms.
+    "image": ("output", _near_on_average(_FLOAT_TOLERANCE)),
     "float32": ("translate_uint8", _same_pixels),
     "float16": ("translate_uint8", _similar(1.0)),
     "attention": ("translate_uint8", _similar(1.0)),

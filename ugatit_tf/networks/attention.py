@@ -9,37 +9,52 @@ from ugatit_tf.ops import conv2d
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class CAM(SpectralNormLayer):
-    """Classifies globally pooled features by one Dense unit, and gives that unit's weights as attention.
+    """Classifies globally pooled features by Dense units, whose weights it also gives as attention.
+
+    Args:
+        heads: 1: the average and the max pool share a Dense unit, as in the reference; 2: each has one of its own.
+        spectral_norm: whether the kernel is divided by its spectral norm.
 
     Input `[B, H, W, C]`. Output: logits `[B, 2]`, from the average and from the max pool in that order; and the
-    attention weights `[C]`. As in the reference, the bias is added to the weights too.
+    attention weights `[C, heads]`. As in the reference, the bias is added to the weights too.
     """
 
+    def __init__(self, heads: int = 1, *, spectral_norm: bool = False, **kwargs: object) -> None:
+        super().__init__(spectral_norm=spectral_norm, **kwargs)
+        self.heads = heads
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self._add_kernel((input_shape[-1], 1))
-        self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+        self._add_kernel((input_shape[-1], self.heads))
+        self.bias = self.add_weight(name="bias", shape=(self.heads,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor]:
-        kernel, norm = self._kernel_and_norm(training)  # [C, 1]
+        kernel, norm = self._kernel_and_norm(training)  # [C, heads]
         if norm is not None:
             kernel = kernel / norm
         bias = ops.convert_to_tensor(self.bias)
         pooled = ops.stack([ops.mean(inputs, axis=(1, 2)), ops.max(inputs, axis=(1, 2))], axis=1)  # [B, 2, C]
-        logits = ops.squeeze(ops.matmul(pooled, kernel), axis=-1) + bias
-        return logits, ops.squeeze(kernel, axis=-1) + bias
+        if self.heads == 1:
+            logits = ops.squeeze(ops.matmul(pooled, kernel), axis=-1)
+        else:
+            logits = ops.sum(pooled * ops.transpose(kernel), axis=-1)
+        return logits + bias, kernel + bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
-        return (input_shape[0], 2), (input_shape[-1],)
+        return (input_shape[0], 2), (input_shape[-1], self.heads)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"heads": self.heads}
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class AttentionConv2D(keras.layers.Layer):
     """The reference's `conv_1x1` over features weighted "for" the average pool and "for" the max pool.
 
-    As both weightings are the same (the pools share their Dense unit), the two halves of the kernel, `[1, 1, 2C,
-    filters]`, act on the same features: they are added, and the weights multiply the kernel, not the features.
+    The two halves of the kernel, `[1, 1, 2C, filters]`, act on the same features, each with its weights: these multiply
+    the kernel instead of the features, and the halves are added.
 
-    Input: features `[B, H, W, C]` and attention weights `[C]`. Output `[B, H, W, filters]`.
+    Input: features `[B, H, W, C]` and attention weights `[C, 1]`, for both halves, or `[C, 2]`. Output `[B, H, W,
+    filters]`.
     """
 
     def __init__(self, filters: int, **kwargs: object) -> None:
@@ -53,7 +68,10 @@ class AttentionConv2D(keras.layers.Layer):
 
     def call(self, inputs: KerasTensor, weights: KerasTensor) -> KerasTensor:
         average_half, max_half = ops.split(ops.convert_to_tensor(self.kernel), 2, axis=2)
-        kernel = (average_half + max_half) * ops.expand_dims(weights, -1)
+        if weights.shape[-1] == 1:
+            kernel = (average_half + max_half) * weights
+        else:
+            kernel = average_half * weights[:, :1] + max_half * weights[:, 1:]
         return conv2d(inputs, kernel, self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:

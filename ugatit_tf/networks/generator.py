@@ -39,6 +39,8 @@ class Generator(keras.Model):
         img_ch: channels of the images.
         light: the light variant, with any H and W divisible by 4 at each call; the full one is built for one size.
         smoothing: see `AdaLIN`.
+        cam_heads: see `CAM`.
+        unbiased: see `AdaLIN`; counts for every layer norm.
 
     Attributes:
         precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
@@ -57,6 +59,9 @@ class Generator(keras.Model):
         img_ch: int = 3,
         light: bool = False,
         smoothing: bool = True,
+        *,
+        cam_heads: int = 1,
+        unbiased: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +70,8 @@ class Generator(keras.Model):
         self.img_ch = img_ch
         self.light = light
         self.smoothing = smoothing
+        self.cam_heads = cam_heads
+        self.unbiased = unbiased
 
         features = DOWNSAMPLING * ch
         self.encoder = (
@@ -73,15 +80,15 @@ class Generator(keras.Model):
             (ReflectConv2D(features, 3, strides=2, padding=1, name="conv_1"), InstanceNorm(name="ins_norm_1")),
         )
         self.bottleneck = tuple(ResidualBlock(features, name=f"resblock_{i}") for i in range(n_res))
-        self.cam = CAM(name="CAM_logit")
+        self.cam = CAM(cam_heads, name="CAM_logit")
         self.attention_conv = AttentionConv2D(features, name="conv_1x1")
         self.mlp = AffineMLP(features, light, name="MLP")
         self.adaptive_blocks = tuple(
-            ResidualBlock(features, adaptive=True, smoothing=smoothing, name=f"adaptive_resblock{i}")
+            ResidualBlock(features, adaptive=True, smoothing=smoothing, unbiased=unbiased, name=f"adaptive_resblock{i}")
             for i in range(n_res)
         )
         self.decoder = tuple(
-            (UpsampleConv2D(filters, name=f"up_conv_{i}"), LIN(name=f"layer_ins_norm_{i}"))
+            (UpsampleConv2D(filters, name=f"up_conv_{i}"), LIN(unbiased, name=f"layer_ins_norm_{i}"))
             for i, filters in enumerate((2 * ch, ch))
         )
         self.to_image = ReflectConv2D(img_ch, 7, padding=3, name="G_logit")
@@ -132,6 +139,8 @@ class Generator(keras.Model):
             "img_ch": self.img_ch,
             "light": self.light,
             "smoothing": self.smoothing,
+            "cam_heads": self.cam_heads,
+            "unbiased": self.unbiased,
         }
 
 

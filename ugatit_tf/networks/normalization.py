@@ -40,13 +40,15 @@ class AdaLIN(keras.layers.Layer):
     Args:
         smoothing: use clip(rho - 0.1, 0, 1) for rho, the reference's `--smoothing`, which moves the mix a little
             towards layer statistics and so evens out the blobs of pure instance norm.
+        unbiased: take unbiased variances, sums of squares over N - 1 instead of N; there must be more than one pixel.
 
     Input `[B, H, W, C]` with gamma and beta `[B, 1, 1, C]`; output as the input.
     """
 
-    def __init__(self, smoothing: bool = True, **kwargs: object) -> None:
+    def __init__(self, smoothing: bool = True, unbiased: bool = False, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.smoothing = smoothing
+        self.unbiased = unbiased
 
     def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
         self.rho = self.add_weight(name="rho", shape=input_shape[-1:], initializer="ones", constraint=UnitInterval())
@@ -55,18 +57,26 @@ class AdaLIN(keras.layers.Layer):
         rho = _of_channels(self.rho)
         if self.smoothing:
             rho = ops.clip(rho - 0.1, 0.0, 1.0)
-        return instance_layer_norm(inputs, rho, gamma, beta)
+        return instance_layer_norm(inputs, rho, gamma, beta, unbiased=self.unbiased)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict:
-        return super().get_config() | {"smoothing": self.smoothing}
+        return super().get_config() | {"smoothing": self.smoothing, "unbiased": self.unbiased}
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class LIN(keras.layers.Layer):
-    """Layer-instance normalisation: AdaLIN's mix with a learnt `gamma` and `beta`, `[C]` each, and no smoothing."""
+    """Layer-instance normalisation: AdaLIN's mix with a learnt `gamma` and `beta`, `[C]` each, and no smoothing.
+
+    Args:
+        unbiased: see `AdaLIN`.
+    """
+
+    def __init__(self, unbiased: bool = False, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.unbiased = unbiased
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = input_shape[-1:]
@@ -76,7 +86,10 @@ class LIN(keras.layers.Layer):
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
         parameters = (_of_channels(variable) for variable in (self.rho, self.gamma, self.beta))
-        return instance_layer_norm(inputs, *parameters)
+        return instance_layer_norm(inputs, *parameters, unbiased=self.unbiased)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"unbiased": self.unbiased}

@@ -8,13 +8,28 @@ from ugatit_tf.networks.normalization import AdaLIN, InstanceNorm
 
 
 class FeatureLayer(keras.layers.Layer):
-    """Keeps the features' shape, `[B, H, W, filters]`; where `adaptive`, gamma and beta for AdaLIN are inputs too."""
+    """Keeps the features' shape, `[B, H, W, filters]`; where `adaptive`, gamma and beta for AdaLIN are inputs too.
 
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
+    Args:
+        filters: number of channels.
+        adaptive: whether its norms are AdaLIN.
+        smoothing: see `AdaLIN`.
+        unbiased: likewise.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        adaptive: bool = False,
+        smoothing: bool = True,
+        unbiased: bool = False,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.adaptive = adaptive
         self.smoothing = smoothing
+        self.unbiased = unbiased
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)
@@ -24,6 +39,7 @@ class FeatureLayer(keras.layers.Layer):
             "filters": self.filters,
             "adaptive": self.adaptive,
             "smoothing": self.smoothing,
+            "unbiased": self.unbiased,
         }
 
 
@@ -31,11 +47,18 @@ class FeatureLayer(keras.layers.Layer):
 class ConvNorm(FeatureLayer):
     """3x3 convolution, then instance norm, or AdaLIN where `adaptive`."""
 
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(filters, adaptive, smoothing, **kwargs)
+    def __init__(
+        self,
+        filters: int,
+        adaptive: bool = False,
+        smoothing: bool = True,
+        unbiased: bool = False,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(filters, adaptive, smoothing, unbiased, **kwargs)
         self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
         if adaptive:
-            self.norm = AdaLIN(smoothing, name="instance_layer_norm")
+            self.norm = AdaLIN(smoothing, unbiased, name="instance_layer_norm")
         else:
             self.norm = InstanceNorm(name="instance_norm")
 
@@ -51,10 +74,17 @@ class ConvNorm(FeatureLayer):
 class ResidualBlock(FeatureLayer):
     """conv, norm, ReLU, conv, norm, plus the input."""
 
-    def __init__(self, filters: int, adaptive: bool = False, smoothing: bool = True, **kwargs: object) -> None:
-        super().__init__(filters, adaptive, smoothing, **kwargs)
-        self.res1 = ConvNorm(filters, adaptive, smoothing, name="res1")
-        self.res2 = ConvNorm(filters, adaptive, smoothing, name="res2")
+    def __init__(
+        self,
+        filters: int,
+        adaptive: bool = False,
+        smoothing: bool = True,
+        unbiased: bool = False,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(filters, adaptive, smoothing, unbiased, **kwargs)
+        self.res1 = ConvNorm(filters, adaptive, smoothing, unbiased, name="res1")
+        self.res2 = ConvNorm(filters, adaptive, smoothing, unbiased, name="res2")
 
     def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
         self.res1.build(input_shape)

@@ -6,12 +6,13 @@ Other rooms import from here alone: they ask for a convolution, and neither choo
 from ugatit_tf.ops.convolution import conv2d, upsample_conv2d
 from ugatit_tf.ops.cpu import cpu_kernels
 from ugatit_tf.ops.large_dense import DenseCall, LargeDense, recorded_calls
-from ugatit_tf.ops.normalization import instance_layer_norm, instance_norm
+from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, instance_norm
 from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
 from ugatit_tf.ops.spectral import spectral_norm
 
 __all__ = [
+    "NORM_EPSILON",
     "DenseCall",
     "LargeDense",
     "compute_dtype",

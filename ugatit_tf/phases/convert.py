@@ -1,4 +1,4 @@
-"""`--phase convert`: brings a checkpoint of the TensorFlow 1 reference in, or writes one for it."""
+"""`--phase convert`: reads and writes checkpoints of the TensorFlow 1 reference, and reads the PyTorch port's."""
 
 import dataclasses
 from pathlib import Path
@@ -12,7 +12,9 @@ from ugatit_tf.options import PhaseOptions, option
 class Options(PhaseOptions):
     """Which way to convert; exactly one of the two is given."""
 
-    from_checkpoint: str = option("", "a checkpoint of the reference, or its folder, to bring in")
+    from_checkpoint: str = option(
+        "", "what to bring in: a checkpoint of the reference, or its folder; or a .pt file of the PyTorch port"
+    )
     to_checkpoint: str = option("", "a folder to write the newest checkpoint to, for the reference")
 
     @property

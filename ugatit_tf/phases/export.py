@@ -1,13 +1,14 @@
 """`--phase export`: writes the trained generators for other programs, and checks what it wrote."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 from ugatit_tf.config import Config
-from ugatit_tf.errors import RunError, reason
+from ugatit_tf.errors import RunError, UsageError, reason
 from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_option, option, some_of, split_commas
 
-FORMATS = ("saved_model", "tflite", "keras", "web")
+FORMATS = ("saved_model", "tflite", "keras", "onnx", "web")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +33,13 @@ def run(config: Config, options: Options) -> None:
     """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for; of `web`, `<model_dir>/web/`.
 
     Raises:
+        UsageError: where packages that a format needs are missing.
         RunError: where there is no checkpoint, it does not fit the flags, an export is there already, it cannot be
             written, or the check finds that it does not compute what the checkpoint does; nothing is put in place then.
     """
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if "onnx" in options.formats and missing:
+        raise UsageError(f"--export_format onnx needs {' and '.join(missing)}: pip install -r requirements-onnx.txt")
     import tensorflow as tf
 
     from ugatit_tf.checkpoints.checkpoint import open_run

@@ -37,7 +37,7 @@ def run(config: Config, options: Options) -> None:
 
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
     from ugatit_tf.checkpoints.folder import RunFolder
-    from ugatit_tf.export import web_page
+    from ugatit_tf.export.web import site
     from ugatit_tf.serving import app, server
     from ugatit_tf.serving.networks import Networks
     from ugatit_tf.system import allocator, device
@@ -53,7 +53,7 @@ def run(config: Config, options: Options) -> None:
         for direction in DIRECTIONS:  # before the first request has to wait for it
             size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
             networks.translate(checkpoint, direction, np.zeros(size, np.uint8))
-        settings = web_page.settings(config, chosen) | {"engine": "server", "device": on}
+        settings = site.settings(config, chosen) | {"engine": "server", "device": on}
         limits = app.Limits(options.max_pixels, options.max_upload * 1_000_000, options.max_queue, options.timeout)
         address, port = listener.getsockname()[:2]
         if not server.is_local(address):

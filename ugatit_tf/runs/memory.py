@@ -12,7 +12,8 @@ import keras
 import psutil
 import tensorflow as tf
 
-from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis
+from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.depth import SMALLEST_N_DIS, deepest_n_dis
 from ugatit_tf.distribution.team import Team
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import allocator, device

@@ -18,9 +18,10 @@ DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
 
 
 def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
-    """Restores all state, except for what another `--ema` or `--precision` has left out of the checkpoint.
+    """Restores all state that the checkpoint holds; what else there is begins anew.
 
-    Moving averages begin with the weights then, loss scales anew.
+    Another `--ema` or `--precision` has left moving averages or loss scales out of it: averages begin with the weights.
+    A converted one may hold generators alone: discriminators and optimizers are new then, and its name tells the step.
 
     Raises:
         RunError: where the checkpoint is not of this network, or damaged.
@@ -29,9 +30,14 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
     averages, scales = variables.averages(names), variables.loss_scales(names)
     starting = set() if averages else {variable.path for variable in model.average_variables}
     fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
-    restored = [variable for variable in model.state if variable.path not in fresh]
+    alone = not variables.has_discriminators(names)
+    held = [*model.generator_variables, *model.average_variables] if alone else model.state
+    restored = [variable for variable in held if variable.path not in fresh]
     checkpoint.restore(restored, strict=True, others=averages | scales)
-    print(f"Resuming at step {model.steps_taken} from {checkpoint.prefix}")
+    if alone:
+        model.step.assign(checkpoint.step)
+    note = ", which holds generators alone: the discriminators are new" if alone else ""
+    print(f"Resuming at step {model.steps_taken} from {checkpoint.prefix}{note}")
     if starting:
         model.start_averages()
         print("The moving average starts here, from the weights: the checkpoint has none.")

@@ -22,7 +22,7 @@ from ugatit_tf.checkpoints.checkpoint import DIRECTIONS
 from ugatit_tf.data import images
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import web_page
+from ugatit_tf.export.web import site
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving.batching import Batcher
@@ -74,7 +74,7 @@ class Service:
         routes = [
             Route("/settings.json", self.settings),
             Route("/translate", self.translate, methods=["POST"]),
-            Mount("/", StaticFiles(directory=web_page.FOLDER, html=True)),
+            Mount("/", StaticFiles(directory=site.FOLDER, html=True)),
         ]
         return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), host)
 
@@ -86,7 +86,7 @@ class Service:
         except RunError:  # a training has deleted it meanwhile
             chosen = networks.find(NEWEST)
         values = {**self._settings, "checkpoint": chosen, "checkpoints": networks.names}
-        return Response(web_page.encode(values), media_type="application/json")
+        return Response(site.encode(values), media_type="application/json")
 
     async def translate(self, request: Request) -> Response:
         """Translates pictures; see docs/web.md for what is asked and answered."""

@@ -13,7 +13,8 @@ from ugatit_tf.training import ema
 def build_generator(config: Config, domain: str, *, average: bool = False) -> Generator:
     """The generator that makes images of `domain`, "A" or "B", with initial weights; or one to hold its average."""
     name = f"{ema.PREFIX if average else ''}generator_{domain}"
-    generator = Generator(config.ch, config.n_res, config.img_ch, config.light, config.smoothing, name=name)
+    names = ("ch", "n_res", "img_ch", "light", "smoothing", "cam_heads", "unbiased")
+    generator = Generator(**{option: getattr(config, option) for option in names}, name=name)
     generator.trainable = not average
     generator.precision = config.precision
     generator.build(_image_shape(config))

@@ -13,17 +13,18 @@ from PIL import Image
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.data import crops, demo, images
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import web, web_check, web_runtime
+from ugatit_tf.export import web
+from ugatit_tf.export.web import chromium, litert
 from ugatit_tf.inference import Translator
 
-BROWSER = web_check.browser()
+BROWSER = chromium.browser()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs Chromium and playwright")]
 
 
 @pytest.fixture(scope="session")
 def runtime():
     try:
-        return web_runtime.read("")
+        return litert.read("")
     except RunError as error:
         pytest.skip(str(error))
 
@@ -44,7 +45,7 @@ def exported(tiny_config, save_generators, runtime, tmp_path):
 
 @contextlib.contextmanager
 def page_of(folder):
-    with web_check.served(folder) as url, web_check.opened(BROWSER, url) as page:
+    with chromium.served(folder) as url, chromium.opened(BROWSER, url) as page:
         yield page
 
 
@@ -82,11 +83,11 @@ def translated_by_hand(checkpoint, direction, square):
 def test_the_check_compares_both_directions(exported, channels, light):
     folder, generators, _ = exported(img_ch=channels, light=light)
     pictures = images.with_channels(demo.draw("testA", 0, 32), channels)[np.newaxis]
-    line = web_check.check(folder, generators, {"A2B": pictures, "B2A": pictures})
+    line = chromium.check(folder, generators, {"A2B": pictures, "B2A": pictures})
     assert line.startswith("The page agrees in ")
     assert "in this browser, by wasm on" in line
     with pytest.raises(RunError, match="the page's A2B is off by .* levels on average"):
-        web_check.check(folder, {"A2B": generators["B2A"]}, {"A2B": pictures})
+        chromium.check(folder, {"A2B": generators["B2A"]}, {"A2B": pictures})
 
 
 def test_a_photo_is_turned_upright_and_cropped(exported):
@@ -97,7 +98,7 @@ def test_a_photo_is_turned_upright_and_cropped(exported):
     data = png(np.rot90(picture), exif=exif)
     with page_of(folder) as page:
         choose(page, ("photo.png", data))
-        result = web_check.wait_for(page, "photo.png", 3)
+        result = chromium.wait_for(page, "photo.png", 3)
         expected = translated_by_hand(checkpoint, "A2B", picture[:, 50:250])
         assert np.mean(np.abs(result - expected) <= 2) > 0.95
 
@@ -105,7 +106,7 @@ def test_a_photo_is_turned_upright_and_cropped(exported):
         page.keyboard.press("ArrowRight")  # by 2% of the longer side
         page.keyboard.press("-")
         page.wait_for_function("() => document.querySelector('article').matches(':not(.working)')")
-        moved = web_check.wait_for(page, "photo.png", 3)
+        moved = chromium.wait_for(page, "photo.png", 3)
         region = crops.Region(156, 100, 194, 194)
         expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, region, 32))
         assert np.mean(np.abs(moved - expected) <= 2) > 0.95
@@ -114,7 +115,7 @@ def test_a_photo_is_turned_upright_and_cropped(exported):
         page.check("input[value=B2A]")
         page.wait_for_function("() => document.querySelector('.compare + figcaption').textContent === 'B | A'")
         expected = translated_by_hand(checkpoint, "B2A", crops.cut(picture, region, 32))
-        assert np.mean(np.abs(web_check.wait_for(page, "photo.png", 3) - expected) <= 2) > 0.95
+        assert np.mean(np.abs(chromium.wait_for(page, "photo.png", 3) - expected) <= 2) > 0.95
 
 
 def test_several_at_once_and_a_sentence_for_what_is_no_picture(exported):
@@ -133,7 +134,7 @@ def test_slider_heatmap_and_download(exported):
     folder, *_ = exported()
     with page_of(folder) as page:
         choose(page, ("photo.of.me.png", png(photo())))
-        result = web_check.wait_for(page, "photo.of.me.png", 3)
+        result = chromium.wait_for(page, "photo.of.me.png", 3)
         page.focus(".compare input")
         page.keyboard.press("ArrowRight")
         clip = "(canvas) => getComputedStyle(canvas).clipPath"
@@ -162,7 +163,7 @@ def test_sharing_where_the_browser_can(exported):
             page, "navigator.canShare = () => true; navigator.share = async (what) => { window.shared = what; }"
         )
         choose(page, ("me.png", png(photo())))
-        web_check.wait_for(page, "me.png", 3)
+        chromium.wait_for(page, "me.png", 3)
         page.get_by_role("button", name="Share").click()
         page.wait_for_function("() => window.shared")
         assert page.evaluate("() => window.shared.files.map((file) => file.name)") == ["me-A2B.png"]
@@ -178,7 +179,7 @@ def test_the_square_is_put_around_a_face_where_the_browser_finds_one(exported):
             "({ boundingBox: { x: 180, y: 60, width: 0.8 * height, height } })); } }",
         )
         choose(page, ("face.png", png(picture)))
-        result = web_check.wait_for(page, "face.png", 3)
+        result = chromium.wait_for(page, "face.png", 3)
         expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, crops.Region(200, 85, 100, 100), 32))
         assert np.mean(np.abs(result - expected) <= 2) > 0.95
 
@@ -195,7 +196,7 @@ def test_pasted_and_taken_pictures(exported):
             }""",
             base64.b64encode(png(photo())).decode(),
         )
-        web_check.wait_for(page, "pasted.png", 3)
+        chromium.wait_for(page, "pasted.png", 3)
         page.evaluate(
             """() => {
                 const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
@@ -209,7 +210,7 @@ def test_pasted_and_taken_pictures(exported):
         page.click("#camera")
         page.wait_for_function("() => document.querySelector('video').videoWidth === 64")
         page.click("button[value=take]")
-        web_check.wait_for(page, "camera.png", 3)
+        chromium.wait_for(page, "camera.png", 3)
         assert page.evaluate("() => window.tracks.map((track) => track.readyState)") == ["ended"]
         page.click("#camera")
         page.wait_for_selector("dialog[open]")
@@ -225,7 +226,7 @@ def test_no_request_leaves_the_origin_and_none_could(exported):
         page.reload()
         page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
         choose(page, ("photo.png", png(photo())))
-        web_check.wait_for(page, "photo.png", 3)
+        chromium.wait_for(page, "photo.png", 3)
         origin = page.evaluate("() => location.origin")
         assert len(asked) > 10
         assert {url for url in asked if not url.startswith((f"{origin}/", f"blob:{origin}/"))} == set()
@@ -243,8 +244,8 @@ def test_after_the_first_visit_it_works_without_the_server(exported):
     folder, _, checkpoint = exported()
     picture = demo.draw("testA", 0, 32)
     with contextlib.ExitStack() as server, contextlib.ExitStack() as browser:
-        url = server.enter_context(web_check.served(folder))
-        page = browser.enter_context(web_check.opened(BROWSER, url))
+        url = server.enter_context(chromium.served(folder))
+        page = browser.enter_context(chromium.opened(BROWSER, url))
         until(page, lambda kept: sum("/weights/" in url for url in kept) == 2)
         server.close()
         page.goto("about:blank")
@@ -252,8 +253,8 @@ def test_after_the_first_visit_it_works_without_the_server(exported):
         page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Ready')")
         for direction in ("A2B", "B2A"):
             page.check(f"input[value={direction}]")
-            web_check.drop(page, f"{direction}.png", picture)
-            result = web_check.wait_for(page, f"{direction}.png", 3)
+            chromium.drop(page, f"{direction}.png", picture)
+            result = chromium.wait_for(page, f"{direction}.png", 3)
             assert np.mean(np.abs(result - translated_by_hand(checkpoint, direction, picture)) <= 2) >= 0.99
 
 
@@ -283,8 +284,8 @@ def test_webgpu_is_taken_where_it_agrees_with_wasm(exported, monkeypatch, tolera
     assert "const TOLERANCE = 2;" in script
     (folder / "worker.js").write_text(script.replace("const TOLERANCE = 2;", f"const TOLERANCE = {tolerance};"))
     software = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader")
-    flags = [flag for flag in web_check.FLAGS if flag != "--disable-gpu"]
-    monkeypatch.setattr(web_check, "FLAGS", (*flags, *software, "--enable-features=Vulkan"))
+    flags = [flag for flag in chromium.FLAGS if flag != "--disable-gpu"]
+    monkeypatch.setattr(chromium, "FLAGS", (*flags, *software, "--enable-features=Vulkan"))
     with page_of(folder) as page:
         if page.evaluate("() => navigator.gpu.requestAdapter()") is None:
             pytest.skip("this Chromium has no WebGPU in software")

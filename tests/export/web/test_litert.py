@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import web_runtime
+from ugatit_tf.export.web import litert
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def packages(tmp_path, monkeypatch):
     folder = tmp_path / "packages"
     folder.mkdir()
     table = {}
-    for spec, (name, _, members) in web_runtime._PACKAGES.items():
+    for spec, (name, _, members) in litert._PACKAGES.items():
         with tarfile.open(folder / name, "w:gz") as package:
             for member in members:
                 data = b'import { a } from "@litertjs/wasm-utils";' if "core" in name else b"export const a = 1;"
@@ -24,7 +24,7 @@ def packages(tmp_path, monkeypatch):
                 package.addfile(entry, io.BytesIO(data))
         digest = base64.b64encode(hashlib.sha512((folder / name).read_bytes()).digest()).decode()
         table[spec] = (name, digest, members)
-    monkeypatch.setattr(web_runtime, "_PACKAGES", table)
+    monkeypatch.setattr(litert, "_PACKAGES", table)
     return folder
 
 
@@ -43,7 +43,7 @@ def npm(tmp_path, monkeypatch):
 
 
 def test_files_and_notice_of_a_folder_of_packages(packages):
-    files = web_runtime.read(str(packages))
+    files = litert.read(str(packages))
     assert files["index.js"] == b'import { a } from "./wasm-utils.js";'
     assert files["wasm-utils.js"] == b"export const a = 1;"
     assert sum(name.endswith(".wasm") for name in files) == 4
@@ -52,12 +52,12 @@ def test_files_and_notice_of_a_folder_of_packages(packages):
 
 def test_npm_fetches_where_there_is_no_folder(packages, npm):
     npm(f'cp {packages}/*.tgz "$3"')
-    assert "index.js" in web_runtime.read("")
+    assert "index.js" in litert.read("")
 
 
 def problem(folder):
     with pytest.raises(RunError) as error:
-        web_runtime.read(str(folder))
+        litert.read(str(folder))
     assert str(error.value).endswith("give the folder with its two files as --web_runtime.")
     return str(error.value)
 

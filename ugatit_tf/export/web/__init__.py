@@ -9,7 +9,8 @@ import numpy as np
 
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.config import Config
-from ugatit_tf.export import tflite, web_page, web_runtime
+from ugatit_tf.export import tflite
+from ugatit_tf.export.web import litert, site
 from ugatit_tf.networks.generator import Generator
 
 NAME = "web"
@@ -32,14 +33,14 @@ def write(
         config: of the run: how its pictures are cropped.
         checkpoint: what the generators are of.
         generators: by direction.
-        runtime: by `web_runtime.read`.
+        runtime: by `litert.read`.
     """
-    shutil.copytree(web_page.FOLDER, folder)
-    place = f"runtime/{web_runtime.VERSION}"
+    shutil.copytree(site.FOLDER, folder)
+    place = f"runtime/{litert.VERSION}"
     (folder / place).mkdir(parents=True)
     for name, data in runtime.items():
         (folder / place / name).write_bytes(data)
-    settings = web_page.settings(config, checkpoint)
+    settings = site.settings(config, checkpoint)
     (folder / WEIGHTS).mkdir()
     for direction, generator in generators.items():
         size = settings["size"]
@@ -48,4 +49,4 @@ def write(
         (folder / name).write_bytes(data)
         settings["directions"][direction] |= {"weights": name, "bytes": len(data)}
     settings |= {"engine": "browser", "checkpoint": checkpoint.label, "runtime": place}
-    (folder / web_page.SETTINGS).write_bytes(web_page.encode(settings))
+    (folder / site.SETTINGS).write_bytes(site.encode(settings))
