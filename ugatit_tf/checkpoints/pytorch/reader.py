@@ -29,8 +29,8 @@ def opened(path: Path) -> Iterator[Any]:
     Without PyTorch, a tensor's values are read when `numpy()` is called, and within the context alone.
 
     Raises:
-        DamagedError: where it cannot be read, is damaged or no such file; of tensors' values, `values` tells.
-        RunError: where it asks for anything but weights, such as a call of a function; it is not called.
+        DamagedError: where it is damaged, or no such file; of tensors' values, `values` tells.
+        RunError: where it cannot be read, or asks for anything but weights, such as a call of a function: none is made.
     """
     try:
         file = path.open("rb")
