@@ -5,6 +5,7 @@ import resource
 import runpy
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,13 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("awkward") / "dataset" / "corpus" / "trainA"
     folder.mkdir(parents=True)
     return folder, runpy.run_path(str(Path(__file__).parent / "data" / "corpus.py"))["make"](folder)
+
+
+@pytest.fixture(scope="session")
+def clips():
+    """The module tests/data/clips.py, which makes videos; skips the test where PyAV is missing."""
+    pytest.importorskip("av")
+    return types.SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "data" / "clips.py")))
 
 
 @pytest.fixture
