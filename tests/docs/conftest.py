@@ -1,6 +1,7 @@
 """The pages of documentation, taken apart: a test that has `block`, `command` or the like as an argument gets each."""
 
 import dataclasses
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -73,7 +74,9 @@ def runs() -> Iterator[object]:
         match = re.match(r"(?:python main\.py|ugatit) --phase (\w+)(?! --help)", command.text)
         here = "--web_runtime" not in command.text  # which takes files that are brought from elsewhere
         if match and here and match[1] in RUN_PHASES | SLOW_PHASES:
-            yield pytest.param(command, marks=[pytest.mark.slow] if match[1] in SLOW_PHASES else [])
+            lacks = ".mp4" in command.text and importlib.util.find_spec("av") is None
+            marks = [pytest.mark.slow] if match[1] in SLOW_PHASES else []
+            yield pytest.param(command, marks=[*marks, pytest.mark.skipif(lacks, reason="takes PyAV")])
 
 
 RUN_PHASES = {"prepare", "status", "test", "translate"}

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -64,6 +65,8 @@ def world(tmp_path_factory):
             Image.fromarray(demo.draw(split, index, 144)).save(folder / name / f"{index}.png")
     for name in ("me.jpg", "photo.jpg"):
         Image.fromarray(demo.draw("testA", 0, 160)).save(folder / name)
+    if importlib.util.find_spec("av"):
+        runpy.run_path(str(ROOT / "tests" / "data" / "clips.py"))["make"](folder / "clip.mp4")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         asked = parsed(["--phase", "prepare", "--input_A", "photos", "--input_B", "drawings", "--dataset", "mine"])
