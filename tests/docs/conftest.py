@@ -74,12 +74,15 @@ def runs() -> Iterator[object]:
         match = re.match(r"(?:python main\.py|ugatit) --phase (\w+)(?! --help)", command.text)
         here = "--web_runtime" not in command.text  # which takes files that are brought from elsewhere
         if match and here and match[1] in RUN_PHASES | SLOW_PHASES:
-            lacks = ".mp4" in command.text and importlib.util.find_spec("av") is None
+            lacks = [
+                name for text, name in EXTRAS.items() if text in command.text and not importlib.util.find_spec(name)
+            ]
             marks = [pytest.mark.slow] if match[1] in SLOW_PHASES else []
-            yield pytest.param(command, marks=[*marks, pytest.mark.skipif(lacks, reason="takes PyAV")])
+            yield pytest.param(command, marks=[*marks, pytest.mark.skipif(bool(lacks), reason=f"takes {lacks}")])
 
 
 RUN_PHASES = {"prepare", "status", "test", "translate"}
+EXTRAS = {".mp4": "av", "hf://": "huggingface_hub", "huggingface": "huggingface_hub"}  # what a command with it takes
 SLOW_PHASES = {"demo_data", "export"}
 PARAMETERS = {
     "page": lambda: PAGES,

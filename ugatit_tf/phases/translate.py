@@ -11,6 +11,7 @@ from ugatit_tf.options import (
     check_image_format,
     checkpoint_option,
     image_format,
+    model_option,
     option,
     threads_option,
     unset_or_one_of,
@@ -24,7 +25,7 @@ class Options(PhaseOptions):
     input: str = option("", "a picture or video, or a folder of them, at any depth")
     output: str = option("", "the folder whose A2B or B2A gets the results")
     direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
-    model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
+    model: str = model_option()
     checkpoint: str = checkpoint_option()
     original_size: bool = option(False, "scale results back to the size they had in the picture")
     paste_back: bool = option(False, "put results back into their pictures")
