@@ -50,6 +50,7 @@ def test_it_runs_from_the_top(tmp_path, monkeypatch):
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(f"RUN, SIZE = {TINY!r}, 32"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path / "examples"}}).execute()
     (run,) = (tmp_path / "checkpoint").iterdir()
     repository = tmp_path / "export" / run.name / "huggingface"

@@ -6,7 +6,7 @@ from PIL import Image
 
 av = pytest.importorskip("av")
 
-from ugatit_tf.data import videos  # noqa: E402
+from ugatit_tf.data import images, videos  # noqa: E402
 from ugatit_tf.data.videos import VideoError, writer  # noqa: E402
 from ugatit_tf.data.videos.reader import Frame, Video  # noqa: E402
 from ugatit_tf.data.videos.writer import Writer  # noqa: E402
@@ -104,6 +104,17 @@ def test_the_comment_is_kept_and_only_ours_is_found(clips, tmp_path, kind):
     assert not videos.comment_of(tmp_path / f"none{kind}")
     target.write_text("text")
     assert not videos.comment_of(target)
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".webm", ".gif"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_frames_of_other_channels(clips, tmp_path, kind, channels):
+    source, target = tmp_path / f"a{kind}", tmp_path / f"b{kind}"
+    clips.make(source)
+    rewrite(source, target, channels=channels)
+    expected = images.with_channels(images.with_channels(clips.quarters(0), channels), 3)
+    found = frames_of(target)[2][0]
+    assert np.abs(found[12::24, 16::32].astype(int) - expected[12::24, 16::32]).max() <= 12
 
 
 def test_the_turned_is_written_upright(clips, tmp_path):
