@@ -56,7 +56,7 @@ def make(
         first.save(path, save_all=True, append_images=others, duration=durations, loop=3)
         return
     unit = Fraction(1, 1000)
-    options = {"movflags": "+faststart"} if faststart else {}
+    options = {"movflags": "+faststart"} if faststart and path.suffix != ".webm" else {}
     with av.open(str(path), "w", format=container or None, options=options) as output:
         video = output.add_stream(_PICTURES[path.suffix], 10, {"crf": "8"})
         video.height, video.width, _ = draw(0).shape

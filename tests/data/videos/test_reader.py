@@ -182,3 +182,31 @@ def test_a_gif_of_one_frame_is_a_picture(tmp_path):
     os.mkfifo(tmp_path / "pipe.gif")
     (tmp_path / "text.gif").write_text("text")
     assert not any(is_video(str(path)) for path in tmp_path.iterdir())
+
+
+PROGRAM = """
+from ugatit_tf.data.videos import VideoError
+from ugatit_tf.data.videos.reader import Video
+def check(path):
+    try:
+        with Video(str(path), 3) as video:
+            for frame in video.frames():
+                pass
+    except VideoError as error:
+        assert chr(10) not in str(error)
+        return "refused"
+    return "damaged" if video.damage else "read"
+"""
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.slow)])
+def test_damaged_files_are_read_as_far_as_they_go_or_refused(clips, tmp_path, mutated, run_over, count):
+    files = []
+    for kind in KINDS:
+        clips.make(tmp_path / f"clip{kind}", sound=kind != ".gif", faststart=True)
+        whole = (tmp_path / f"clip{kind}").read_bytes()
+        files += [mutated(whole, seed) for seed in range(count)]
+    found = run_over(files, PROGRAM)
+    assert set(found) <= {"refused", "damaged", "read"}
+    assert found["read"] > count
+    assert found["damaged"]

@@ -14,7 +14,7 @@ from ugatit_tf.errors import reason, shown
 
 _MISSING = 0.5  # seconds less than a file announces, from which on it counts as cut short
 _HD = 720  # rows from which on colours of no stated kind are BT.709's, as players take them
-_BT709, _UNSPECIFIED = 1, 2  # FFmpeg's numbers of colour spaces
+_UNSPECIFIED = 2  # FFmpeg's number of the colour space that is not stated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,13 +94,14 @@ class Video:
         import av
 
         problems, end = [], Fraction(0)
-        packets = self._container.demux([self._stream, *self._container.streams.audio])
+        streams = [self._stream, *self._container.streams.audio]
+        packets = self._container.demux(streams)
         while True:
             try:
                 packet = next(packets, None)
                 if packet is None:
                     break
-                if packet.pts is not None:  # of the sound, too: the file's announced duration covers both
+                if packet.pts is not None:  # of the sound, too: a file may announce one duration for both
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
                 frames = packet.decode() if packet.stream is self._stream else ()
             except av.FFmpegError as error:
@@ -109,7 +110,8 @@ class Video:
             yield from frames
         if problems:
             self.damage = f"damaged: {problems[0]}, {len(problems)} times"
-        announced = (self._container.duration or 0) / 1e6 + min(0, (self._container.start_time or 0) / 1e6)
+        lengths = [stream.duration * stream.time_base for stream in streams if stream.duration]
+        announced = float(max(lengths)) if lengths else (self._container.duration or 0) / 1e6
         if end < announced - _MISSING:
             self.damage = f"cut short: only {float(end):.1f} of {announced:.1f} s can be read"
         if self._container.format.name == "gif" and not gif.is_complete(self.path):
