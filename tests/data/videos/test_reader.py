@@ -60,10 +60,11 @@ def test_a_display_matrix_is_followed(clips, tmp_path, kind, rotation, mirrored)
     assert np.abs(corners(frames[0]) - corners(shown)).max() <= 8
 
 
-def test_pixels_become_square(clips, tmp_path):
-    clips.make(tmp_path / "clip.mp4", aspect=Fraction(3, 2), rotation=90)
+@pytest.mark.parametrize(("aspect", "shape"), [(Fraction(3, 2), (96, 48)), (Fraction(9000, 1), (64, 48))])
+def test_pixels_become_square(clips, tmp_path, aspect, shape):
+    clips.make(tmp_path / "clip.mp4", aspect=aspect, rotation=90)
     frames, _, _, _ = read(tmp_path / "clip.mp4")
-    assert frames[0].shape == (96, 48, 3)
+    assert frames[0].shape == (*shape, 3)
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -13,6 +13,7 @@ from ugatit_tf.data.videos import VideoError, gif, open_to_read
 from ugatit_tf.errors import reason, shown
 
 _MISSING = 0.5  # seconds less than a file announces, from which on it counts as cut short
+_WIDEST = 4  # times as wide as high, or as high as wide: pixels of other shapes are taken for a mistake of the file
 _HD = 720  # rows from which on colours of no stated kind are BT.709's, as players take them
 _UNSPECIFIED = 2  # FFmpeg's number of the colour space that is not stated
 
@@ -120,6 +121,7 @@ class Video:
     def _pixels(self, frame: Any) -> np.ndarray:
         if self._size is None:  # all are made as large as the first, and their pixels square
             ratio = self._stream.sample_aspect_ratio or 1
+            ratio = ratio if 1 / _WIDEST <= ratio <= _WIDEST else 1
             self._size = max(1, round(frame.width * ratio)), frame.height
         width, height = self._size
         has_alpha = any(component.is_alpha for component in frame.format.components)
