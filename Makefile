@@ -11,7 +11,7 @@ setup: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/installed: .venv/run-installed requirements-dev.txt requirements-faces.txt requirements-onnx.txt requirements-serve.txt
+.venv/installed: .venv/run-installed $(wildcard requirements-*.txt)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

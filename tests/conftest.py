@@ -104,6 +104,13 @@ def pytorch_port():
     )
 
 
+@pytest.fixture(scope="session")
+def clips():
+    """The module tests/data/clips.py, which makes videos; skips the test where PyAV is missing."""
+    pytest.importorskip("av")
+    return types.SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "data" / "clips.py")))
+
+
 @pytest.fixture
 def full_disk():
     """Within `full_disk(after=N)`, a file that grows past N bytes fails as on a full disk."""

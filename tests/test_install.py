@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt", "requirements-faces.txt", "ugatit_tf")
+SOURCE = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    *(path.name for path in ROOT.glob("requirements*.txt")),
+    "ugatit_tf",
+)
 RUN = ("--dataset", "demo_faces", "--light", "--ch", 2, "--n_res", 1, "--n_dis", 4, "--img_size", 32)
 
 pytestmark = pytest.mark.slow  # gets its requirements from the network, or from pip's cache

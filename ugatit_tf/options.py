@@ -153,6 +153,15 @@ def checkpoint_option() -> Any:
     )
 
 
+def model_option() -> Any:
+    """The field of phases that take a network from elsewhere."""
+    return option(
+        "",
+        "in place of a run's: an exported .keras file or SavedModel, any checkpoint's folder, or hf://USER/NAME, a "
+        "repository of the Hugging Face Hub",
+    )
+
+
 def features_option() -> Any:
     """The field of phases that need a feature network: where it is."""
     return option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")

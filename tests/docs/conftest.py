@@ -1,6 +1,7 @@
 """The pages of documentation, taken apart: a test that has `block`, `command` or the like as an argument gets each."""
 
 import dataclasses
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -73,10 +74,15 @@ def runs() -> Iterator[object]:
         match = re.match(r"(?:python main\.py|ugatit) --phase (\w+)(?! --help)", command.text)
         here = "--web_runtime" not in command.text  # which takes files that are brought from elsewhere
         if match and here and match[1] in RUN_PHASES | SLOW_PHASES:
-            yield pytest.param(command, marks=[pytest.mark.slow] if match[1] in SLOW_PHASES else [])
+            lacks = [
+                name for text, name in EXTRAS.items() if text in command.text and not importlib.util.find_spec(name)
+            ]
+            marks = [pytest.mark.slow] if match[1] in SLOW_PHASES else []
+            yield pytest.param(command, marks=[*marks, pytest.mark.skipif(bool(lacks), reason=f"takes {lacks}")])
 
 
 RUN_PHASES = {"prepare", "status", "test", "translate"}
+EXTRAS = {".mp4": "av", "hf://": "huggingface_hub", "huggingface": "huggingface_hub"}  # what a command with it takes
 SLOW_PHASES = {"demo_data", "export"}
 PARAMETERS = {
     "page": lambda: PAGES,

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from ugatit_tf.export import formats, model_card, tflite, web
+from ugatit_tf.export import formats, huggingface, model_card, tflite, web
 from ugatit_tf.phases import export
 
 
 def test_the_table_has_what_the_flag_takes():
-    assert (*formats.FORMATS, web.NAME) == export.FORMATS
+    assert (*formats.FORMATS, web.NAME, huggingface.NAME) == export.FORMATS
     assert list(tflite.SIGNATURES) == list(tflite.VARIANTS)
 
 

@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +177,60 @@ def test_onnx_on_a_full_disk_leaves_nothing(trained, here, capsys, full_disk):
     assert not list((here / "export").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--export_format", "huggingface"), "needs huggingface_hub: pip install -r requirements-hub.txt"),
+        (("--license", "mit"), "--license is for --export_format huggingface"),
+        (("--export_format", "huggingface", "--license", "MIT License"), "--license MIT License: must be lower-case"),
+    ],
+)
+def test_what_the_hub_does_not_take_is_refused_first(trained, monkeypatch, capsys, flags, message):
+    trained(LIGHT)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert command(*LIGHT, *flags) == 2
+    assert message in error_line(capsys)
+
+
+@pytest.mark.slow
+def test_a_repository_for_the_hub_is_loaded_as_its_card_says(trained, here, capsys):
+    """From a cache that is laid out as the Hub's package does, by that package offline, in fresh processes."""
+    pytest.importorskip("huggingface_hub")
+    config = trained(LIGHT)
+    assert command(*LIGHT, "--export_format", "huggingface", "--license", "mit") == 0
+    output = capsys.readouterr().out
+    folder = here / "export" / config.model_dir
+    assert "Agrees with the checkpoint on 2 images in each direction." in output
+    assert f"hf upload USER/NAME export/{config.model_dir}/huggingface\n" in output
+    assert [path.name for path in folder.iterdir()] == ["huggingface"]
+    assert {path.name for path in (folder / "huggingface").iterdir()} == {"A2B", "B2A", "README.md", "samples"}
+    for name, data in files(folder).items():
+        for secret in (b"private_", b"secret_place/", bytes(here), bytes(Path(main.__file__).parent), b"momentum"):
+            assert secret not in data, name
+
+    commit = "0123456789" * 4
+    cache = here / "home" / "hub" / "models--me--faces"
+    for name, data in files(folder / "huggingface").items():
+        (cache / "snapshots" / commit / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / "snapshots" / commit / name).write_bytes(data)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
+    picture = demo.draw("testA", 0, 32)[np.newaxis]
+    np.save(here / "picture.npy", picture)
+    live = ugatit_tf.load_generator(config.run_checkpoint_dir, "A2B")(picture).astype(int)
+    card = (folder / "huggingface" / "README.md").read_text()
+    blocks = [part.partition("```")[0] for part in card.split("```python\n")[1:]]
+    assert len(blocks) == 2
+    for block in blocks:
+        code = block.replace("USER/NAME", "me/faces")
+        program = f"import numpy as np\nimages = np.load('picture.npy')\n{code}np.save('outputs.npy', outputs)"
+        environment = {"HF_HOME": str(here / "home"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+        if "ugatit_tf" in block:
+            environment["PYTHONPATH"] = str(Path(main.__file__).parent)
+        subprocess.run([sys.executable, "-c", program], env=os.environ | environment, check=True)
+        assert np.abs(np.load(here / "outputs.npy").astype(int) - live).max() <= 1
+
+
 @pytest.fixture
 def written(monkeypatch):
     """Takes the time out of an export: writes one small file, and nothing is checked."""
@@ -204,6 +262,15 @@ def test_an_export_is_replaced_only_when_asked_for(trained, written, here, capsy
     assert command(*LIGHT, "--overwrite") == 0
     assert not stale.exists()
     assert [path.name for path in (here / "export").iterdir()] == [config.model_dir]
+
+
+def test_without_the_dataset_a_repository_has_no_samples(trained, written, here):
+    pytest.importorskip("huggingface_hub")
+    config = trained(LIGHT)
+    shutil.rmtree(here / "dataset")
+    assert command(*LIGHT, "--export_format", "huggingface") == 0
+    folder = here / "export" / config.model_dir / "huggingface"
+    assert {path.name for path in folder.iterdir()} == {"A2B", "B2A", "README.md"}
 
 
 def test_a_failed_check_leaves_the_old_export(trained, here, capsys, monkeypatch):
@@ -266,7 +333,8 @@ def test_without_a_checkpoint(here, capsys):
 def test_an_unknown_format_lists_the_known_ones(here, capsys):
     for value in ("caffe", "saved_model,caffe", ""):
         assert command(*LIGHT, "--export_format", value) == 2
-        assert "one or more of saved_model, tflite, keras, onnx, web, separated by commas" in error_line(capsys)
+        known = "saved_model, tflite, keras, onnx, web, huggingface"
+        assert f"one or more of {known}, separated by commas" in error_line(capsys)
 
 
 def test_a_size_that_a_full_network_does_not_fit(trained, here, capsys):

@@ -14,7 +14,7 @@ import main
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, demo, images
+from ugatit_tf.data import crops, demo, images, videos
 from ugatit_tf.data.faces import Face
 from ugatit_tf.inference import Translator
 from ugatit_tf.training.networks import build_generator
@@ -324,7 +324,7 @@ def test_a_folder_of_awkward_files(here, corpus, capsys):
     folder, cases = corpus
     assert translate(source=folder) == 1
     output = capsys.readouterr().out
-    good = [case for case in cases if case.quarters]
+    good = [case for case in cases if case.quarters and (videos.is_installed() or case.name != "animated.gif")]
     assert len(made()) == len(good)
     assert output.count("Not translated: ") == len(cases) - len(good)
 

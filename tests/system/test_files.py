@@ -1,12 +1,14 @@
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ugatit_tf.errors import RunError
-from ugatit_tf.system.files import replace_folder, staged, stamp, write_atomically
+from ugatit_tf.system.files import replace_file, replace_folder, staged, stamp, write_atomically
 
 
 def half(path, data):
@@ -196,3 +198,45 @@ def test_a_file_system_that_cannot_sync_will_do_but_a_failing_disk_will_not(tmp_
     with outcome, staged(tmp_path / "run", last="*.index") as folder:
         (folder / "x").write_text("x")
     assert (tmp_path / "run").exists() == stays
+
+
+def test_a_file_that_grows_under_another_name(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"old")
+    with replace_file(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert path.read_bytes() == b"old"
+        temporary.write_bytes(b"new")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"x.bin": b"new"}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), RunError("why")])
+def test_a_file_that_could_not_grow_is_gone(tmp_path, error):
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"old")
+    with pytest.raises((RunError, KeyboardInterrupt)) as caught, replace_file(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise error
+    if isinstance(error, OSError):
+        assert str(caught.value) == f"cannot write {path}: No space left on device"
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"x.bin": b"old"}
+
+
+def test_a_file_that_another_process_writes_is_left_to_it(tmp_path):
+    path = tmp_path / "x.bin"
+    program = (
+        "import sys, time, pathlib; from ugatit_tf.system.files import replace_file\n"
+        "with replace_file(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half of it'); print(flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, path]
+    other = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
+    other.stdout.read(1)
+    with pytest.raises(RunError, match=r"x\.bin is being written by another process"), replace_file(path):
+        pass
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"half of it"]
+    other.kill()  # leaves its half, under the name that the next one takes
+    other.communicate()
+    with replace_file(path) as temporary:
+        temporary.write_bytes(b"new")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"x.bin": b"new"}

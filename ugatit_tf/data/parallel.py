@@ -1,6 +1,7 @@
 """Threads over many files, with few of them in memory."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,19 +11,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yields `function(item)` for each item, in their order, worked out ahead by as many threads as there are cores.
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None) -> Iterator[Result]:
+    """Yields `function(item)` for each item, in their order, worked out ahead by threads.
 
-    Items are taken as they are needed, so that neither they nor the results add up. What `function` raises is raised
-    here, in its turn. Work that has begun is finished when the caller stops early.
+    There are as many threads as cores, or `threads` where that is less. Items are taken as they are needed, so that
+    neither they nor the results add up. What `function` raises is raised here, in its turn. Work that has begun is
+    finished when the caller stops early.
     """
-    cores = os.cpu_count() or 1
+    count = min(os.cpu_count() or 1, threads or sys.maxsize)
     ahead: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(count) as pool:
         try:
             for item in items:
                 ahead.append(pool.submit(function, item))
-                if len(ahead) > 2 * cores:
+                if len(ahead) > 2 * count:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

@@ -11,31 +11,37 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import sources
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import formats, model_card, verify, web
+from ugatit_tf.export import formats, huggingface, model_card, verify, web
 from ugatit_tf.export.web import chromium, litert
 
 _CHECKED = 8
 _CALIBRATION = 32
 
 
-def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path, packages: str) -> None:
-    """Writes `{A2B,B2A}/` in every format, and the page, which is of both directions; checks what was written.
+def write(
+    checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path, *, packages: str, licence: str
+) -> None:
+    """Writes `{A2B,B2A}/` in every format, and the page and the Hub's repository, which are of both directions.
+
+    What was written is checked.
 
     Args:
         checkpoint: whose generators.
         config: of the run: where its test images are.
-        names: of the formats, keys of `formats.FORMATS` or `web.NAME`.
+        names: of the formats, keys of `formats.FORMATS`, `web.NAME` or `huggingface.NAME`.
         folder: exists, and is empty.
         packages: where the page's runtime lies, as for `litert.read`.
+        licence: of the repository, as for `huggingface.write`.
 
     Raises:
         RunError: where the page's runtime cannot be had, or the check finds that an export does not compute what the
             checkpoint does.
     """
     runtime = litert.read(packages) if web.NAME in names else {}
-    one_way = [name for name in names if name != web.NAME]
+    one_way = [name for name in names if name in formats.FORMATS]
     calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
-    pictures = {direction: _test_images(config, direction) for direction in DIRECTIONS}
+    tests = {direction: _test_images(config, direction) for direction in DIRECTIONS}
+    pictures = {direction: images for direction, (images, _) in tests.items()}
     print(f"Exporting {checkpoint}")
     generators = {}
     for direction in DIRECTIONS:
@@ -52,8 +58,16 @@ def write(checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: 
     if runtime:
         print("Writing the page ...")
         web.write(folder / web.NAME, config, checkpoint, generators, runtime)
+    if huggingface.NAME in names:
+        print("Writing the repository for the Hugging Face Hub ...")
+        samples = {direction: images for direction, (images, are_own) in tests.items() if are_own}
+        huggingface.write(folder / huggingface.NAME, config, checkpoint, generators, samples=samples, licence=licence)
     print("Checking in a fresh process ...")
-    measurements = verify.check(folder, names, generators, pictures)
+    measurements = []
+    if others := [name for name in names if name != huggingface.NAME]:
+        measurements = verify.check(folder, others, generators, pictures)
+    if huggingface.NAME in names:
+        verify.check(folder / huggingface.NAME, huggingface.FORMATS, generators, pictures)
     count = min(map(len, pictures.values()))
     print(f"Agrees with the checkpoint on {count} images in each direction.")
     if measurements:
@@ -68,15 +82,16 @@ def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.nda
     return _spread(sources.open_splits(config, (f"train{direction[0]}",))[0], _CALIBRATION, config.img_size)
 
 
-def _test_images(config: Config, direction: str) -> np.ndarray:
-    """Test images, or, as a checkpoint may have come without its dataset, built-in ones."""
-    split = f"test{direction[0]}"
+def _test_images(config: Config, direction: str) -> tuple[np.ndarray, bool]:
+    """Test images and True, or, as a checkpoint may have come without its dataset, built-in ones and False."""
+    split, are_own = f"test{direction[0]}", True
     try:
         (image_set,) = sources.open_splits(config, (split,))
     except RunError:
+        are_own = False
         print(f"No test images for {direction}: checking on built-in ones.")
         (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
-    return _spread(image_set, _CHECKED, config.img_size)
+    return _spread(image_set, _CHECKED, config.img_size), are_own
 
 
 def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from ugatit_tf.system.files import write_atomically
 _TOLD = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
 _TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
 _TOLD += ("diffaugment", "ema", "seed")
-_COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
+COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 _CARD = """\
 # {model_name}: {dataset}, {source} to {target}
 
@@ -49,8 +49,7 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
         config: what it was trained with; `img_size` is the export's.
         names: the formats that the folder holds.
     """
-    signature = signature_of(direction, config, names)
-    write_atomically(folder / "signature.json", (json.dumps(signature, indent=2) + "\n").encode())
+    write_signature(folder, direction, config, names)
     text = _CARD.format(
         model_name=config.model_name,
         dataset=Path(config.dataset).name,
@@ -58,11 +57,22 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
         target=direction[-1],
         step=step,
         size=config.img_size,
-        colours=_COLOURS[config.img_ch],
+        colours=COLOURS[config.img_ch],
         usage="\n".join(_fill(formats.get(name).usage, config) for name in names),
-        configuration=", ".join(f"{name} {_or_none(getattr(config, name))}" for name in _TOLD),
+        configuration=configuration_of(config),
     )
     write_atomically(folder / "README.md", text.encode())
+
+
+def configuration_of(config: Config) -> str:
+    """What the network is and how it was trained, as far as that tells nothing of a machine."""
+    return ", ".join(f"{name} {_or_none(getattr(config, name))}" for name in _TOLD)
+
+
+def write_signature(folder: Path, direction: str, config: Config, names: Sequence[str]) -> None:
+    """Writes `signature.json` alone; arguments as for `write`."""
+    signature = signature_of(direction, config, names)
+    write_atomically(folder / "signature.json", (json.dumps(signature, indent=2) + "\n").encode())
 
 
 def signature_of(direction: str, config: Config, names: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trained generators, ready to use: from a run's checkpoint, a `.keras` file or a SavedModel."""
+"""Trained generators, ready to use: from a run's checkpoint, a `.keras` file, a SavedModel, or the Hugging Face Hub."""
 
 import json
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError, UsageError, reason
+from ugatit_tf.inference import hub
 from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops import cpu_kernels
 from ugatit_tf.options import NEWEST
@@ -73,19 +74,22 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
 
     Args:
         path: a run's checkpoint folder, with its `config.json`, or one of the reference's; or a `.keras` file or a
-            SavedModel's folder, as the export phase writes them.
-        direction: "A2B" or "B2A"; counts for a checkpoint, which holds both, while an exported network has its own.
+            SavedModel's folder, as the export phase writes them; or "hf://USER/NAME" or "hf://USER/NAME@REVISION", a
+            repository of the Hugging Face Hub that holds what `--export_format huggingface` writes.
+        direction: "A2B" or "B2A"; counts for a checkpoint or a repository, which hold both, while an exported network
+            has its own.
         checkpoint: "newest", of those that are intact; "best", where `--keep_best` kept one; or a step as a text.
 
     Raises:
-        RunError: where there is no such thing, or it is damaged or another program's.
+        UsageError: for the Hub, where its package is not installed.
+        RunError: where there is no such thing, it cannot be fetched, or it is damaged or another program's.
         ValueError: for another direction.
     """
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
-    path = Path(path)
     if checkpoint != NEWEST and is_export(path):
         raise RunError(f"{path} is an export: it has no checkpoint {checkpoint}.")
+    path = hub.fetch(path, direction) if hub.is_address(path) else Path(path)
     if (path / "saved_model.pb").is_file():
         return _from_saved_model(path)
     if path.suffix == ".keras" and path.is_file():
@@ -95,9 +99,14 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
     raise RunError(f"{path} is no folder of checkpoints, no SavedModel and no .keras file.")
 
 
-def is_export(path: Path) -> bool:
-    """Whether a path is of a network in one file or a SavedModel, as opposed to checkpoints."""
-    return (path / "saved_model.pb").is_file() or path.suffix == ".keras"
+def is_export(path: str | Path) -> bool:
+    """Whether a path is of an exported network, or an address of a repository of such, as opposed to checkpoints."""
+    return hub.is_address(path) or (Path(path) / "saved_model.pb").is_file() or Path(path).suffix == ".keras"
+
+
+def directions_of(model: str) -> tuple[str, ...]:
+    """The directions of what `load_generator` loads: of a checkpoint and of a repository both, of an export its own."""
+    return (direction_of(model),) if is_export(model) and not hub.is_address(model) else tuple(DIRECTIONS)
 
 
 def direction_of(model: str | Path, asked: str = "") -> str:

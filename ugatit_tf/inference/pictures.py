@@ -1,10 +1,8 @@
-"""Translation of files: from pictures in folders of any depth to pictures of the same names."""
+"""Translation of pictures: from files in folders of any depth to files of the same names."""
 
 import dataclasses
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -12,61 +10,15 @@ from tqdm import tqdm
 from ugatit_tf.data import crops, images, parallel
 from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
-from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError, UsageError, shown
+from ugatit_tf.errors import shown
 from ugatit_tf.inference import Translator
-from ugatit_tf.system.files import make_folder, overlap, stamp
+from ugatit_tf.inference.jobs import Account, Job, Output, jobs
+from ugatit_tf.system.files import make_folder
 
 _BATCH_SIZE = 8
-_MARK = "ugatit_tf translate "  # begins the comment in every result
 
 
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """What becomes of the translations.
-
-    Attributes:
-        folder: gets them, in subfolders as those of the input.
-        image_format: "png" or "jpeg".
-        original_size: whether they are scaled back to the size that they had in their pictures.
-        paste_back: whether they are put back into their pictures.
-        overwrite: whether they may take the place of files that no translation has made.
-    """
-
-    folder: Path
-    image_format: str = "png"
-    original_size: bool = False
-    paste_back: bool = False
-    overwrite: bool = False
-
-
-def find(path: Path, results: Path) -> tuple[Path, list[str]]:
-    """The pictures to translate.
-
-    Args:
-        path: a picture, or a folder of them, at any depth.
-        results: the folder that gets the results.
-
-    Returns:
-        A folder, and the pictures' paths relative to it.
-
-    Raises:
-        UsageError: where there is nothing at the path, or it and the results overlap.
-        RunError: where the folder has no pictures.
-    """
-    if not path.exists():
-        raise UsageError(f"--input {path}: no such file or folder.")
-    if overlap(path, results):
-        raise UsageError(f"--input {path} and {results}, which is written, overlap: give another --output.")
-    if not path.is_dir():
-        return path.parent, [path.name]
-    paths, _ = folder.list_images(path)
-    if not paths:
-        raise RunError(f"--input {path} has no {images.KINDS} files.")
-    return path, paths
-
-
-def translate(root: Path, paths: Sequence[str], output: Output, translator: Translator, cropper: Cropper) -> None:
+def translate(root: Path, paths: Sequence[str], output: Output, translator: Translator, cropper: Cropper) -> Account:
     """Translates pictures; what an earlier run made of the same file, in the same way, is left.
 
     Args:
@@ -76,33 +28,24 @@ def translate(root: Path, paths: Sequence[str], output: Output, translator: Tran
         translator: makes them.
         cropper: makes the pictures square.
 
+    Returns:
+        What has become of them; printed too.
+
     Raises:
-        RunError: where a result cannot be written; and, after all else is done, where some pictures could not be
-            translated.
+        RunError: where a result cannot be written.
     """
-    work = Work(output, translator, cropper)
+    account = Account("pictures", len(paths), output)
+    work = Work(account, output, translator, cropper)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)}"
-    jobs = [job for job in _jobs(root, paths, output, made_by) if work.is_left(job)]
+    all_jobs = jobs(root, paths, output, made_by, images.ENDINGS[output.image_format])
+    left = [job for job in all_jobs if account.is_left(job, images.comment_of)]
     name = output.folder.name
-    with tqdm(total=len(paths), initial=len(paths) - len(jobs), desc=name, unit="image", disable=None) as bar:
-        written = 0
-        for is_written in parallel.in_order(work.write, work.translate(parallel.in_order(work.cut, jobs), bar)):
-            written += is_written
+    with tqdm(total=len(paths), initial=len(paths) - len(left), desc=name, unit="image", disable=None) as bar:
+        for is_written in parallel.in_order(work.write, work.translate(parallel.in_order(work.cut, left), bar)):
+            account.written += is_written
             bar.update()
-    for problem in sorted(work.problems):
-        print(f"Not translated: {problem}")
-    print(f"Pictures translated to {output.folder}: {written}" + (f", and {work.found} before" if work.found else ""))
-    if work.problems:
-        raise RunError(f"{len(work.problems)} of {len(paths)} pictures could not be translated: see the list above.")
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One picture to translate; `mark` is the comment of its result, which tells what that was made of and by."""
-
-    path: str
-    target: Path
-    mark: str
+    account.report()
+    return account
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,32 +60,13 @@ class Cut:
 
 
 class Work:
-    """The steps from a picture's file to its translation's; `cut` and `write` may be called from several threads.
+    """The steps from a picture's file to its translation's; `cut` and `write` may be called from several threads."""
 
-    Attributes:
-        problems: what could not be translated, and why.
-        found: how many results an earlier run has left.
-    """
-
-    def __init__(self, output: Output, translator: Translator, cropper: Cropper) -> None:
+    def __init__(self, account: Account, output: Output, translator: Translator, cropper: Cropper) -> None:
+        self._account = account
         self._output = output
         self._translator = translator
         self._cropper = cropper
-        self.problems: list[str] = []
-        self.found = 0
-
-    def is_left(self, job: Job) -> bool:
-        """Whether the picture is still to be translated, and its result may be written."""
-        if not job.target.exists():
-            return True
-        comment = images.comment_of(job.target)
-        if comment == job.mark:
-            self.found += 1
-            return False
-        if comment.startswith(_MARK) or self._output.overwrite:
-            return True
-        self.problems.append(f"{shown(job.path)}: {shown(job.target)} is no result of this command: give --overwrite")
-        return False
 
     def cut(self, job: Job) -> Cut | None:
         """The square of a picture; None, and a problem, where that cannot be had."""
@@ -150,10 +74,10 @@ class Work:
             picture = images.decode(job.path, self._translator.channels)
             region, _ = self._cropper.find(picture)
         except NoFaceError as error:
-            self.problems.append(f"{shown(job.path)}: {error}")
+            self._account.problems.append(f"{shown(job.path)}: {error}")
             return None
         except UnreadableImageError as error:
-            self.problems.append(str(error))
+            self._account.problems.append(str(error))
             return None
         return Cut(job, crops.cut(picture, region, self._translator.size), region, *picture.shape[:2])
 
@@ -187,7 +111,7 @@ class Work:
             try:
                 picture = images.decode(job.path, self._translator.channels)
             except UnreadableImageError as error:  # it has gone meanwhile
-                self.problems.append(str(error))
+                self._account.problems.append(str(error))
                 return False
             result = crops.pasted(result, cut.region, picture)
         elif output.original_size:
@@ -196,26 +120,6 @@ class Work:
         try:
             images.save(job.target, result, kind=output.image_format.upper(), comment=job.mark)
         except ValueError as error:  # too large for JPEG
-            self.problems.append(f"{shown(job.path)}: {error}")
+            self._account.problems.append(f"{shown(job.path)}: {error}")
             return False
         return True
-
-
-def _jobs(root: Path, paths: Sequence[str], output: Output, made_by: str) -> Iterator[Job]:
-    for path, name in _names(paths).items():
-        source = f"{root}/{path}"
-        facts = f"{made_by} {output.original_size} {output.paste_back} {path} {stamp(source)}"
-        digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
-        yield Job(source, output.folder / f"{name}{images.ENDINGS[output.image_format]}", _MARK + digest)
-
-
-def _names(paths: Sequence[str]) -> dict[str, str]:
-    """Each path's result without ending: the path's own, but for what would be the same, or too long, in its folder."""
-    inside: dict[PurePath, list[str]] = defaultdict(list)
-    for path in paths:
-        inside[PurePath(path).parent].append(PurePath(path).name)
-    names = {}
-    for parent, files in inside.items():
-        unique = folder.unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
-        names |= {str(parent / file): str(parent / name) for file, name in zip(files, unique, strict=True)}
-    return {path: names[path] for path in paths}

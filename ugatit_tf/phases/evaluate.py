@@ -14,6 +14,7 @@ from ugatit_tf.options import (
     PhaseOptions,
     features_option,
     features_output_option,
+    model_option,
     option,
     resize_option,
     some_of,
@@ -44,7 +45,7 @@ class Options(PhaseOptions):
         "which of the run's checkpoints to score",
         Constraint("all, or newest, best and steps, separated by commas", _are_checkpoints),
     )
-    model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
+    model: str = model_option()
     fakes: str = option("", "a folder of pictures that any program made, in place of a run's translations")
     reals: str = option("", "the folder of real pictures that fakes are compared with")
     metrics: str = option(",".join(METRICS), "the scores, comma-separated", some_of(tuple(METRICS)))
@@ -171,12 +172,11 @@ def _subjects(config: Config, options: Options) -> "Iterator[_Subject]":
     """What is to be scored, the checkpoints of a run in the order of their steps."""
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
     from ugatit_tf.checkpoints.folder import RunFolder
-    from ugatit_tf.inference import Translator, direction_of, is_export, load_generator
+    from ugatit_tf.inference import Translator, directions_of, load_generator
 
     if options.model:
-        path = Path(options.model)
-        directions = (direction_of(path),) if is_export(path) else DIRECTIONS
-        yield _Subject(options.model, None, {name: load_generator(path, name) for name in directions})
+        names = directions_of(options.model)
+        yield _Subject(options.model, None, {name: load_generator(options.model, name) for name in names})
         return
     names = split_commas(options.checkpoints)
     if options.checkpoints == ALL:

@@ -1,14 +1,15 @@
 """`--phase export`: writes the trained generators for other programs, and checks what it wrote."""
 
 import dataclasses
-import importlib.util
+import re
 from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, UsageError, reason
-from ugatit_tf.options import NOT_EMPTY, PhaseOptions, checkpoint_option, option, some_of, split_commas
+from ugatit_tf.options import NOT_EMPTY, Constraint, PhaseOptions, checkpoint_option, option, some_of, split_commas
+from ugatit_tf.system import extras
 
-FORMATS = ("saved_model", "tflite", "keras", "onnx", "web")
+FORMATS = ("saved_model", "tflite", "keras", "onnx", "web", "huggingface")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Options(PhaseOptions):
     export_dir: str = option("export", "where exported networks go", NOT_EMPTY)
     export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
     web_runtime: str = option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")
+    license: str = option(
+        "",
+        "format huggingface: the licence that the model card states, as the Hub spells it, such as mit; unset: none",
+        Constraint("lower-case letters, digits, dots and dashes", re.compile(r"(?:[a-z0-9][a-z0-9.-]*)?").fullmatch),
+    )
     overwrite: bool = option(False, "replace what is there already")
 
     @property
@@ -28,18 +34,25 @@ class Options(PhaseOptions):
         """`export_format` taken apart: each of FORMATS that it names, once."""
         return tuple(name for name in FORMATS if name in split_commas(self.export_format))
 
+    def validate(self, config: Config) -> None:
+        super().validate(config)
+        if "onnx" in self.formats:
+            extras.check("--export_format onnx", "onnx", "onnx", "onnxruntime")
+        if "huggingface" in self.formats:
+            extras.check("--export_format huggingface", "hub", "huggingface_hub")
+        elif self.license:
+            raise UsageError("--license is for --export_format huggingface.")
+
 
 def run(config: Config, options: Options) -> None:
-    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for; of `web`, `<model_dir>/web/`.
+    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for.
+
+    Of `web` and `huggingface`, it is `<export_dir>/<model_dir>/{web,huggingface}/`, for both directions.
 
     Raises:
-        UsageError: where packages that a format needs are missing.
         RunError: where there is no checkpoint, it does not fit the flags, an export is there already, it cannot be
             written, or the check finds that it does not compute what the checkpoint does; nothing is put in place then.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if "onnx" in options.formats and missing:
-        raise UsageError(f"--export_format onnx needs {' and '.join(missing)}: pip install -r requirements-onnx.txt")
     import tensorflow as tf
 
     from ugatit_tf.checkpoints.checkpoint import open_run
@@ -52,9 +65,13 @@ def run(config: Config, options: Options) -> None:
     target = Path(options.export_dir) / config.model_dir
     try:
         with replace_folder(target, overwrite=options.overwrite) as folder:
-            export.write(checkpoint, config, options.formats, folder, options.web_runtime)
+            export.write(
+                checkpoint, config, options.formats, folder, packages=options.web_runtime, licence=options.license
+            )
     except tf.errors.OpError as error:
         raise RunError(f"cannot write {target}: {reason(error)}") from error
     print(f"Exported to {target}")
     if "web" in options.formats:
         print(f"To open the page: python -m http.server 8000 --directory {target}/web, then http://localhost:8000")
+    if "huggingface" in options.formats:
+        print(f"To publish it: look at {target}/huggingface, then hf upload USER/NAME {target}/huggingface")

@@ -1,11 +1,10 @@
 """`--phase serve`: serves a page that translates pictures, and an API for programs, with a run's checkpoints."""
 
 import dataclasses
-import importlib.util
 
 from ugatit_tf.config import Config
-from ugatit_tf.errors import UsageError
 from ugatit_tf.options import NOT_EMPTY, POSITIVE, PhaseOptions, at_least, between, checkpoint_option, option
+from ugatit_tf.system import extras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +29,7 @@ def run(config: Config, options: Options) -> None:
         UsageError: where the packages are missing.
         RunError: where there is no such checkpoint, or the address cannot be had.
     """
-    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(f"--phase serve needs {' and '.join(missing)}: pip install -r requirements-serve.txt")
+    extras.check("--phase serve", "serve", "starlette", "uvicorn")
     import numpy as np
 
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run

@@ -1,4 +1,4 @@
-"""`--phase translate`: translates any pictures, with a checkpoint of the run or another trained network."""
+"""`--phase translate`: translates any pictures and videos, with a checkpoint of the run or another trained network."""
 
 import dataclasses
 from pathlib import Path
@@ -7,9 +7,11 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
 from ugatit_tf.options import (
     PhaseOptions,
+    at_least,
     check_image_format,
     checkpoint_option,
     image_format,
+    model_option,
     option,
     threads_option,
     unset_or_one_of,
@@ -20,14 +22,21 @@ from ugatit_tf.options import (
 class Options(PhaseOptions):
     """What is translated, by which network, and what becomes of the results."""
 
-    input: str = option("", "a picture, or a folder of them, at any depth")
+    input: str = option("", "a picture or video, or a folder of them, at any depth")
     output: str = option("", "the folder whose A2B or B2A gets the results")
     direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
-    model: str = option("", "an exported .keras file or SavedModel, or any checkpoint's folder, in place of a run's")
+    model: str = model_option()
     checkpoint: str = checkpoint_option()
     original_size: bool = option(False, "scale results back to the size they had in the picture")
     paste_back: bool = option(False, "put results back into their pictures")
     image_format: str = image_format()
+    smooth: float = option(
+        0.0,
+        "videos: seconds, the time constant of an exponential moving average of the results, pixel by pixel: what was "
+        "there before counts exp(-dt / smooth) exp(-(d / 12)^2), dt seconds after it, with d what the frame differs "
+        "from its own such average, in levels of 255; such as 0.1; 0: none",
+        at_least(0),
+    )
     overwrite: bool = option(False, "replace what is there already")
     threads: str = threads_option()
 
@@ -43,28 +52,28 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `<output>/{A2B or B2A}/NAME.png`, in subfolders as those of the input.
+    """Writes `<output>/{A2B or B2A}/NAME.png`, in subfolders as those of the input; of videos, files of their kind.
 
     Raises:
-        UsageError: where input and output overlap, or a face detector is needed and none is installed.
-        RunError: where there are no pictures or no network, or a result cannot be written; and, after all else is done,
-            where some pictures could not be translated.
+        UsageError: where input and output overlap, or what finds faces or reads videos is needed and not installed.
+        RunError: where there are no files or no network, or a result cannot be written; and, after all else is done,
+            where some files could not be translated.
     """
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data.crops import Cropper
     from ugatit_tf.data.preparation import prepared
-    from ugatit_tf.inference import Translator, direction_of, load_generator, pictures
+    from ugatit_tf.inference import Translator, direction_of, jobs, load_generator, pictures, videos
     from ugatit_tf.system import allocator, device
 
     direction = direction_of(options.model, options.direction) if options.model else options.direction or "A2B"
-    output = pictures.Output(
+    output = jobs.Output(
         Path(options.output) / direction,
         options.image_format,
         options.original_size,
         options.paste_back,
         options.overwrite,
     )
-    root, paths = pictures.find(Path(options.input), output.folder)
+    found = jobs.find(Path(options.input), output.folder)
     crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
     print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")  # before a face detector runs on it
     allocator.keep_freed()
@@ -77,4 +86,10 @@ def run(config: Config, options: Options) -> None:
         print(f"Translating with {checkpoint}")
         translator = Translator.of(checkpoint, direction)
     check_image_format(output.image_format, translator.channels)
-    pictures.translate(root, paths, output, translator, cropper)
+    accounts = []
+    if found.pictures:
+        accounts.append(pictures.translate(found.root, found.pictures, output, translator, cropper))
+    if found.videos:
+        smooth = options.smooth
+        accounts.append(videos.translate(found.root, found.videos, output, translator, cropper, smooth=smooth))
+    jobs.check_all(*accounts)

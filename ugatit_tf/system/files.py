@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -86,6 +88,43 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Writes a large file completely or not at all: a context that gives the name to write it under.
+
+    What a killed process leaves under that name, the next one that writes the same file writes over.
+
+    Args:
+        path: Where to; the folder exists.
+
+    Yields:
+        A hidden name beside `path`, of an empty file. It becomes `path` when the block ends, and goes when the block
+        raises.
+
+    Raises:
+        RunError: The file cannot be written, or another process is writing it now.
+    """
+    temporary = path.parent / f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.tmp"
+    try:
+        with temporary.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"{path} is being written by another process.") from None
+            except OSError:  # a file system that knows no locks
+                pass
+            try:
+                yield temporary
+                _sync(temporary)
+                temporary.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {reason(error)}") from error
 
 
 @contextlib.contextmanager

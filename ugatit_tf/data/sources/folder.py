@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,18 @@ def open_folder(folder: Path, channels: int) -> ImageSet:
 
 
 def list_images(folder: Path) -> tuple[list[str], int]:
-    """Image files at any depth, relative to a folder, in a fixed order; and the number of other files.
+    """Image files, as `list_files` finds them."""
+    return list_files(folder, images.EXTENSIONS)
+
+
+def list_files(folder: Path, endings: Collection[str]) -> tuple[list[str], int]:
+    """Files of some endings at any depth, relative to a folder, in a fixed order; and the number of other files.
 
     Links to folders are followed, but none is gone through twice. A folder left out is named in the log.
+
+    Args:
+        folder: to look in.
+        endings: of the names, in lower case, such as ".png".
     """
     paths: list[str] = []  # not Path: of a hundred thousand, those take seconds
     skipped = 0
@@ -48,7 +57,7 @@ def list_images(folder: Path) -> tuple[list[str], int]:
         inside = parent[len(str(folder)) + 1 :]
         for name in sorted(names):
             _, dot, ending = name.rpartition(".")
-            if name[0] == "." or f"{dot}{ending}".lower() not in images.EXTENSIONS:
+            if name[0] == "." or f"{dot}{ending}".lower() not in endings:
                 skipped += 1
             else:
                 paths.append(f"{inside}/{name}" if inside else name)

@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ugatit_tf.data.faces import Face
+from ugatit_tf.inference.following import FacePath
+
+STILL = Face(100, 50, 40, 10)
+
+
+def through(faces, rate=10):
+    return FacePath.through((number / rate, face) for number, face in enumerate(faces))
+
+
+def test_no_face_is_no_path():
+    assert through([None, None]) is None
+
+
+def test_one_face_is_everywhere():
+    path = through([None, STILL, None])
+    assert [path.at(time) for time in (0.0, 0.1, 5.0)] == [STILL] * 3
+
+
+def test_an_even_movement_is_kept_without_lag():
+    path = through([Face(10 * number, 50, 40 + number, 0) for number in range(30)])
+    for time in (1.0, 1.05, 1.5):
+        face = path.at(time)
+        assert (face.x, face.y, face.size) == pytest.approx((100 * time, 50, 40 + 10 * time))
+
+
+def test_gaps_are_bridged_evenly_and_ends_held():
+    path = through([None] * 5 + [STILL] * 5 + [None] * 9 + [dataclasses.replace(STILL, x=300)] * 5 + [None] * 5)
+    assert path.at(0.0) == path.at(0.5) == STILL
+    assert path.at(1.4).x == pytest.approx(200)
+    assert path.at(1.15).x == pytest.approx(150)
+    assert path.at(9.0).x == pytest.approx(300)
+
+
+def test_another_face_for_a_frame_or_two_is_passed_over():
+    faces = [STILL] * 20
+    faces[7] = faces[8] = Face(500, 500, 300, -20)
+    path = through(faces)
+    for number in range(20):
+        assert dataclasses.astuple(path.at(number / 10)) == pytest.approx(dataclasses.astuple(STILL))
+
+
+def test_frames_count_by_a_gaussian_of_015_seconds():
+    # Medians pass a step as it is; 0.45 s around it, the mean is a share of it.
+    path = through([STILL] * 20 + [dataclasses.replace(STILL, x=200)] * 20)
+    distances = np.arange(-4, 5) / 10
+    weights = np.exp(-((distances / 0.15) ** 2) / 2)
+    assert path.at(2.0).x == pytest.approx(100 + 100 * weights[distances >= 0].sum() / weights.sum())
+    assert path.at(1.5).x == pytest.approx(100)
+    assert path.at(2.4).x == pytest.approx(200)
+
+
+def test_trembling_is_less():
+    rng = np.random.default_rng(0)
+    path = through([Face(100 + rng.normal(0, 4), 50, 40, 0) for _ in range(90)], rate=30)
+    assert np.std([path.at(number / 30).x for number in range(90)]) < 2

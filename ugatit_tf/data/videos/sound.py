@@ -1,0 +1,131 @@
+"""The sound of a video on its way into another file."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from ugatit_tf.data.videos import open_to_read
+
+_ENCODERS = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
+_RATE = 48_000  # samples a second of what is encoded
+
+
+class Sound:
+    """All sound tracks of a video: copied as they are, or encoded anew where the container cannot hold them.
+
+    Args:
+        path: of the video that has them.
+        output: PyAV's container that gets them; nothing has been written to it yet.
+
+    Attributes:
+        lost: how many tracks are left out, as nothing can decode them.
+    """
+
+    def __init__(self, path: str, output: Any) -> None:
+        self._input = open_to_read(path)
+        self.lost = 0
+        self._tracks = {}
+        for stream in self._input.streams.audio:
+            track = _Copied.of(stream, output) or _Encoded.of(stream, output)
+            if track is None:
+                self.lost += 1
+            else:
+                self._tracks[stream.index] = track
+        self._packets = self._demuxed()
+        self._next = next(self._packets, None)
+
+    def until(self, time: Fraction | None) -> Iterator[Any]:
+        """The packets for the output that come before a time in seconds; None: all that are left."""
+        while self._next is not None and (time is None or self._next.dts * self._next.time_base <= time):
+            yield from self._tracks[self._next.stream.index].take(self._next)
+            self._next = next(self._packets, None)
+        if time is None:
+            for track in self._tracks.values():
+                yield from track.rest()
+
+    def close(self) -> None:
+        """Closes the video's file."""
+        self._input.close()
+
+    def _demuxed(self) -> Iterator[Any]:
+        import av
+
+        streams = [stream for stream in self._input.streams.audio if stream.index in self._tracks]
+        packets = self._input.demux(streams) if streams else iter(())
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:  # a damaged file ends here; who reads its frames tells
+                return
+            if packet is None:
+                return
+            if packet.dts is not None:
+                yield packet
+
+
+class _Copied:
+    """A sound track, copied."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    @classmethod
+    def of(cls, stream: Any, output: Any) -> "_Copied | None":
+        """None where the container does not take the codec."""
+        if stream.codec_context is None:
+            return None
+        try:
+            return cls(output.add_stream_from_template(stream))
+        except ValueError:
+            return None
+
+    def take(self, packet: Any) -> Iterator[Any]:
+        """The packets that one of the source becomes."""
+        packet.stream = self._stream
+        yield packet
+
+    def rest(self) -> Iterator[Any]:
+        """Those that are left."""
+        return iter(())
+
+
+class _Encoded:
+    """A sound track, decoded and encoded anew."""
+
+    def __init__(self, source: Any, stream: Any, resampler: Any) -> None:
+        self._source = source
+        self._stream = stream
+        self._resampler = resampler
+
+    @classmethod
+    def of(cls, source: Any, output: Any) -> "_Encoded | None":
+        """None where nothing can decode the track."""
+        from av import AudioResampler
+
+        if source.codec_context is None:
+            return None
+        stream = output.add_stream(_ENCODERS[output.format.name], rate=_RATE)
+        stream.layout = "mono" if source.channels == 1 else "stereo"
+        stream.codec_context.open()  # which tells how many samples a frame is to have
+        return cls(source, stream, AudioResampler(stream.format, stream.layout, _RATE, stream.frame_size or None))
+
+    def take(self, packet: Any) -> Iterator[Any]:
+        """The packets that one of the source becomes; None: those that its decoder has kept back."""
+        import av
+
+        try:
+            frames = self._source.decode(packet)
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            yield from self._encode(frame)
+
+    def rest(self) -> Iterator[Any]:
+        """Those that are left."""
+        yield from self.take(None)
+        yield from self._encode(None)
+        yield from self._stream.encode(None)
+
+    def _encode(self, frame: Any) -> Iterator[Any]:
+        for resampled in self._resampler.resample(frame):
+            yield from self._stream.encode(resampled)

@@ -1,0 +1,183 @@
+"""What is to be translated: files, the names of their results, and which of those an earlier run has left."""
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ugatit_tf.data import images, videos
+from ugatit_tf.data.sources import folder
+from ugatit_tf.errors import RunError, UsageError, shown
+from ugatit_tf.system.files import overlap, stamp
+
+_MARK = "ugatit_tf translate "  # begins the comment in every result
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What becomes of the translations.
+
+    Attributes:
+        folder: gets them, in subfolders as those of the input.
+        image_format: of pictures: "png" or "jpeg".
+        original_size: whether they are scaled back to the size that they had in their pictures.
+        paste_back: whether they are put back into their pictures.
+        overwrite: whether they may take the place of files that no translation has made.
+    """
+
+    folder: Path
+    image_format: str = "png"
+    original_size: bool = False
+    paste_back: bool = False
+    overwrite: bool = False
+
+
+class Found(NamedTuple):
+    """Files to translate.
+
+    Attributes:
+        root: a folder.
+        pictures: their paths relative to it.
+        videos: likewise.
+    """
+
+    root: Path
+    pictures: list[str]
+    videos: list[str]
+
+
+def find(path: Path, results: Path) -> Found:
+    """The files to translate.
+
+    Args:
+        path: a picture or video, or a folder of them, at any depth.
+        results: the folder that gets the results.
+
+    Raises:
+        UsageError: where there is nothing at the path, it and the results overlap, or there are videos alone and
+            nothing that reads them.
+        RunError: where the folder has neither pictures nor videos.
+    """
+    if not path.exists():
+        raise UsageError(f"--input {path}: no such file or folder.")
+    if overlap(path, results):
+        raise UsageError(f"--input {path} and {results}, which is written, overlap: give another --output.")
+    root, paths = path.parent, [path.name]
+    if path.is_dir():
+        root = path
+        paths, _ = folder.list_files(path, images.EXTENSIONS | videos.CONTAINERS.keys())
+        if not paths:
+            raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for each in paths:
+        kinds[videos.is_video(f"{root}/{each}")].append(each)
+    if not kinds[False] and not videos.is_installed():
+        raise UsageError(f"--input {path}: videos take PyAV: {videos.INSTALL}")
+    return Found(root, kinds[False], kinds[True])
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One file to translate; `mark` is the comment of its result, which tells what that was made of and by."""
+
+    path: str
+    target: Path
+    mark: str
+
+
+def jobs(root: Path, paths: Sequence[str], output: Output, made_by: str, ending: str) -> Iterator[Job]:
+    """A job for each file.
+
+    Args:
+        root: the folder that the files are in.
+        paths: theirs, relative to it.
+        output: what becomes of the translations.
+        made_by: a text that changes with what the results are made with.
+        ending: of the results' names.
+    """
+    for path, name in _names(paths).items():
+        source = f"{root}/{path}"
+        facts = f"{made_by} {output.original_size} {output.paste_back} {path} {stamp(source)}"
+        digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
+        yield Job(source, output.folder / f"{name}{ending}", _MARK + digest)
+
+
+class Account:
+    """What becomes of the files of a kind.
+
+    Args:
+        kind: "pictures" or "videos".
+        total: how many there are.
+        output: what becomes of the translations.
+
+    Attributes:
+        problems: what could not be translated, and why.
+        partly: what could be translated in part, and why.
+        found: how many results an earlier run has left.
+        written: how many results this run has written.
+    """
+
+    def __init__(self, kind: str, total: int, output: Output) -> None:
+        self._kind = kind
+        self._total = total
+        self._output = output
+        self.problems: list[str] = []
+        self.partly: list[str] = []
+        self.found = 0
+        self.written = 0
+        self._failed = 0
+
+    def is_left(self, job: Job, comment_of: Callable[[Path], str]) -> bool:
+        """Whether a file is still to be translated, and its result may be written; `comment_of` reads such a result."""
+        if not job.target.exists():
+            return True
+        comment = comment_of(job.target)
+        if comment == job.mark:
+            self.found += 1
+            return False
+        if comment.startswith(_MARK) or self._output.overwrite:
+            return True
+        self.problems.append(f"{shown(job.path)}: {shown(job.target)} is no result of this command: give --overwrite")
+        return False
+
+    def fail_all(self, why: str) -> None:
+        """Notes, and prints, why none of them can be translated."""
+        print(f"Not translated: {self._total} {self._kind}: {why}")
+        self._failed = self._total
+
+    def report(self) -> None:
+        """Prints what has become of them."""
+        for problem in sorted(self.problems):
+            print(f"Not translated: {problem}")
+        for problem in sorted(self.partly):
+            print(f"Translated in part: {problem}")
+        before = f", and {self.found} before" if self.found else ""
+        print(f"{self._kind.capitalize()} translated to {self._output.folder}: {self.written}{before}")
+
+    @property
+    def failures(self) -> str:
+        """How many could not be translated, or not all of them, in words; "" where none."""
+        count = self._failed + len(self.problems) + len(self.partly)
+        return f"{count} of {self._total} {self._kind}" if count else ""
+
+
+def check_all(*accounts: Account) -> None:
+    """Raises a RunError where some files could not be translated, or not all of them."""
+    failures = " and ".join(filter(None, (account.failures for account in accounts)))
+    in_part = ", or not all of them" if any(account.partly for account in accounts) else ""
+    if failures:
+        raise RunError(f"{failures} could not be translated{in_part}: see the list above.")
+
+
+def _names(paths: Sequence[str]) -> dict[str, str]:
+    """Each path's result without ending: the path's own, but for what would be the same, or too long, in its folder."""
+    inside: dict[PurePath, list[str]] = defaultdict(list)
+    for path in paths:
+        inside[PurePath(path).parent].append(PurePath(path).name)
+    names = {}
+    for parent, files in inside.items():
+        unique = folder.unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
+        names |= {str(parent / file): str(parent / name) for file, name in zip(files, unique, strict=True)}
+    return {path: names[path] for path in paths}
