@@ -12,6 +12,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
 from ugatit_tf.ops.precision import to_compute_dtype, to_float32
+from ugatit_tf.ops.tracing import read
 
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, winograd
@@ -64,7 +65,7 @@ def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor)
     Returns:
         float32 `[B, 2 * H, 2 * W, filters]`.
     """
-    kernel = _doubled(_doubled(ops.convert_to_tensor(kernel), axis=0), axis=1)
+    kernel = _doubled(_doubled(read(kernel), axis=0), axis=1)
     x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
     x = ops.add(_convolve_transposed(x, to_compute_dtype(ops.swapaxes(kernel, 2, 3))), to_compute_dtype(bias))
     batch, height, width, _ = ops.shape(inputs)

@@ -64,16 +64,17 @@ class FusedAdam(keras.optimizers.Adam):
         triples = list(zip(grads, variables, decays or [0.0] * len(variables), strict=True))
         triples.sort(key=lambda triple: isinstance(triple[0], FactoredGradient))
         slots, shared = self.slots, self._shared_arguments()
+        constants = {decay: tf.constant(decay) for _, _, decay in triples}
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
             var, m, v = (slot.value for slot in slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    _update_by_factors((var, m, v), gradient, tf.constant(decay), shared)
+                    _update_by_factors((var, m, v), gradient, constants[decay], shared)
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
-                        gradient = gradient + decay * var  # noqa: PLW2901
+                        gradient = gradient + constants[decay] * var  # noqa: PLW2901
                 handles = {"var": var.handle, "m": m.handle, "v": v.handle}
                 updates.append(tf.raw_ops.ResourceApplyAdam(**handles, grad=gradient, **shared))
             if variable.constraint is not None:
@@ -85,7 +86,7 @@ class FusedAdam(keras.optimizers.Adam):
         return {
             "beta1_power": tf.pow(self.beta_1, step),
             "beta2_power": tf.pow(self.beta_2, step),
-            "lr": self.learning_rate.value,
+            "lr": tf.convert_to_tensor(self.learning_rate),  # read once, not for each variable
             "beta1": tf.constant(self.beta_1),
             "beta2": tf.constant(self.beta_2),
             "epsilon": tf.constant(self.epsilon),
