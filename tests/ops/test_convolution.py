@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.ops import compute_dtype, conv2d, convolution, cpu_kernels, upsample_conv2d
+from ugatit_tf.ops import compute_dtype, conv2d, convolution, cpu_kernels, patches, upsample_conv2d
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {
@@ -96,6 +96,19 @@ def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape, unknown):
     assert_alike(*functions, *factors(shape), unknown=unknown)
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_so_are_they_of_images_too_large_for_patches(shape, monkeypatch):
+    monkeypatch.setattr(patches, "_MOST", 0)
+    functions = (functools.partial(function, strides=shape[1]) for function in (conv2d, plain_conv2d))
+    assert_alike(*functions, *factors(shape))
+
+
+def test_padding_is_part_of_them():
+    functions = [functools.partial(function, padding=(1, 2)) for function in (conv2d, plain_conv2d)]
+    for shape in ((4, 1, 9, 2, 6, 5), (4, 1, 9, 40, 4, 5), (7, 1, 9, 3, 9, 10)):  # patches of kernel, of all; blocks
+        assert_alike(*functions, *factors(shape))
+
+
 @pytest.mark.parametrize("unknown", UNKNOWN, ids=str)
 @pytest.mark.parametrize("filters", [2, 5])
 def test_upsampling_is_the_plain_one(filters, unknown):
@@ -154,15 +167,21 @@ def operations(name, *, fast, batch=1):
     return {node.op for node in [*graph.as_graph_def().node, *nodes_of_functions(graph)]}
 
 
+def test_patches_are_taken_of_small_images():
+    features = tf.TensorSpec((2, 18, 18, 64))
+    assert patches.are_small(features, 3, tf.TensorSpec((2, 16, 16, 64)))
+    assert not patches.are_small(features, 3, tf.TensorSpec((None, 16, 16, 64)))
+    assert not patches.are_small(tf.TensorSpec((2, 66, 66, 256)), 3, tf.TensorSpec((2, 64, 64, 256)))
+
+
 def test_the_form_is_the_fast_one_where_it_pays():
     for name in ("taps of 3x3", "taps of 4x4", "patches", "strides of 3x3", "strides of 4x4"):
         assert "MatMul" in operations(name, fast=True)
         assert "Conv2DBackpropFilter" not in operations(name, fast=True)
         assert "Conv2DBackpropFilter" in operations(name, fast=False)  # nor is there anything else of ours
         assert "IdentityN" not in operations(name, fast=False)
-    assert "ExtractImagePatches" in operations("patches", fast=True)
+    assert "GatherV2" in operations("patches", fast=True)
     assert "Conv2D" not in operations("patches", fast=True, batch=None)
-    assert "ExtractImagePatches" not in operations("taps of 4x4", fast=True)
     assert "DepthToSpace" in operations("blocks", fast=False)
     for name in ("blocks do not fit", "many filters", "one pixel", "strides of few channels"):
         assert {"MatMul", "DepthToSpace"}.isdisjoint(operations(name, fast=True))

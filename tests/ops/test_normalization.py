@@ -38,22 +38,22 @@ def with_gradients(function, *inputs):
     return outputs, *tape.gradient(loss, inputs)
 
 
-RHO = np.reshape([0.0, 0.3, 0.8, 1.0], (1, 1, 1, 4)).astype("float32")
+RHO = np.array([0.0, 0.3, 0.8, 1.0], "float32")
 MIXED = (instance_layer_norm, plain_instance_layer_norm)
-# The norm, the same without written-out gradients, its rho, and how many samples have their own gamma and beta.
+# The norm, the same without written-out gradients, its rho, and the shape of gamma and beta.
 NORMS = {
-    "instance norm": (instance_norm, plain_instance_norm, (), 1),
-    "LIN": (*MIXED, (RHO,), 1),
-    "AdaLIN": (*MIXED, (RHO,), 2),
-    "unbiased": (*(functools.partial(norm, unbiased=True) for norm in MIXED), (RHO,), 2),
+    "instance norm": (instance_norm, plain_instance_norm, (), (4,)),
+    "LIN": (*MIXED, (RHO,), (4,)),
+    "AdaLIN": (*MIXED, (RHO,), (2, 1, 1, 4)),
+    "unbiased": (*(functools.partial(norm, unbiased=True) for norm in MIXED), (RHO,), (2, 1, 1, 4)),
 }
 
 
 @pytest.mark.parametrize("shape", [SHAPE, (None, *SHAPE[1:]), (2, None, None, 4), (None, None, None, 4)], ids=str)
-@pytest.mark.parametrize(("norm", "plain", "rho", "samples"), NORMS.values(), ids=NORMS)
-def test_outputs_and_gradients_are_those_derived_automatically(norm, plain, rho, samples, shape):
+@pytest.mark.parametrize(("norm", "plain", "rho", "affine"), NORMS.values(), ids=NORMS)
+def test_outputs_and_gradients_are_those_derived_automatically(norm, plain, rho, affine, shape):
     rho = [tf.constant(value) for value in rho]
-    x, gamma, beta = normal(*SHAPE), normal(samples, 1, 1, 4), 2.0 * normal(samples, 1, 1, 4) + 1.0
+    x, gamma, beta = normal(*SHAPE), normal(*affine), 2.0 * normal(*affine) + 1.0
     function = tf.function(lambda x: with_gradients(norm, x, *rho, gamma, beta), autograph=False)
     results = function.get_concrete_function(tf.TensorSpec(shape))(x)
     for actual, expected in zip(results, with_gradients(plain, x, *rho, gamma, beta), strict=True):

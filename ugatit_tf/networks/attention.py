@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from ugatit_tf.networks.convolution import SpectralNormLayer, kernel_initializer
-from ugatit_tf.ops import conv2d
+from ugatit_tf.ops import conv2d, read
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
@@ -31,7 +31,7 @@ class CAM(SpectralNormLayer):
         kernel, norm = self._kernel_and_norm(training)  # [C, heads]
         if norm is not None:
             kernel = kernel / norm
-        bias = ops.convert_to_tensor(self.bias)
+        bias = read(self.bias)
         pooled = ops.stack([ops.mean(inputs, axis=(1, 2)), ops.max(inputs, axis=(1, 2))], axis=1)  # [B, 2, C]
         if self.heads == 1:
             logits = ops.squeeze(ops.matmul(pooled, kernel), axis=-1)
@@ -67,7 +67,7 @@ class AttentionConv2D(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: KerasTensor, weights: KerasTensor) -> KerasTensor:
-        average_half, max_half = ops.split(ops.convert_to_tensor(self.kernel), 2, axis=2)
+        average_half, max_half = ops.split(read(self.kernel), 2, axis=2)
         if weights.shape[-1] == 1:
             kernel = (average_half + max_half) * weights
         else:

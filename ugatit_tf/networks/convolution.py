@@ -1,9 +1,9 @@
 """Convolutions of the reference: reflect padding, spectral normalisation, upsampling."""
 
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor
 
-from ugatit_tf.ops import conv2d, spectral_norm, upsample_conv2d
+from ugatit_tf.ops import conv2d, read, spectral_norm, upsample_conv2d
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 
@@ -42,10 +42,10 @@ class SpectralNormLayer(keras.layers.Layer):
 
     def _kernel_and_norm(self, training: bool) -> tuple[KerasTensor, KerasTensor | None]:
         """The raw kernel, and the spectral norm by which its products have to be divided, if any."""
-        kernel = ops.convert_to_tensor(self.kernel)
+        kernel = read(self.kernel)
         if not self.spectral_norm:
             return kernel, None
-        norm, u = spectral_norm(kernel, ops.convert_to_tensor(self.u))
+        norm, u = spectral_norm(kernel, self.u)
         if training:
             self.u.assign(u)
         return kernel, norm

@@ -6,10 +6,6 @@ from keras import KerasTensor, ops
 from ugatit_tf.ops import instance_layer_norm, instance_norm
 
 
-def _of_channels(variable: keras.Variable) -> KerasTensor:
-    return ops.reshape(variable, (1, 1, 1, -1))
-
-
 @keras.saving.register_keras_serializable("ugatit_tf")
 class UnitInterval(keras.constraints.Constraint):
     """Clips a variable to [0, 1]; optimizers apply it to every rho after each of their steps."""
@@ -27,7 +23,7 @@ class InstanceNorm(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=input_shape[-1:], initializer="zeros")
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        return instance_norm(inputs, _of_channels(self.gamma), _of_channels(self.beta))
+        return instance_norm(inputs, self.gamma, self.beta)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -54,9 +50,7 @@ class AdaLIN(keras.layers.Layer):
         self.rho = self.add_weight(name="rho", shape=input_shape[-1:], initializer="ones", constraint=UnitInterval())
 
     def call(self, inputs: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
-        rho = _of_channels(self.rho)
-        if self.smoothing:
-            rho = ops.clip(rho - 0.1, 0.0, 1.0)
+        rho = ops.relu(self.rho - 0.1) if self.smoothing else self.rho  # at most 1, as rho is
         return instance_layer_norm(inputs, rho, gamma, beta, unbiased=self.unbiased)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
@@ -85,8 +79,7 @@ class LIN(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        parameters = (_of_channels(variable) for variable in (self.rho, self.gamma, self.beta))
-        return instance_layer_norm(inputs, *parameters, unbiased=self.unbiased)
+        return instance_layer_norm(inputs, self.rho, self.gamma, self.beta, unbiased=self.unbiased)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

@@ -10,6 +10,7 @@ from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, insta
 from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
 from ugatit_tf.ops.spectral import spectral_norm
+from ugatit_tf.ops.tracing import read
 
 __all__ = [
     "NORM_EPSILON",
@@ -20,6 +21,7 @@ __all__ = [
     "cpu_kernels",
     "instance_layer_norm",
     "instance_norm",
+    "read",
     "recomputed",
     "recorded_calls",
     "spectral_norm",

@@ -12,9 +12,10 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
 from ugatit_tf.ops.precision import to_compute_dtype, to_float32
+from ugatit_tf.ops.tracing import read
 
 if keras.backend.backend() == "tensorflow":
-    from ugatit_tf.ops import kernel_gradient, patches, winograd
+    from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 
 WINOGRAD_MINIMUM = 5e8  # multiplications for an image: from about here on, halving them saves more than it costs
 _FEW_CHANNELS = 4  # a CPU computes 16 at once, be they there or not
@@ -64,12 +65,15 @@ def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor)
     Returns:
         float32 `[B, 2 * H, 2 * W, filters]`.
     """
-    kernel = _doubled(_doubled(ops.convert_to_tensor(kernel), axis=0), axis=1)
+    kernel = read(kernel)
+    if uses_cpu_kernels() and kernel.shape[-1] > _FEW_CHANNELS:
+        return to_float32(ops.add(kernel_gradient.upsample(to_compute_dtype(inputs), kernel), to_compute_dtype(bias)))
+    kernel = to_compute_dtype(ops.swapaxes(_doubled(_doubled(kernel, axis=0), axis=1), 2, 3))
     x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-    x = ops.add(_convolve_transposed(x, to_compute_dtype(ops.swapaxes(kernel, 2, 3))), to_compute_dtype(bias))
+    x = ops.add(ops.conv_transpose(x, kernel, strides=2, padding="same"), to_compute_dtype(bias))
     batch, height, width, _ = ops.shape(inputs)
     # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
-    return to_float32(ops.slice(x, (0, 2, 2, 0), (batch, 2 * height, 2 * width, kernel.shape[-1])))
+    return to_float32(ops.slice(x, (0, 2, 2, 0), (batch, 2 * height, 2 * width, kernel.shape[2])))
 
 
 def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
@@ -82,24 +86,22 @@ def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: t
     """Pads by reflection and convolves, in the dtype of inputs and kernel."""
     if uses_cpu_kernels() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         return winograd.convolve(inputs, kernel)
-    if padding != (0, 0):
-        inputs = ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect")
     side, channels, filters = kernel.shape[1:]
+    if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
+        if strides == 1 and _has_few_pixels(inputs, kernel, padding):
+            return patches.convolve(reflection.pad(inputs, padding), kernel)
+        return kernel_gradient.convolve(inputs, kernel, strides, padding)
+    inputs = _pad(inputs, padding)
     even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
     if on_cpu() and strides == 1 and side >= _LARGE_KERNEL and filters <= _FEW_CHANNELS and even:
         return _in_blocks(inputs, kernel)
-    if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
-        if strides == 1 and _has_few_pixels(inputs, kernel):
-            return patches.convolve(inputs, kernel)
-        return kernel_gradient.convolve(inputs, kernel, strides)
     return ops.conv(inputs, kernel, strides=strides, padding="valid")
 
 
-def _convolve_transposed(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
-    """The transpose of a convolution by `[4, 4, filters, C]` with strides of 2 and a padding of 1."""
-    if uses_cpu_kernels() and kernel.shape[2] > _FEW_CHANNELS:
-        return kernel_gradient.convolve_transposed(inputs, kernel)
-    return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
+def _pad(inputs: KerasTensor, padding: tuple[int, int]) -> KerasTensor:
+    if uses_cpu_kernels():
+        return reflection.pad(inputs, padding)
+    return ops.pad(inputs, [[0, 0], padding, padding, [0, 0]], mode="reflect") if padding != (0, 0) else inputs
 
 
 def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
@@ -109,11 +111,11 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     return height % winograd.ROWS == 0 and math.prod(kernel.shape) * height * width >= WINOGRAD_MINIMUM
 
 
-def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor) -> bool:
+def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
     """Whether the kernel is larger than all that it meets; a batch of unknown size counts as one image."""
     batch, height, width, _ = inputs.shape
-    side, filters = kernel.shape[1], kernel.shape[-1]
-    return None not in (height, width) and (batch or 1) * (height - side + 1) * (width - side + 1) < filters
+    less, filters = kernel.shape[1] - 1 - sum(padding), kernel.shape[-1]
+    return None not in (height, width) and (batch or 1) * (height - less) * (width - less) < filters
 
 
 def _in_blocks(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:

@@ -3,23 +3,30 @@
 import itertools
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from ugatit_tf.ops import patches, reflection
 from ugatit_tf.ops.tracing import shared
 
+# What the four taps of a transposed convolution are, on an image of half the size, of three taps on a doubled image.
+_DOUBLED_ROWS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
+_DOUBLED = np.kron(_DOUBLED_ROWS, _DOUBLED_ROWS)  # [16, 9]
 
-def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
-    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding."""
+
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: tuple[int, int]) -> tf.Tensor:
+    """Pads `[B, H, W, C]` by reflection, then convolves it by `[k, k, C, filters]`, of the same type."""
 
     @tf.custom_gradient
     def product(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        outputs = tf.nn.conv2d(inputs, kernel, strides, "VALID")
+        padded = reflection.pad_without_gradient(inputs, padding)
+        outputs = tf.nn.conv2d(padded, kernel, strides, "VALID")
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             upstream.set_shape(outputs.shape)  # it may come without a static one
-            by_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), strides, "VALID")
-            return by_inputs, _by_kernel(inputs, upstream, kernel.shape[0], strides)
+            by_padded = tf.nn.conv2d_transpose(upstream, kernel, ops.shape(padded), strides, "VALID")
+            return reflection.fold(by_padded, padding), _by_kernel(padded, upstream, kernel.shape[0], strides)
 
         return outputs, gradient
 
@@ -27,21 +34,40 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def convolve_transposed(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """The transpose of a convolution by `[4, 4, filters, C]` with strides 2 and a padding of 1, of `[B, H, W, C]`."""
-    batch, height, width, _ = ops.shape(inputs)
-    outputs = tf.nn.conv2d_transpose(inputs, kernel, (batch, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
+def upsample(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """What `ops.upsample_conv2d` makes of `[B, H, W, C]` and float32 `[3, 3, C, filters]`, in the inputs' dtype.
+
+    As a transposed convolution, too, but with fewer operations for the gradients.
+    """
+    batch, height, width, channels = ops.shape(inputs)
+    filters = kernel.shape[-1]
+    padded = reflection.pad_without_gradient(inputs, (1, 1), "symmetric")
+    doubled = tf.reshape(tf.matmul(_DOUBLED, tf.reshape(kernel, [9, -1])), [4, 4, channels, filters])
+    doubled = tf.cast(tf.transpose(doubled, [0, 1, 3, 2]), inputs.dtype)
+    outputs = tf.nn.conv2d_transpose(padded, doubled, (batch, 2 * height + 4, 2 * width + 4, filters), 2, "SAME")
+    outputs = tf.slice(outputs, (0, 2, 2, 0), (batch, 2 * height, 2 * width, filters))
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         upstream.set_shape(outputs.shape)  # it may come without a static one
-        padded = tf.pad(upstream, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        return tf.nn.conv2d(padded, kernel, 2, "VALID"), _by_kernel(padded, inputs, kernel.shape[0], 2)
+        upstream = tf.pad(upstream, [[0, 0], [3, 3], [3, 3], [0, 0]])
+        by_padded = tf.nn.conv2d(upstream, doubled, 2, "VALID")
+        by_doubled = tf.cast(_by_kernel(upstream, padded, 4, 2), kernel.dtype)
+        by_doubled = tf.reshape(tf.transpose(by_doubled, [0, 1, 3, 2]), [16, -1])
+        by_kernel = tf.reshape(tf.matmul(_DOUBLED, by_doubled, transpose_a=True), kernel.shape)
+        return reflection.fold(by_padded, (1, 1), "symmetric"), by_kernel
 
     return outputs, gradient
 
 
-@shared
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) -> tf.Tensor:
+    """The gradient by the kernel: of small images by their patches, of large ones tap by tap."""
+    if patches.are_small(inputs, side, upstream):
+        return patches.by_kernel(inputs, upstream, side, strides)
+    return _by_taps(inputs, upstream, side, strides)
+
+
+@shared
+def _by_taps(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) -> tf.Tensor:
     """The gradient by the kernel: for each tap, the products of the inputs and the outputs' gradients that meet there.
 
     Args:

@@ -18,17 +18,18 @@ NORM_EPSILON = 1e-5  # beside a variance
 @shared
 @ops.custom_gradient
 def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tuple[KerasTensor, Callable]:
-    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[1, 1, 1, C]`."""
+    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[C]`."""
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
     inverse = ops.rsqrt(variance + NORM_EPSILON)
     scale = gamma * inverse
 
     def gradients(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
-        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
-        centred = scale_gradient - mean * shift_gradient  # the sum of upstream * (x - mean)
-        variance_gradient = gamma * centred * _rsqrt_slope(inverse)
-        x_gradient = upstream * scale + _through_moments(x, mean, -scale * shift_gradient, variance_gradient)
-        return x_gradient, _sum_like(centred * inverse, gamma), _sum_like(shift_gradient, gamma)
+        total, product = _sums(upstream, x)
+        correlation = (product - mean * total) * inverse  # the sum of upstream * x_IN
+        share = scale * (-1.0 / _pixels(x))
+        slope = share * inverse * correlation
+        x_gradient = upstream * scale + (x * slope + (share * total - mean * slope))
+        return x_gradient, _sum_like(correlation, gamma), _sum_like(total, gamma)
 
     return x * scale + (beta - mean * scale), gradients
 
@@ -40,8 +41,8 @@ def instance_layer_norm(
 
     Args:
         x: `[B, H, W, C]`.
-        rho: `[1, 1, 1, C]`, in [0, 1]; 1 is pure instance norm.
-        gamma: `[B, 1, 1, C]` or `[1, 1, 1, C]`.
+        rho: `[C]`, in [0, 1]; 1 is pure instance norm.
+        gamma: `[B, 1, 1, C]` or `[C]`.
         beta: like gamma.
         unbiased: whether variances are sums of squares over N - 1, where N is the number of values; there must be more
             than one pixel then.
@@ -71,66 +72,58 @@ def _with_gradients(
     layer_variance = ops.mean(variance + ops.square(mean - layer_mean), axis=-1, keepdims=True)
     inverse = ops.rsqrt(unbias(variance) + NORM_EPSILON)
     layer_inverse = ops.rsqrt(unbias_layer(layer_variance) + NORM_EPSILON)
-    instance_scale, layer_scale = rho * inverse, (1.0 - rho) * layer_inverse
-    scale = gamma * (instance_scale + layer_scale)
-    # Times -1: TFLite would compute a unary minus in floats even where all else is int8.
-    shift = gamma * ((mean * instance_scale + layer_mean * layer_scale) * -1.0) + beta
+    instance_scale, layer_gamma = gamma * rho * inverse, gamma * (1.0 - rho)
+    layer_scale = layer_gamma * layer_inverse
+    scale = instance_scale + layer_scale
 
     def gradients(upstream: KerasTensor) -> tuple[KerasTensor, ...]:
-        scale_gradient, shift_gradient = _affine_gradients(upstream, x)
-        centred = scale_gradient - mean * shift_gradient  # sums of upstream * (x - mean), for both means
-        layer_centred = scale_gradient - layer_mean * shift_gradient
-        layer_inverse_gradient = ops.sum(gamma * (1.0 - rho) * layer_centred, axis=-1, keepdims=True)
-        layer_variance_gradient = unbias_layer(layer_inverse_gradient * _rsqrt_slope(layer_inverse))
-        layer_mean_gradient = -ops.sum(gamma * layer_scale * shift_gradient, axis=-1, keepdims=True)
-
-        channel = 1.0 / x.shape[-1]  # what each channel has of the layer's moments
-        mean_gradient = -gamma * instance_scale * shift_gradient + channel * (
-            layer_mean_gradient + 2.0 * layer_variance_gradient * (mean - layer_mean)
-        )
-        instance_variance_gradient = unbias(gamma * rho * centred * _rsqrt_slope(inverse))
-        variance_gradient = instance_variance_gradient + channel * layer_variance_gradient
-        x_gradient = upstream * scale + _through_moments(x, mean, mean_gradient, variance_gradient)
-        rho_gradient = gamma * (centred * inverse - layer_centred * layer_inverse)
-        gamma_gradient = centred * instance_scale + layer_centred * layer_scale
+        total, product = _sums(upstream, x)
+        correlation = (product - mean * total) * inverse  # sums of upstream * x_IN, and of upstream * x_LN
+        layer_correlation = (product - layer_mean * total) * layer_inverse
+        # What x's gradient has through the moments of a channel, and of all of them: slopes by x, and offsets.
+        share = instance_scale * (-1.0 / _pixels(x))
+        slope = unbias(share * inverse * correlation)
+        layer_share = layer_inverse * (-1.0 / (_pixels(x) * x.shape[-1]))
+        layer_slope = unbias_layer(layer_share * layer_inverse * _channel_sum(layer_gamma * layer_correlation))
+        layer_offset = layer_share * _channel_sum(layer_gamma * total) - layer_mean * layer_slope
+        x_gradient = upstream * scale + (x * (slope + layer_slope) + (share * total - mean * slope + layer_offset))
         return (
             x_gradient,
-            _sum_like(rho_gradient, rho),
-            _sum_like(gamma_gradient, gamma),
-            _sum_like(shift_gradient, gamma),
+            _sum_like(gamma * (correlation - layer_correlation), rho),
+            _sum_like(rho * correlation + (1.0 - rho) * layer_correlation, gamma),
+            _sum_like(total, gamma),
         )
 
-    return x * scale + shift, gradients
+    return x * scale + (beta - (mean * instance_scale + layer_mean * layer_scale)), gradients
 
 
 def _corrections(x: KerasTensor, unbiased: bool) -> tuple[Callable, Callable]:
     """Bessel's correction of a variance over the pixels, and of one over pixels and channels; or of their gradients."""
     if not unbiased:
         return (lambda variance: variance,) * 2
-    pixels = ops.cast(ops.shape(x)[1] * ops.shape(x)[2], x.dtype)
+    pixels = _pixels(x)
     values = pixels * x.shape[-1]
     return lambda variance: variance * (pixels / (pixels - 1.0)), lambda variance: variance * (values / (values - 1.0))
 
 
-def _affine_gradients(upstream: KerasTensor, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """The gradients of scale and shift in `x * scale + shift`, `[B, 1, 1, C]` each."""
-    return ops.sum(upstream * x, axis=(1, 2), keepdims=True), ops.sum(upstream, axis=(1, 2), keepdims=True)
+def _sums(upstream: KerasTensor, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Of upstream, and of `upstream * x`, over the pixels: `[B, 1, 1, C]` each."""
+    return ops.sum(upstream, axis=(1, 2), keepdims=True), ops.sum(upstream * x, axis=(1, 2), keepdims=True)
 
 
-def _through_moments(
-    x: KerasTensor, mean: KerasTensor, mean_gradient: KerasTensor, variance_gradient: KerasTensor
-) -> KerasTensor:
-    """What x's gradient has from those of its mean and its variance."""
-    pixel = 1.0 / ops.cast(ops.shape(x)[1] * ops.shape(x)[2], x.dtype)
-    slope = (2.0 * pixel) * variance_gradient
-    return x * slope + (pixel * mean_gradient - mean * slope)
+def _pixels(x: KerasTensor) -> float | KerasTensor:
+    height, width = ops.shape(x)[1:3]
+    return (
+        float(height * width)
+        if isinstance(height, int) and isinstance(width, int)
+        else ops.cast(height * width, x.dtype)
+    )
 
 
-def _rsqrt_slope(inverse: KerasTensor) -> KerasTensor:
-    """The derivative of `variance ** -0.5` where it has this value."""
-    return -0.5 * inverse * inverse * inverse
+def _channel_sum(x: KerasTensor) -> KerasTensor:
+    return ops.sum(x, axis=-1, keepdims=True)
 
 
 def _sum_like(gradient: KerasTensor, parameter: KerasTensor) -> KerasTensor:
     """Sums over the batch where all samples share the parameter."""
-    return ops.sum(gradient, axis=0, keepdims=True) if parameter.shape[0] == 1 else gradient
+    return ops.sum(gradient, axis=(0, 1, 2)) if len(parameter.shape) == 1 else gradient

@@ -1,14 +1,26 @@
-"""A CPU kernel: convolutions of few pixels by a large kernel, as matrix products.
+"""A CPU kernel: convolutions, or their gradients by the kernel, as one matrix product over patches.
 
-oneDNN's own take longer to bring the kernel into their memory layout than to multiply by it.
+Of few pixels and a large kernel, a convolution is faster so: oneDNN's own take longer to bring the kernel into their
+memory layout than to multiply by it. Of small images, the gradient is.
 """
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from ugatit_tf.ops.tracing import shared
+
+_MOST = 2**20  # values of all patches of an image: more are not in the cache any more when they are multiplied
+
+
+def are_small(inputs: tf.Tensor, side: int, outputs: tf.Tensor) -> bool:
+    """Whether the patches that outputs are made of are few; not where sizes are unknown while tracing."""
+    if None in (*inputs.shape, *outputs.shape):
+        return False
+    return math.prod(outputs.shape[:3]) * side**2 * inputs.shape[-1] <= _MOST
 
 
 @tf.custom_gradient
@@ -18,17 +30,16 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         upstream.set_shape(outputs.shape)  # it may come without a static one
-        return _by_inputs(kernel, upstream), _by_kernel(inputs, upstream, kernel.shape[0])
+        return _by_inputs(kernel, upstream), by_kernel(inputs, upstream, kernel.shape[0], 1)
 
     return outputs, gradient
 
 
-@shared
 def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, _, filters = kernel.shape
-    patches = _patches(inputs, side)
-    products = tf.matmul(_matrix(patches), tf.reshape(kernel, [-1, filters]))
-    return tf.reshape(products, [*ops.shape(patches)[:-1], filters])
+    batch, height, width, _ = ops.shape(inputs)
+    products = tf.matmul(_patches(inputs, side, 1), tf.reshape(kernel, [-1, filters]))
+    return tf.reshape(products, [batch, height - side + 1, width - side + 1, filters])
 
 
 @shared
@@ -45,16 +56,29 @@ def _by_inputs(kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     return tf.transpose(tf.add_n(by_taps), [1, 2, 3, 0])
 
 
-@shared
-def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int) -> tf.Tensor:
-    gradient = tf.matmul(_matrix(_patches(inputs, side)), _matrix(upstream), transpose_a=True)
+def by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) -> tf.Tensor:
+    """The gradient of a convolution without padding by its kernel, `[side, side, C, filters]`.
+
+    Args:
+        inputs: `[B, H, W, C]`.
+        upstream: the gradient by the outputs, `[B, H', W', filters]`.
+        side: of the kernel, in pixels.
+        strides: in pixels.
+    """
+    gradient = tf.matmul(_patches(inputs, side, strides), _matrix(upstream), transpose_a=True)
     return tf.reshape(gradient, [side, side, inputs.shape[-1], upstream.shape[-1]])
 
 
-def _patches(inputs: tf.Tensor, side: int) -> tf.Tensor:
-    """What each pixel of the outputs is made of: `[B, H', W', side * side * C]`."""
-    ones = [1, 1, 1, 1]
-    return tf.image.extract_patches(inputs, [1, side, side, 1], ones, ones, "VALID")
+def _patches(inputs: tf.Tensor, side: int, strides: int) -> tf.Tensor:
+    """What each pixel of the outputs is made of: `[B * H' * W', side * side * C]`."""
+    if not inputs.shape.is_fully_defined():
+        sizes = ([1, length, length, 1] for length in (side, strides, 1))
+        return _matrix(tf.image.extract_patches(inputs, *sizes, "VALID"))
+    # As copies of whole pixels: TensorFlow's own goes value by value.
+    places = np.arange(math.prod(inputs.shape[:3]), dtype=np.int32).reshape(inputs.shape[:3])
+    places = np.lib.stride_tricks.sliding_window_view(places, (side, side), axis=(1, 2))[:, ::strides, ::strides]
+    pixels = tf.gather(_matrix(inputs), places.reshape(-1, side**2))
+    return tf.reshape(pixels, [-1, side**2 * inputs.shape[-1]])
 
 
 def _matrix(x: tf.Tensor) -> tf.Tensor:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor
 
 from ugatit_tf.ops.precision import compute_dtype, current_compute_dtype
+from ugatit_tf.ops.tracing import read
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -29,7 +30,7 @@ def recomputed(layer: keras.layers.Layer) -> Function:
             return layer(*inputs)
 
     remembering_inputs = _remat(call)
-    return lambda *inputs: remembering_inputs(*map(ops.convert_to_tensor, variables), *inputs)
+    return lambda *inputs: remembering_inputs(*map(read, variables), *inputs)
 
 
 def _remat(function: Function) -> Function:

@@ -16,13 +16,13 @@ def spectral_norm(kernel: KerasTensor, u: KerasTensor) -> tuple[KerasTensor, Ker
         The singular value, a scalar, and the next `u`. No gradient flows through `u`.
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
-    fixed = ops.stop_gradient(matrix)
     # Vectors are reshaped where the equations transpose the matrix: that would copy it.
-    v = _l2_normalize(ops.matmul(fixed, ops.reshape(ops.stop_gradient(u), (-1, 1))))  # [K, 1]
-    u = _l2_normalize(ops.matmul(ops.reshape(v, (1, -1)), fixed))  # [1, out]
-    sigma = ops.matmul(ops.matmul(ops.reshape(v, (1, -1)), matrix), ops.reshape(u, (-1, 1)))  # [1, 1]
-    return ops.reshape(sigma, ()), u
+    v = ops.reshape(ops.matmul(matrix, ops.reshape(u, (-1, 1))), (1, -1))  # [1, K]
+    v = ops.stop_gradient(v * _inverse_norm(v))
+    product = ops.matmul(v, matrix)  # [1, out]
+    u = ops.stop_gradient(product * _inverse_norm(product))
+    return ops.sum(product * u), u
 
 
-def _l2_normalize(x: KerasTensor) -> KerasTensor:
-    return x * ops.rsqrt(ops.sum(ops.square(x)) + _EPSILON)
+def _inverse_norm(x: KerasTensor) -> KerasTensor:
+    return ops.rsqrt(ops.sum(x * x) + _EPSILON)

@@ -14,11 +14,18 @@ if keras.backend.backend() == "tensorflow":
 _Function = TypeVar("_Function", bound=Callable)
 
 
+def read(value: Any) -> Any:
+    """A variable's value as a tensor, which `ops.convert_to_tensor` does not make of it; anything else as it is."""
+    if keras.backend.backend() == "tensorflow" and isinstance(value, keras.Variable):
+        return tf.convert_to_tensor(value)
+    return value
+
+
 def shared(function: _Function) -> _Function:
     """Lets calls with tensors of the same shapes and types share a graph, on TensorFlow.
 
     Args:
-        function: of tensors to tensors; reads no variables.
+        function: of tensors to tensors; reads no variables but those that it is called with.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -32,6 +39,6 @@ def shared(function: _Function) -> _Function:
     def call(*args: Any) -> Any:
         # Not copied into its callers, these are ready to run sooner; but TFLite can not have that, and on a GPU what
         # is in it takes hardly longer than a call.
-        return graph(uses_cpu_kernels())(*args)
+        return graph(uses_cpu_kernels())(*map(read, args))
 
     return call

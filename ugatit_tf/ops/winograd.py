@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from ugatit_tf.ops import reflection
 from ugatit_tf.ops.kernel_gradient import tap_gradients
 from ugatit_tf.ops.tracing import shared
 
@@ -26,7 +27,6 @@ def _evaluation(coefficients: int) -> np.ndarray:
     return np.vstack([np.vander(_POINTS, coefficients, increasing=True), np.eye(coefficients)[-1]])
 
 
-_PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 _OUTPUTS = _evaluation(ROWS).T.astype(np.float32)  # [4, 6]: what rows of outputs take of points
 _KERNEL = _evaluation(_TAPS).astype(np.float32)  # [6, 3]: what points take of the kernel's rows
 _INPUTS = np.linalg.inv(_evaluation(ROWS + _TAPS - 1)).T.astype(np.float32)  # [6, 6]: of rows of inputs
@@ -72,8 +72,7 @@ def _gradients(inputs: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tup
     own = tf.pad(rows[:, :, :ROWS], [[0, 0], [0, 1], [0, 0], [0, 0]])
     next_ones = tf.pad(rows[:, :, ROWS:], [[0, 0], [1, 0], [0, ROWS - 2], [0, 0]])
     by_padded = tf.reshape(own + next_ones, [batch, height + ROWS, width + 2, channels])[:, : height + 2]
-    by_inputs = tf.raw_ops.MirrorPadGrad(input=by_padded, paddings=_PADDING, mode="REFLECT")
-    return by_inputs, tf.reshape(by_kernel, kernel.shape)
+    return reflection.fold(by_padded, (1, 1)), tf.reshape(by_kernel, kernel.shape)
 
 
 def _at_points(inputs: tf.Tensor) -> list[tf.Tensor]:

@@ -66,16 +66,17 @@ class FusedAdam(keras.optimizers.Adam):
         triples = list(zip(grads, variables, decays or [0.0] * len(variables), strict=True))
         triples.sort(key=lambda triple: isinstance(triple[0], FactoredGradient))
         slots, shared = self.slots, self._shared_arguments()
+        constants = {decay: tf.constant(decay, shared["lr"].dtype) for _, _, decay in triples}
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
             var, m, v = map(replicas.local, slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    _update_by_factors((var, m, v), gradient, tf.constant(decay, var.dtype), shared)
+                    _update_by_factors((var, m, v), gradient, constants[decay], shared)
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
-                        gradient = gradient + decay * var  # noqa: PLW2901
+                        gradient = gradient + constants[decay] * var  # noqa: PLW2901
                 handles = {"var": var.handle, "m": m.handle, "v": v.handle}
                 updates.append(tf.raw_ops.ResourceApplyAdam(**handles, grad=gradient, **shared))
             if variable.constraint is not None:
@@ -83,7 +84,7 @@ class FusedAdam(keras.optimizers.Adam):
         replicas.local(self.iterations).assign_add(1)
 
     def _shared_arguments(self) -> dict[str, tf.Tensor]:
-        lr = self.learning_rate.value
+        lr = tf.convert_to_tensor(self.learning_rate)  # read once, not for each variable
         step = tf.cast(self.iterations.value + 1, lr.dtype)
         beta1, beta2 = (tf.constant(beta, lr.dtype) for beta in (self.beta_1, self.beta_2))
         return {
