@@ -37,6 +37,11 @@ def test_gaps_are_bridged_evenly_and_ends_held():
     assert path.at(9.0).x == pytest.approx(300)
 
 
+def test_what_is_near_a_face():
+    path = through([None] * 10 + [STILL] + [None] * 10)
+    assert [path.is_near(time) for time in (0.4, 0.51, 1.0, 1.49, 1.6)] == [False, True, True, True, False]
+
+
 def test_another_face_for_a_frame_or_two_is_passed_over():
     faces = [STILL] * 20
     faces[7] = faces[8] = Face(500, 500, 300, -20)

@@ -202,6 +202,14 @@ def detector(monkeypatch):
     monkeypatch.setattr(crops.faces, "detector", Detector)
 
 
+def test_frames_far_from_any_face_stay_as_they_are(films, clips, detector):
+    clips.make(films / "a.gif", [n / 10 for n in range(30)])  # faces until 2.0 s
+    assert translate("--crop", "face", "--paste_back", "--face_margin", 0.2) == 0
+    frames, _ = read("out/A2B/a.gif")
+    changed = [np.abs(f.astype(int) - clips.quarters(n)).max() > 30 for n, f in enumerate(frames)]
+    assert changed == [True] * 26 + [False] * 4
+
+
 def test_a_face_is_followed(films, clips, detector):
     clips.make(films / "a.mp4")
     assert translate("--crop", "face", "--paste_back", "--face_margin", 0.2) == 0

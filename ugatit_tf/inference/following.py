@@ -10,6 +10,7 @@ from ugatit_tf.data.faces import Face
 
 _MEDIAN = 5  # frames: a face that is found elsewhere in one or two of them is passed over
 _SIGMA = 0.15  # seconds, of the Gaussian that weights the frames before and after
+_GAP = 0.5  # seconds
 _REACH = 3.0  # in sigmas: how far away a frame still counts
 
 
@@ -29,7 +30,8 @@ class FacePath:
         half = _MEDIAN // 2
         padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
         medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=0), axis=-1)
-        self._values = np.stack([self._mean_around(time, medians) for time in self._times])
+        means = np.stack([self._mean_around(time, medians) for time in self._times])
+        self._columns = np.ascontiguousarray(means.T)
 
     @classmethod
     def through(cls, faces: Iterable[tuple[float, Face | None]]) -> Self | None:
@@ -40,9 +42,14 @@ class FacePath:
                 numbers.extend((time, face.x, face.y, face.size, face.angle))
         return cls(np.reshape(numbers, (-1, 5))) if numbers else None
 
+    def is_near(self, time: float) -> bool:
+        """Whether a face was found within half a second of a time in seconds; farther away it is gone, not missed."""
+        index = np.searchsorted(self._times, time)
+        return bool((np.abs(self._times[max(0, index - 1) : index + 1] - time) <= _GAP).any())
+
     def at(self, time: float) -> Face:
         """The face at a time in seconds."""
-        return Face(*(float(np.interp(time, self._times, column)) for column in self._values.T))
+        return Face(*(float(np.interp(time, self._times, column)) for column in self._columns))
 
     def _mean_around(self, time: float, values: np.ndarray) -> np.ndarray:
         first, last = np.searchsorted(self._times, [time - _REACH * _SIGMA, time + _REACH * _SIGMA])

@@ -26,7 +26,8 @@ _BATCH_SIZE = 8
 _THREADS = 4  # at each of the steps; more would only hold more frames in memory
 
 Item = TypeVar("Item")
-Place = Callable[[np.ndarray, float], Region]  # the region of a frame, uint8 `[H, W, C]`, at a time in seconds
+# The region of a frame, uint8 `[H, W, C]`, at a time in seconds; and whether it shows what is to be translated.
+Place = Callable[[np.ndarray, float], tuple[Region, bool]]
 
 
 def translate(
@@ -85,6 +86,7 @@ class Shot:
         width: likewise.
         region: of the frame, that is translated.
         source: that region, uint8 `[S, S, C]`.
+        is_shown: whether the region shows what is to be translated, such as a face.
         frame: all of it, uint8 `[H, W, C]`, where results are put back into their frames.
         result: the translation, uint8 `[S, S, C]`, once it is made.
     """
@@ -94,6 +96,7 @@ class Shot:
     height: int
     width: int
     region: Region
+    is_shown: bool
     source: np.ndarray
     frame: np.ndarray | None
     result: np.ndarray | None = None
@@ -136,14 +139,18 @@ class Work:
     def _place(self, path: str) -> Place:
         """Where in each frame the region to translate is. For faces, that takes a look at all frames beforehand."""
         if not self._cropper.detector:
-            return lambda pixels, _: self._cropper.find(pixels)[0]
+            return lambda pixels, _: (self._cropper.find(pixels)[0], True)
         followed = FacePath.through(self._faces(path))
         if followed:
-            return lambda pixels, time: crops.around(followed.at(time), self._cropper.face_margin, *pixels.shape[:2])
+            margin = self._cropper.face_margin
+            return lambda pixels, time: (
+                crops.around(followed.at(time), margin, *pixels.shape[:2]),
+                followed.is_near(time),
+            )
         if self._cropper.no_face == "skip":
             raise NoFaceError("no face found in any frame")
         center = dataclasses.replace(self._cropper, crop="center", detector=None)
-        return lambda pixels, _: center.find(pixels)[0]
+        return lambda pixels, _: (center.find(pixels)[0], True)
 
     def _faces(self, path: str) -> Iterator[tuple[float, Face | None]]:
         """The largest face at each time in seconds."""
@@ -159,10 +166,10 @@ class Work:
         """The result's frames."""
 
         def cut(frame: Frame) -> Shot:
-            region = place(frame.pixels, float(frame.pts * video.time_base))
+            region, is_shown = place(frame.pixels, float(frame.pts * video.time_base))
             source = crops.cut(frame.pixels, region, self._translator.size)
             whole = frame.pixels if self._output.paste_back else None
-            return Shot(frame.pts, frame.duration, *frame.pixels.shape[:2], region, source, whole)
+            return Shot(frame.pts, frame.duration, *frame.pixels.shape[:2], region, is_shown, source, whole)
 
         shots = self._translated(parallel.in_order(cut, video.frames(), _THREADS))
         if self._smooth:
@@ -189,7 +196,7 @@ class Work:
     def _finish(self, shot: Shot) -> Frame:
         pixels = shot.result
         if shot.frame is not None:
-            pixels = crops.pasted(pixels, shot.region, shot.frame)
+            pixels = crops.pasted(pixels, shot.region, shot.frame) if shot.is_shown else shot.frame
         elif self._output.original_size:
             pixels = crops.enlarged(pixels, shot.region, shot.height, shot.width)
         return Frame(pixels, shot.pts, shot.duration)
