@@ -88,7 +88,7 @@ def wait_for_step(folder, step):
 
 def test_two_devices_share_each_batch(tmp_path):
     text = train(tmp_path, *TWO_DEVICES, "--iteration", 2)
-    assert "; 2 replicas share each batch\n" in text
+    assert "; mirrored\n2 replicas share each batch\n" in text.partition("demo trainA")[0]
     assert "Training is complete." in text
     text = train(tmp_path, "--iteration", 2)
     assert "Changed since the last run: 2 -> 1 replicas; the numbers are the same but for rounding" in text

@@ -35,12 +35,8 @@ class Team:
         self._first = workers.index * self.size_here if workers else 0
 
     def __str__(self) -> str:
-        """What is to be said after the device; nothing of one replica."""
-        if self.size == 1:
-            return ""
-        return f"; {self.size} replicas share each batch" + (
-            f", {self.size_here} of them here" if self.size_here < self.size else ""
-        )
+        here = f", {self.size_here} of them here" if self.size_here < self.size else ""
+        return f"{self.size} replicas share each batch{here}"
 
     def check(self, batch_size: int, *, jit: bool) -> None:
         """Raises a UsageError where replicas cannot share a batch evenly, or XLA would have to compile several."""

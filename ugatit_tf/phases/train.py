@@ -97,10 +97,12 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     # Before a face detector runs on it.
     on = device.prepare(threads, deterministic=config.deterministic, devices=devices)
     name = strategy.choose(options.strategy, devices)
+    print(f"Device: {on}" if name == strategy.NONE else f"Device: {on}; {name}")
     image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))
     with team.opened(name, workers, facts(config, image_sets), options.wait) as replicas:
         replicas.check(config.batch_size, jit=config.jit)
-        print(f"Device: {on}{replicas}")
+        if replicas.size > 1:
+            print(replicas)
         if workers and not workers.is_chief:
             print(f"Training as {workers.name(workers.index)}; the chief, {workers.name(0)}, tells how it goes.")
             _follow(config, replicas, image_sets)
