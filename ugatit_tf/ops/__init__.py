@@ -10,7 +10,7 @@ from ugatit_tf.ops.normalization import instance_layer_norm, instance_norm
 from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
 from ugatit_tf.ops.spectral import spectral_norm
-from ugatit_tf.ops.tracing import read
+from ugatit_tf.ops.tracing import read, shared_call
 
 __all__ = [
     "DenseCall",
@@ -23,6 +23,7 @@ __all__ = [
     "read",
     "recomputed",
     "recorded_calls",
+    "shared_call",
     "spectral_norm",
     "upsample_conv2d",
 ]
