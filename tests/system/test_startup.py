@@ -111,3 +111,10 @@ def test_warnings_of_pillow_that_name_no_file_are_not_shown():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "<string>:8: UserWarning: others are\n"
+
+
+def test_objects_that_stay_are_seldom_searched_for_garbage(run):
+    done = run(
+        program="import gc\nfrom ugatit_tf.system import startup\nstartup.configure()\nprint(gc.get_threshold()[0])"
+    )
+    assert (int(done.stdout), done.stderr) == (50_000, "")

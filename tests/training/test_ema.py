@@ -27,7 +27,9 @@ def follow(values, decay, first_count=1, initial=100.0):
     return found
 
 
-def test_average_by_hand():
+@pytest.mark.parametrize("small", [0, ema._SMALL], ids=["large", "small"])
+def test_average_by_hand(small, monkeypatch):
+    monkeypatch.setattr(ema, "_SMALL", small)
     expected = [1, (2 + 0.5 * 1) / 1.5, (4 + 0.5 * 2 + 0.25 * 1) / 1.75]
     np.testing.assert_allclose(follow([1, 2, 4], 0.5), expected, rtol=1e-5)  # 100 itself leaves a rounding of 1e-5
     weights = 0.999 ** np.arange(3)[::-1]

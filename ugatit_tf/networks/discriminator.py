@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
-from ugatit_tf.ops import compute_dtype
+from ugatit_tf.ops import compute_dtype, shared_call
 
 NEGATIVE_SLOPE = 0.2
 
@@ -104,7 +104,8 @@ class Discriminator(keras.Model):
         spectral_norm: see `PatchDiscriminator`.
 
     Input `[B, H, W, C]` in [-1, 1], sides at least `3 * 2**(n_dis - 1)`, as the last layers' reflect padding needs
-    3 px; output a `DiscriminatorOutput`.
+    3 px; output a `DiscriminatorOutput`. With `training=True`, which is for its own update, the power iteration of
+    spectral norm advances, and nobody asks for gradients by the images; with `frozen=True`, nobody by the weights.
 
     Attributes:
         precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
@@ -124,9 +125,12 @@ class Discriminator(keras.Model):
         self.local.build(input_shape)
         self.global_.build(input_shape)
 
-    def call(self, inputs: KerasTensor, training: bool = False) -> DiscriminatorOutput:
+    def call(self, inputs: KerasTensor, training: bool = False, frozen: bool = False) -> DiscriminatorOutput:
         with compute_dtype(self.precision):
-            return DiscriminatorOutput(self.local(inputs, training=training), self.global_(inputs, training=training))
+            calls = [self.local, self.global_]
+            if training or frozen:  # not for penalties, which differentiate twice, and by one tensor at a time
+                calls = [shared_call(network, by_inputs=not training, by_weights=not frozen) for network in calls]
+            return DiscriminatorOutput(*(call(inputs, training=training) for call in calls))
 
     def get_config(self) -> dict:
         return super().get_config() | {"ch": self.ch, "n_dis": self.n_dis, "spectral_norm": self.spectral_norm}

@@ -10,7 +10,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D
 from ugatit_tf.networks.normalization import LIN, InstanceNorm
 from ugatit_tf.networks.residual import ResidualBlock
-from ugatit_tf.ops import compute_dtype, recomputed
+from ugatit_tf.ops import compute_dtype, recomputed, shared_call
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 
@@ -130,7 +130,7 @@ class Generator(keras.Model):
         return Translation(ops.tanh(self.to_image(x)), cam_logits, heatmap)
 
     def _run(self, block: ResidualBlock, *inputs: KerasTensor) -> KerasTensor:
-        return recomputed(block)(*inputs) if self.recompute else block(*inputs)
+        return (recomputed if self.recompute else shared_call)(block)(*inputs)
 
     def get_config(self) -> dict:
         return super().get_config() | {

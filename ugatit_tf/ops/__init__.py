@@ -10,7 +10,7 @@ from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, insta
 from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
 from ugatit_tf.ops.spectral import spectral_norm
-from ugatit_tf.ops.tracing import read
+from ugatit_tf.ops.tracing import read, shared_call
 
 __all__ = [
     "NORM_EPSILON",
@@ -24,6 +24,7 @@ __all__ = [
     "read",
     "recomputed",
     "recorded_calls",
+    "shared_call",
     "spectral_norm",
     "upsample_conv2d",
 ]

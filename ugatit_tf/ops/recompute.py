@@ -25,9 +25,8 @@ def recomputed(layer: keras.layers.Layer) -> Function:
 
     def call(*tensors: KerasTensor) -> KerasTensor:
         values, inputs = tensors[: len(variables)], tensors[len(variables) :]
-        scope = keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
-        with scope, compute_dtype(dtype):
-            return layer(*inputs)
+        with compute_dtype(dtype):
+            return layer.stateless_call(values, [], *inputs)[0]
 
     remembering_inputs = _remat(call)
     return lambda *inputs: remembering_inputs(*map(read, variables), *inputs)

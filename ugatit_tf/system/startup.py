@@ -1,6 +1,7 @@
 """What a command sets up before TensorFlow is loaded: which messages show, and where memory comes from."""
 
 import functools
+import gc
 import importlib.machinery
 import logging
 import os
@@ -36,6 +37,9 @@ def configure() -> None:
     # all of them, a training needs about a tenth less.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     allocator.use_two_arenas()
+    # Loading TensorFlow and tracing a graph make many objects that stay, of which by default each 700 are searched for
+    # garbage: a tenth of all that happens before the first step.
+    gc.set_threshold(50_000)
     if "tensorflow" not in sys.modules and sys.stderr is not None:
         sys.meta_path.insert(0, _QuietTensorFlow())
 

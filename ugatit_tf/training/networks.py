@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import tensorflow as tf
+from keras import ops
 
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import Discriminator
@@ -47,9 +48,8 @@ class Translations(NamedTuple):
 
 def translate(generator_a: Generator, generator_b: Generator, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
     """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
-    count_a, count_b = tf.shape(real_a)[0], tf.shape(real_b)[0]
-    a_to_b, b_to_b = _split(generator_b(tf.concat([real_a, real_b], 0)), count_a)
-    b_to_a, a_to_a = _split(generator_a(tf.concat([real_b, real_a], 0)), count_b)
+    a_to_b, b_to_b = _of_both(generator_b, real_a, real_b)
+    b_to_a, a_to_a = _of_both(generator_a, real_b, real_a)
     return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
 
 
@@ -57,5 +57,8 @@ def _image_shape(config: Config) -> tuple[int | None, ...]:
     return (None, config.img_size, config.img_size, config.img_ch)
 
 
-def _split(both: Translation, count: tf.Tensor) -> tuple[Translation, Translation]:
-    return Translation(*(x[:count] for x in both)), Translation(*(x[count:] for x in both))
+def _of_both(generator: Generator, *batches: tf.Tensor) -> list[Translation]:
+    """What a generator makes of each of some batches, by one call."""
+    counts = [ops.shape(batch)[0] for batch in batches]
+    outputs = generator(tf.concat(batches, 0))
+    return [Translation(*parts) for parts in zip(*(tf.split(x, counts) for x in outputs), strict=True)]

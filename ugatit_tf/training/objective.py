@@ -88,11 +88,11 @@ class Objective:
     def _adversarial(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self._gan_loss.relativistic:
             real, fake = self._augmented(seed, _GENERATORS, real, fake)
-            of_real = network(real).all_logits
+            of_real = network(real, frozen=True).all_logits
         else:
             (fake,) = self._augmented(seed, _GENERATORS, fake)
             of_real = (None,) * len(LOGIT_NAMES)
-        pairs = zip(of_real, network(fake).all_logits, strict=True)
+        pairs = zip(of_real, network(fake, frozen=True).all_logits, strict=True)
         return tf.add_n([self._gan_loss.generator(*logits) for logits in pairs])
 
     def _penalty(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
