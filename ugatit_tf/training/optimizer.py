@@ -66,7 +66,7 @@ class FusedAdam(keras.optimizers.Adam):
         triples = list(zip(grads, variables, decays or [0.0] * len(variables), strict=True))
         triples.sort(key=lambda triple: isinstance(triple[0], FactoredGradient))
         slots, shared = self.slots, self._shared_arguments()
-        constants = {decay: tf.constant(decay, shared["lr"].dtype) for _, _, decay in triples}
+        constants = {decay: tf.constant(decay, shared["lr"].dtype) for decay in {triple[2] for triple in triples}}
         updates: list[tf.Operation] = []
         for gradient, variable, decay in triples:
             var, m, v = map(replicas.local, slots[self._get_variable_index(variable)])
