@@ -1,6 +1,6 @@
 """Training batches, shuffled and augmented; each a pure function of (seed, step), so that a run resumes exactly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -49,11 +49,15 @@ def batches(
         """Which image of all batches the next one of this part is."""
         return count + count // size * (batch_size - size) + part * size
 
-    places = tf.data.Dataset.counter(start=first_step * size, dtype=tf.int64).map(place)
-    domains = [
-        _images(cache, places, img_size, augment=augment, seed=2 * seed + index) for index, cache in enumerate(caches)
-    ]
-    dataset = tf.data.Dataset.zip(tuple(domain.batch(size, drop_remainder=True) for domain in domains))
+    counts = tf.data.Dataset.counter(start=first_step * size, dtype=tf.int64)
+    domains = []
+    for index, cache in enumerate(caches):
+        sample = _sampler(cache, img_size, augment=augment, seed=2 * seed + index)
+        images = counts.map(
+            lambda count, sample=sample: sample(place(count)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        domains.append(images.batch(size, drop_remainder=True))
+    dataset = tf.data.Dataset.zip(tuple(domains))
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
     if device is not None:
         dataset = dataset.apply(tf.data.experimental.prefetch_to_device(device))
@@ -66,9 +70,8 @@ def batches(
         raise
 
 
-def _images(
-    cache: ImageCache, positions: tf.data.Dataset, img_size: int, *, augment: bool, seed: int
-) -> tf.data.Dataset:
+def _sampler(cache: ImageCache, img_size: int, *, augment: bool, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What makes the image at a place in a domain's order, float32 `[img_size, img_size, C]` in [-1, 1]."""
     count, channels = len(cache), cache.shape[-1]
 
     def sample(position: tf.Tensor) -> tf.Tensor:
@@ -83,7 +86,7 @@ def _images(
             image = tf.image.stateless_random_flip_left_right(image, _seed(seed, _FLIP, position))
         return tf.cast(image, tf.float32) / 127.5 - 1.0
 
-    return positions.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return sample
 
 
 def _seed(seed: int, purpose: int, position: tf.Tensor) -> tf.Tensor:

@@ -88,13 +88,13 @@ class Team:
 
 
 @contextlib.contextmanager
-def opened(name: str, workers: Cluster | None, facts: Facts, wait: float) -> Iterator[Team]:
+def opened(name: str, workers: Cluster | None, facts: Callable[[], Facts], wait: float) -> Iterator[Team]:
     """A context in which a team is there to train.
 
     Args:
         name: of its strategy, as `strategy.choose` gives it.
         workers: for "multi_worker".
-        facts: what has to be the same for all workers.
+        facts: tells what has to be the same for all workers.
         wait: seconds to wait for them.
 
     Raises:
@@ -102,7 +102,7 @@ def opened(name: str, workers: Cluster | None, facts: Facts, wait: float) -> Ite
     """
     with contextlib.ExitStack() as stack:
         if workers:
-            channel = stack.enter_context(Channel(workers, facts, wait))
+            channel = stack.enter_context(Channel(workers, facts(), wait))
             stack.enter_context(channel.blaming())
         yield Team(open_strategy(name, workers), workers)
 

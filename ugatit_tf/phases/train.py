@@ -99,7 +99,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     name = strategy.choose(options.strategy, devices)
     print(f"Device: {on}" if name == strategy.NONE else f"Device: {on}; {name}")
     image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))
-    with team.opened(name, workers, facts(config, image_sets), options.wait) as replicas:
+    with team.opened(name, workers, functools.partial(facts, config, image_sets), options.wait) as replicas:
         replicas.check(config.batch_size, jit=config.jit)
         if replicas.size > 1:
             print(replicas)

@@ -129,6 +129,8 @@ class Update:
 
 def _averaged(loss: tf.Tensor, gradients: Mapping[str, Gradient]) -> tuple[tf.Tensor, dict[str, Gradient]]:
     """The means of the replicas' losses and gradients; of factors, the rows of all, never their product."""
+    if replicas.count() == 1:
+        return loss, dict(gradients)
     factored = {path: gradient for path, gradient in gradients.items() if isinstance(gradient, FactoredGradient)}
     whole = {path: gradient for path, gradient in gradients.items() if path not in factored}
     loss, whole = replicas.mean((loss, whole))
