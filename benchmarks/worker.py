@@ -91,7 +91,8 @@ def _training(settings: Any, devices: Sequence[str] = (), exchange: bool = True)
 
     strategy = tf.distribute.get_strategy()
     if len(devices) > 1:
-        from ugatit_tf.distribution.strategy import MIRRORED, open_strategy
+        from ugatit_tf.distribution import MIRRORED
+        from ugatit_tf.distribution.strategy import open_strategy
         from ugatit_tf.training import replicas
 
         strategy = open_strategy(MIRRORED)

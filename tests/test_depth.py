@@ -1,7 +1,7 @@
 import pytest
 
 from ugatit_tf.config import Config
-from ugatit_tf.depth import deepest_n_dis
+from ugatit_tf.depth import deepest_n_dis, lowered
 from ugatit_tf.errors import UsageError
 
 
@@ -16,6 +16,10 @@ def test_deepest_n_dis_is_the_last_that_leaves_three_pixels():
     for img_size in range(3, 1025):
         deepest = deepest_n_dis(img_size)
         assert img_size // 2 ** (deepest - 1) >= 3 > img_size // 2**deepest
+
+
+def test_a_depth_is_lowered_to_what_fits_but_never_below_the_smallest():
+    assert [lowered(6, 256), lowered(6, 64), lowered(5, 128), lowered(6, 16)] == [6, 5, 5, 4]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,11 @@ def deepest_n_dis(img_size: int) -> int:
     return max(img_size // 3, 1).bit_length()
 
 
+def lowered(n_dis: int, img_size: int) -> int:
+    """`n_dis`, or the deepest that such images allow; SMALLEST_N_DIS at least."""
+    return min(n_dis, max(deepest_n_dis(img_size), SMALLEST_N_DIS))
+
+
 def check(n_dis: int, img_size: int) -> None:
     """Refuses discriminators that are too deep.
 

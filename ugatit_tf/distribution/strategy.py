@@ -2,19 +2,17 @@
 
 import tensorflow as tf
 
-from ugatit_tf.distribution import cluster
+from ugatit_tf.distribution import MIRRORED, MULTI_WORKER, NONE, cluster
 from ugatit_tf.distribution.cluster import Cluster
 from ugatit_tf.errors import RunError, UsageError, reason
 from ugatit_tf.system import device
-
-NONE, MIRRORED, MULTI_WORKER = "none", "mirrored", "multi_worker"
 
 
 def choose(name: str, devices: tuple[str, ...]) -> str:
     """Which strategy is to be used.
 
     Args:
-        name: "none", "mirrored", "multi_worker", or nothing: mirrored where there are several devices.
+        name: one of STRATEGIES, or nothing: mirrored where there are several devices.
         devices: those to use, such as "GPU:0"; none: all GPUs.
 
     Raises:
@@ -22,7 +20,7 @@ def choose(name: str, devices: tuple[str, ...]) -> str:
     """
     count = len(devices or device.gpus())
     if not name and cluster.names_several():
-        raise UsageError("TF_CONFIG names several workers: give --strategy multi_worker, or --strategy none.")
+        raise UsageError(f"TF_CONFIG names several workers: give --strategy {MULTI_WORKER}, or --strategy {NONE}.")
     if name == MIRRORED and count < 2:
         raise UsageError("--strategy mirrored: needs several GPUs. To try it on a CPU: --devices CPU:0,CPU:1.")
     if name == NONE and len(devices) > 1:
@@ -31,11 +29,11 @@ def choose(name: str, devices: tuple[str, ...]) -> str:
 
 
 def open_strategy(name: str, workers: Cluster | None = None) -> tf.distribute.Strategy:
-    """A strategy over all devices that TensorFlow may use; with "none", the default strategy of one replica.
+    """A strategy over all devices that TensorFlow may use; with NONE, the default strategy of one replica.
 
     Args:
         name: as `choose` gives it.
-        workers: for "multi_worker": all of them are there, and nothing has run on TensorFlow yet.
+        workers: for MULTI_WORKER: all of them are there, and nothing has run on TensorFlow yet.
 
     Raises:
         RunError: where TensorFlow cannot connect the workers.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.distribution import MULTI_WORKER, NONE, STRATEGIES
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     POSITIVE,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ugatit_tf.system.device import Threads
     from ugatit_tf.training.ugatit import UGATIT
 
-STRATEGIES = ("none", "mirrored", "multi_worker")
 _DEVICES = re.compile(r"(GPU:\d+(,GPU:\d+)*|CPU:\d+(,CPU:\d+)*)?")
 _SPLITS = ("trainA", "trainB")
 
@@ -69,7 +69,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import files, lock, startup
 
     workers = None
-    if options.strategy == "multi_worker":
+    if options.strategy == MULTI_WORKER:
         startup.hide_errors_of_tensorflow()
         from ugatit_tf.distribution import cluster
 
@@ -97,7 +97,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     # Before a face detector runs on it.
     on = device.prepare(threads, deterministic=config.deterministic, devices=devices)
     name = strategy.choose(options.strategy, devices)
-    print(f"Device: {on}" if name == strategy.NONE else f"Device: {on}; {name}")
+    print(f"Device: {on}" if name == NONE else f"Device: {on}; {name}")
     image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))
     with team.opened(name, workers, functools.partial(facts, config, image_sets), options.wait) as replicas:
         replicas.check(config.batch_size, jit=config.jit)

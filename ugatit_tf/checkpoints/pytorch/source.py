@@ -76,8 +76,7 @@ class Source:
             self._check_names(name, [theirs for theirs, _ in names.table(n_res)])
         architecture.check_flags(self.path, flags, network)
         config = dataclasses.replace(flags, **network)
-        deepest = max(depth.deepest_n_dis(config.img_size), depth.SMALLEST_N_DIS)
-        config = dataclasses.replace(config, n_dis=min(config.n_dis, deepest))
+        config = dataclasses.replace(config, n_dis=depth.lowered(config.n_dis, config.img_size))
         config.validate()
         return config, architecture.listing(config, network)
 
