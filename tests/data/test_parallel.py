@@ -67,3 +67,11 @@ def test_stopping_early_drops_what_has_not_begun():
 
 def test_nothing_gives_nothing():
     assert list(parallel.in_order(str, [])) == []
+
+
+def test_batches_are_made_as_they_are_needed():
+    taken = []
+    batches = parallel.in_batches((taken.append(item) or item for item in range(7)), 3)
+    assert next(batches) == [0, 1, 2] == taken
+    assert list(batches) == [[3, 4, 5], [6]]
+    assert list(parallel.in_batches([], 3)) == []

@@ -1,5 +1,6 @@
-"""Threads over many files, with few of them in memory."""
+"""Threads and batches over many files, with few of them in memory."""
 
+import itertools
 import os
 import sys
 from collections import deque
@@ -31,3 +32,10 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of `size`, in their order, the last of which may be shorter; taken as they are needed."""
+    remaining = iter(items)
+    while batch := list(itertools.islice(remaining, size)):
+        yield batch

@@ -33,21 +33,16 @@ def read(
         except UnreadableImageError as error:
             return error
 
-    indices: list[int] = []
-    pictures: list[np.ndarray] = []
-    disable = None if what else True  # None: where the output is no terminal
-    with tqdm(total=len(image_set), desc=what, unit="image", disable=disable) as bar:
+    def readable() -> Iterator[tuple[int, np.ndarray]]:
         for index, picture in enumerate(parallel.in_order(load, range(len(image_set)))):
             if isinstance(picture, UnreadableImageError):
                 unreadable.append(str(picture))
                 bar.update()
-                continue
-            indices.append(index)
-            pictures.append(picture)
-            if len(pictures) == _BATCH_SIZE:
-                yield indices, pictures
-                bar.update(len(pictures))
-                indices, pictures = [], []
-        if pictures:
-            yield indices, pictures
-            bar.update(len(pictures))
+            else:
+                yield index, picture
+
+    disable = None if what else True  # None: where the output is no terminal
+    with tqdm(total=len(image_set), desc=what, unit="image", disable=disable) as bar:
+        for batch in parallel.in_batches(readable(), _BATCH_SIZE):
+            yield [index for index, _ in batch], [picture for _, picture in batch]
+            bar.update(len(batch))

@@ -83,22 +83,10 @@ class Work:
 
     def translate(self, cuts: Iterable[Cut | None], bar: tqdm) -> Iterator[Cut]:
         """The translations, made in batches; what is None only moves the bar."""
-        batch: list[Cut] = []
-        for cut in cuts:
-            if cut is None:
-                bar.update()
-                continue
-            batch.append(cut)
-            if len(batch) == _BATCH_SIZE:
-                yield from self._translate(batch)
-                batch = []
-        if batch:
-            yield from self._translate(batch)
-
-    def _translate(self, batch: Sequence[Cut]) -> Iterator[Cut]:
-        outputs = self._translator(np.stack([cut.square for cut in batch]))
-        for cut, output in zip(batch, outputs, strict=True):
-            yield dataclasses.replace(cut, square=output)
+        for batch in parallel.in_batches(_present(cuts, bar), _BATCH_SIZE):
+            outputs = self._translator(np.stack([cut.square for cut in batch]))
+            for cut, output in zip(batch, outputs, strict=True):
+                yield dataclasses.replace(cut, square=output)
 
     def write(self, cut: Cut) -> bool:
         """Writes a result; false, and a problem, where its picture does not allow it.
@@ -123,3 +111,11 @@ class Work:
             self._account.problems.append(f"{shown(job.path)}: {error}")
             return False
         return True
+
+
+def _present(cuts: Iterable[Cut | None], bar: tqdm) -> Iterator[Cut]:
+    for cut in cuts:
+        if cut is None:
+            bar.update()
+        else:
+            yield cut

@@ -1,7 +1,6 @@
 """Translation of videos: frame by frame, with their times and their sound, in memory that does not grow with length."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -180,7 +179,7 @@ class Work:
 
     def _translated(self, shots: Iterator[Shot]) -> Iterator[Shot]:
         """The same with their results, made in batches."""
-        while batch := list(itertools.islice(shots, _BATCH_SIZE)):
+        for batch in parallel.in_batches(shots, _BATCH_SIZE):
             results = self._translator(np.stack([shot.source for shot in batch]))
             for shot, result in zip(batch, results, strict=True):
                 yield dataclasses.replace(shot, result=result)
