@@ -46,9 +46,7 @@ def train(
     Raises:
         RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
-    stepper = Stepper(model, config)
     step = model.steps_taken
-    batches = batches_from(first_step=step)
 
     def batch_at(step: int) -> Batch:
         here = model.distribute_strategy.experimental_local_results
@@ -62,12 +60,8 @@ def train(
         reporter.make_up(step)
         with StopRequest() as request:
             stop = SharedStop(model.distribute_strategy, request)
-            while step < config.total_steps:
-                count = steps_until_due(step, config)
-                with memory.advice(config):
-                    taken = stepper.run([next(batches) for _ in range(count)])
-                guard.add(step, taken)
-                step += count
+            for step, count, taken in _calls(model, batches_from, config):
+                guard.add(step - count, taken)
                 metrics = {name: tf.reduce_mean(value) for name, value in taken.items()} if count > 1 else taken
                 last = step == config.total_steps
                 leaving = last or stop.agreed()
@@ -98,18 +92,26 @@ def train(
 
 def follow(model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config) -> None:
     """Takes a worker's part in a training whose chief runs `train` with the same model and configuration."""
+    with StopRequest() as request:
+        stop = SharedStop(model.distribute_strategy, request)
+        for step, _, _ in _calls(model, batches_from, config):
+            if step < config.total_steps and stop.agreed():
+                break
+
+
+def _calls(
+    model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config
+) -> Iterator[tuple[int, int, Metrics]]:
+    """Takes the steps that are left; yields, after each call: all steps taken, those of the call, their metrics."""
     stepper = Stepper(model, config)
     step = model.steps_taken
     batches = batches_from(first_step=step)
-    with StopRequest() as request:
-        stop = SharedStop(model.distribute_strategy, request)
-        while step < config.total_steps:
-            count = steps_until_due(step, config)
-            with memory.advice(config):
-                stepper.run([next(batches) for _ in range(count)])
-            step += count
-            if step < config.total_steps and stop.agreed():
-                break
+    while step < config.total_steps:
+        count = steps_until_due(step, config)
+        with memory.advice(config):
+            metrics = stepper.run([next(batches) for _ in range(count)])
+        step += count
+        yield step, count, metrics
 
 
 class _Reporter:
