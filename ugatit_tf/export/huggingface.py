@@ -27,12 +27,7 @@ _CARD = """\
 Translates pictures of one kind into pictures of another, both ways: A to B (`A2B`) and B to A (`B2A`). U-GAT-IT
 ([arXiv:1907.10830](https://arxiv.org/abs/1907.10830)), trained without pairs of pictures that belong together.
 
-| | |
-| --- | --- |
-| dataset | {dataset} |
-| trained | {step} steps |
-| images | {size} x {size}, {colours}; pixels are uint8 from 0 to 255, floats from -1 to 1 |
-| licence | {licence} |
+{facts}
 
 {samples}## How to load it
 
@@ -112,12 +107,9 @@ def _card(checkpoint: Checkpoint, entry: scores.Entry | None, samples: list[str]
     ]
     text = _CARD.format(
         title=title,
-        dataset=dataset,
-        step=checkpoint.step,
+        facts=model_card.facts_of(checkpoint.step, config, licence or _NO_LICENCE),
         size=config.img_size,
         channels=config.img_ch,
-        colours=model_card.COLOURS[config.img_ch],
-        licence=licence or _NO_LICENCE,
         samples="".join(shown),
         evaluation=f"\n## Scores\n\nOf translations of the test pictures, with 95% intervals.\n\n{entry.table()}\n"
         if entry

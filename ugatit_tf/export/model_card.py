@@ -14,19 +14,22 @@ from ugatit_tf.system.files import write_atomically
 _TOLD = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
 _TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
 _TOLD += ("diffaugment", "ema", "seed")
-COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
+_COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
+_NO_LICENCE = "not stated: whoever trained it fills this in, with regard to the rights in the training pictures"
+_FACTS = """\
+| | |
+| --- | --- |
+| dataset | {dataset} |
+| trained | {step} steps |
+| images | {size} x {size}, {colours}; pixels are uint8 from 0 to 255, floats from -1 to 1 |
+| licence | {licence} |"""
 _CARD = """\
 # {model_name}: {dataset}, {source} to {target}
 
 Translates pictures such as those of `train{source}` into pictures such as those of `train{target}` (U-GAT-IT,
 [arXiv:1907.10830](https://arxiv.org/abs/1907.10830)).
 
-| | |
-| --- | --- |
-| dataset | {dataset} |
-| trained | {step} steps |
-| images | {size} x {size}, {colours}; pixels are uint8 from 0 to 255, floats from -1 to 1 |
-| licence | not stated: whoever trained it fills this in, with regard to the rights in the training pictures |
+{facts}
 
 `signature.json` says what goes in and out of each file.
 
@@ -55,13 +58,28 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
         dataset=Path(config.dataset).name,
         source=direction[0],
         target=direction[-1],
-        step=step,
-        size=config.img_size,
-        colours=COLOURS[config.img_ch],
+        facts=facts_of(step, config, _NO_LICENCE),
         usage="\n".join(_fill(formats.get(name).usage, config) for name in names),
         configuration=configuration_of(config),
     )
     write_atomically(folder / "README.md", text.encode())
+
+
+def facts_of(step: int, config: Config, licence: str) -> str:
+    """What a network is, as a table.
+
+    Args:
+        step: the steps that it was trained for.
+        config: what it was trained with; `img_size` is the export's.
+        licence: in words.
+    """
+    return _FACTS.format(
+        dataset=Path(config.dataset).name,
+        step=step,
+        size=config.img_size,
+        colours=_COLOURS[config.img_ch],
+        licence=licence,
+    )
 
 
 def configuration_of(config: Config) -> str:

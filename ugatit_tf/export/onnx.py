@@ -44,11 +44,11 @@ def write(generator: Generator, size: int, folder: Path) -> None:
                 described(cam_logits, 2),
                 described(heatmap, side, side),
             ],
-            graph.weights,
+            list(graph.weights.values()),
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
         producer_name="ugatit_tf",
     )
-    large = graph.size_of_weights > _LARGEST
+    large = sum(len(tensor.raw_data) for tensor in graph.weights.values()) > _LARGEST
     onnx.save(model, folder / FILE, save_as_external_data=large, location=f"{FILE}.data")

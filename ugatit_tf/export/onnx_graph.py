@@ -26,15 +26,13 @@ class GeneratorGraph:
 
     Attributes:
         nodes: in the order of computation.
-        weights: the constants that they use, named as the generator's variables where they are those.
-        size_of_weights: in bytes.
+        weights: the constants that they use, by their names, which are the generator's variables' where they are those.
         outputs: the names of its values; `image` is `[B, size, size, img_ch]`.
     """
 
     def __init__(self, generator: Generator, size: int) -> None:
         self.nodes: list[NodeProto] = []
-        self.weights: list[TensorProto] = []
-        self.size_of_weights = 0
+        self.weights: dict[str, TensorProto] = {}
         self.outputs = self._translate(generator, size)
 
     def _translate(self, generator: Generator, size: int) -> Translation:
@@ -175,10 +173,8 @@ class GeneratorGraph:
 
     def _constant(self, name: str, values: Any, dtype: type = np.float32) -> str:
         """Adds a constant, unless it is there, and gives its name."""
-        if all(tensor.name != name for tensor in self.weights):
-            array = np.ascontiguousarray(values, dtype)
-            self.weights.append(numpy_helper.from_array(array, name))
-            self.size_of_weights += array.nbytes
+        if name not in self.weights:
+            self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(values, dtype), name)
         return name
 
 
