@@ -74,18 +74,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def the_error(capsys):
-    """Checks that a command failed in one line, and returns that."""
-
-    def check(code):
-        assert code == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return check
-
-
 def contents(prefix):
     reader = tf.train.load_checkpoint(str(prefix))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}

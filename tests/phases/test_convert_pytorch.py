@@ -49,18 +49,6 @@ def converted(pytorch_port, capsys):
     return capsys.readouterr().out
 
 
-@pytest.fixture
-def the_error(capsys):
-    """Checks that a command failed in one line, and returns that."""
-
-    def check(code):
-        assert code == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return check
-
-
 def test_what_it_says_leads_on(converted):
     assert converted.splitlines() == [
         "Converting params_0000003.pt",

@@ -13,7 +13,6 @@ from ugatit_tf.reports import evaluation, scores
 from ugatit_tf.reports.scores import Entry, Estimate, Scored
 
 Page = runpy.run_path(str(Path(__file__).with_name("test_gallery.py")))["Page"]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NAMES = ("plain.png", "100% #1 'x' <b>.png")
 
 
@@ -110,18 +109,6 @@ def test_the_test_images_page_is_linked_where_there_is_one(results):
     assert "index.html" not in links()
     (results / "index.html").touch()
     assert "index.html" in links()
-
-
-@pytest.fixture
-def browser():
-    """Chromium of the system, driven by playwright."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import re
 import runpy
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from ugatit_tf.reports import progress
 from ugatit_tf.reports.progress import Progress, save_column, stage_name
 
 Page = runpy.run_path(str(Path(__file__).with_name("test_gallery.py")))["Page"]
-CHROMIUM = shutil.which("chromium")
 
 
 def shown(**changes):
@@ -168,18 +166,6 @@ def test_a_full_disk_leaves_the_page_as_it_was(results, full_disk):
         progress.write(results, shown(title="New"))
     assert (results / "index.html").read_text() == before
     assert progress.read(results) == shown()
-
-
-@pytest.fixture
-def browser():
-    """Chromium of the system, driven by playwright."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.slow
