@@ -93,9 +93,10 @@ def test_all_leave_only_when_all_are_done(addresses):
 
 
 def test_who_does_not_come_is_named(addresses):
-    other = Worker(addresses, 1, wait=1.5)
-    chief = Worker(addresses, 0, wait=0.5)
-    expected = f"The training cannot begin: worker 2 of 3 at {addresses[2]} did not come within 0.5 s (--wait)."
+    chief = Worker(addresses, 0, wait=2)
+    _until(lambda: chief.said)  # it listens
+    other = Worker(addresses, 1)
+    expected = f"The training cannot begin: worker 2 of 3 at {addresses[2]} did not come within 2 s (--wait)."
     assert chief.finish().error == other.finish().error == expected
 
 
@@ -108,7 +109,7 @@ def test_a_chief_that_does_not_come_is_named(addresses):
 
 def test_workers_that_differ_are_refused(addresses):
     chief, same = Worker(addresses, 0), Worker(addresses, 1)
-    same.join(0.5)
+    _until(lambda: len(chief.said) == 3)  # two were missing, then one
     other = Worker(addresses, 2, facts=FACTS | {"--lr": "0.2"})
     expected = f"worker 2 of 3 at {addresses[2]} differs from the chief: --lr is 0.2 there, 0.1 here."
     for worker in (chief, same, other):
@@ -126,7 +127,9 @@ def test_strangers_are_ignored_and_who_waits_may_begin_again(addresses, monkeypa
         connection.sendall(text)
         threading.Event().wait(0.3)
         connection.close()
-    workers = [chief, Worker(addresses, 1), Worker(addresses, 2)]
+    again = Worker(addresses, 1)
+    _until(lambda: len(chief.said) == 4)  # two were missing, then one, and still one
+    workers = [chief, again, Worker(addresses, 2)]
     assert [worker.finish().error for worker in workers] == [None] * 3
 
 
@@ -148,11 +151,12 @@ def _connect(host, port):
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_worker_that_is_gone_ends_the_others_with_its_name(addresses, ended, lost):
-    ready, gone = threading.Barrier(2), threading.Event()
+    ready, gone = threading.Barrier(3), threading.Event()
     chief = Worker(addresses[:2], 0, work=lambda: ready.wait(20) and None or gone.wait(20))
     other = Worker(addresses[:2], 1, work=lambda: ready.wait(20) and None or gone.wait(20))
-    threading.Event().wait(1.0)
-    (chief, other)[lost]._channel._peers[0].close()  # as the system does for a process that was killed
+    ready.wait(20)
+    connection = (chief, other)[lost]._channel._peers[0]._connection
+    connection.shutdown(socket.SHUT_RDWR)  # as the system does for a process that was killed
     _until(lambda: len(ended) == 2)
     assert any(f"worker {lost} of 2 at {addresses[lost]} has ended, or its connection has" in text for text in ended)
     gone.set()
