@@ -188,6 +188,10 @@ class Config(OptionSet):
         """Side in pixels at which training images are kept, before the random crop to `img_size`."""
         return self.img_size + (30 if self.img_size == 256 else 15) * self.augment_flag
 
+    def crop_of(self, domain: str) -> str:
+        """The crop that is named for a domain, "A" or "B"; "" where none is."""
+        return {"A": self.crop_A, "B": self.crop_B}[domain] or self.crop
+
     def to_json(self) -> str:
         """All options as a JSON object, one a line."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

@@ -6,11 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from ugatit_tf.checkpoints.bundle import DamagedError
-from ugatit_tf.checkpoints.checkpoint import Checkpoint, open_folder, open_run
-from ugatit_tf.checkpoints.choice import check_agrees
+from ugatit_tf.checkpoints.bundle import DamagedError, by_path
+from ugatit_tf.checkpoints.checkpoint import Checkpoint, check_agrees, open_folder, open_run
 from ugatit_tf.checkpoints.folder import RunFolder
-from ugatit_tf.checkpoints.variables import by_path
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError

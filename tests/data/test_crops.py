@@ -178,8 +178,8 @@ def test_a_square_gets_the_size_back_that_it_had():
 
 def test_the_crop_of_a_domain_wins():
     config = Config(crop="center", crop_B="none")
-    assert [crops.chosen(config, domain) for domain in "AB"] == ["center", "none"]
-    assert crops.chosen(Config(), "A") == ""
+    assert [config.crop_of(domain) for domain in "AB"] == ["center", "none"]
+    assert Config().crop_of("A") == ""
     assert Cropper.of(config, "B", "squeeze") == Cropper("none", 0.5, "skip")
     assert Cropper.of(Config(), "B", "squeeze") == Cropper("squeeze", 0.5, "skip")
 

@@ -163,7 +163,7 @@ def test_a_moving_average_is_left_out(capsys):
     assert not variables.averages(Bundle(Path(OURS)).shapes)
     config = RunFolder(Path(OURS).parent).config()
     assert config.ema == 0.9
-    ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in variables.BOOKKEEPING}
+    ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in bundle.BOOKKEEPING}
     paths = {name.split("/")[1].replace(".S", "/").replace("..", "."): value for name, value in ours.items()}
     averages = {
         f"ema_{path}": tf.Variable(2 * value) for path, value in paths.items() if re.match("generator_[AB]/", path)

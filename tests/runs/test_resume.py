@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ugatit_tf.checkpoints.bundle import key
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.folder import prefix_of
-from ugatit_tf.checkpoints.variables import key
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.runs import resume
 from ugatit_tf.training.ugatit import UGATIT

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import variables
+from ugatit_tf.checkpoints import bundle, variables
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.writer import CheckpointWriter
@@ -137,7 +137,7 @@ def test_averages_count_as_the_rest_of_a_checkpoint(tiny_config, models):
     with pytest.raises(RunError, match=r"100 variables that this network lacks; one is variables/ema_generator_A"):
         Checkpoint(prefix, Config()).restore(plain.state, strict=True)
     averages = variables.averages(Bundle(prefix).shapes)
-    assert averages == {variables.key(variable.path) for variable in model.average_variables}
+    assert averages == {bundle.key(variable.path) for variable in model.average_variables}
     Checkpoint(prefix, Config()).restore(plain.state, strict=True, others=averages)
     np.testing.assert_equal(values(plain.generator_variables), values(model.generator_variables))
 

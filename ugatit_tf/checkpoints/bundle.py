@@ -1,7 +1,7 @@
 """TensorFlow's checkpoint files, of any version and program: read one variable at a time, written atomically."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -16,6 +16,7 @@ from ugatit_tf.system.files import staged
 Table = Mapping[str, keras.Variable]
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
+BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what this program's hold beside variables
 
 
 class DamagedError(RunError):
@@ -96,17 +97,18 @@ class Bundle:
             raise self._damaged(name) from error
         return tensor
 
-    def verify(self, names: Iterable[str] | None = None) -> None:
+    def verify(self, starts: Collection[str] | None = None) -> None:
         """Reads variables, one at a time, and keeps none; a progress bar shows on a terminal.
 
         Args:
-            names: of the variables; None: all of them.
+            starts: what the paths of the variables begin with; None: all that there is.
 
         Raises:
             DamagedError: where one of them cannot be read, or does not match its checksum.
             RunError: where there is not enough memory for the largest of them.
         """
-        for _ in self._read_all(self.shapes if names is None else names, "Checking"):
+        begin = ("",) if starts is None else tuple(map(_key_start, starts) if self.object_based else starts)
+        for _ in self._read_all([name for name in self.shapes if name.startswith(begin)], "Checking"):
             pass
 
     def matched(self, table: Table, others: Iterable[str] | None = None) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
@@ -137,8 +139,7 @@ class Bundle:
         if unknown:
             raise self._misfit(f"{len(unknown)} variables that this network lacks; one is {unknown[0]}")
 
-    def _read_all(self, names: Iterable[str], what: str) -> Iterator[tf.Tensor]:
-        names = list(names)
+    def _read_all(self, names: Collection[str], what: str) -> Iterator[tf.Tensor]:
         total = sum(map(self.size, names))
         with tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for name in names:
@@ -161,6 +162,30 @@ class Bundle:
         return DamagedError(
             f"{self.prefix} is damaged: its data has {self._held()} bytes, its index asks for {self._asked()}."
         )
+
+
+def key(path: str) -> str:
+    """The name in this program's checkpoints of the variable that has this path, whatever Python object holds it."""
+    return f"{_key_start(path)}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def by_key(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    """Variables by their names in this program's checkpoints."""
+    return {key(path): variable for path, variable in by_path(variables).items()}
+
+
+def by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    """Variables by their paths, of which no two may be the same."""
+    found: dict[str, keras.Variable] = {}
+    for variable in variables:
+        if variable.path in found:
+            raise ValueError(f"Two variables are called {variable.path}.")
+        found[variable.path] = variable
+    return found
+
+
+def _key_start(path: str) -> str:
+    return f"variables/{path.replace('.', '..').replace('/', '.S')}"
 
 
 def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:

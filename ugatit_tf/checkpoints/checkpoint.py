@@ -10,16 +10,9 @@ from typing import NamedTuple
 import keras
 
 from ugatit_tf.checkpoints import tf1_architecture, tf1_checkpoint
-from ugatit_tf.checkpoints.bundle import Bundle, DamagedError
-from ugatit_tf.checkpoints.choice import check_agrees
+from ugatit_tf.checkpoints.bundle import BOOKKEEPING, Bundle, DamagedError, by_key
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix, step_in_name
-from ugatit_tf.checkpoints.variables import (
-    BOOKKEEPING,
-    averages,
-    by_path,
-    key,
-    key_start,
-)
+from ugatit_tf.checkpoints.variables import averages
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
@@ -90,13 +83,10 @@ class Checkpoint:
         Raises:
             DamagedError: saying what is wrong.
         """
-        if directions is None:
-            self.bundle.verify()
-            return
-        networks = [f"generator_{DIRECTIONS[direction]}/" for direction in directions]
-        if self.bundle.object_based:
-            networks = [key_start(f"{prefix}{network}") for network in networks for prefix in ("", ema.PREFIX)]
-        self.bundle.verify(name for name in self.bundle.shapes if name.startswith(tuple(networks)))
+        starts = directions and [
+            f"{average}generator_{DIRECTIONS[direction]}/" for direction in directions for average in ("", ema.PREFIX)
+        ]
+        self.bundle.verify(starts)
 
     def generator(self, direction: str, *, precision: str = "") -> Generator:
         """The generator of one of DIRECTIONS with its weights, or their moving average where it is `averaged`.
@@ -125,14 +115,12 @@ class Checkpoint:
             RunError: before any value is changed, where a variable is not in the checkpoint or has another shape there,
                 and where something is left over though `strict`; later, where the file is damaged.
         """
-        if not self.bundle.object_based:
-            if strict:
-                raise RunError(
-                    f"{self.prefix} is of the reference: bring it in with --phase convert --from_checkpoint."
-                )
-            table = tf1_checkpoint.reference_names(variables)
+        if self.bundle.object_based:
+            table = by_key(variables)
+        elif strict:
+            raise RunError(f"{self.prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
         else:
-            table = {key(path): variable for path, variable in by_path(variables).items()}
+            table = tf1_checkpoint.reference_names(variables)
         for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if strict else None):
             variable.assign(values)
 
@@ -207,6 +195,21 @@ def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), whi
     if found.checkpoint is None:
         raise RunError(f"{path} has no checkpoint {config.model_name}.model-*.")
     return found.checkpoint
+
+
+def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
+    """Checks that what is asked for does not differ in a `fixed` option from what a run's checkpoints were trained with.
+
+    Raises:
+        RunError: naming each such option and both values.
+    """
+    contradictions = [
+        f"--{name} is {now} but the checkpoints were trained with {before}"
+        for name, (now, before) in config.differences(saved).items()
+        if name in fixed
+    ]
+    if contradictions:
+        raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
 
 
 def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[str], which: str) -> Found:

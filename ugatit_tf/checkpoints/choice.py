@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf.checkpoints.folder import RunFolder, runs_in
-from ugatit_tf.config import ARCHITECTURE, IDENTITY, Config
+from ugatit_tf.config import IDENTITY, Config
 from ugatit_tf.errors import RunError, UsageError
 
 _SHOWN = 10
@@ -51,9 +51,9 @@ def fitting(given: Mapping[str, Any], config: Config) -> tuple[Config, str]:
     """
     folder = RunFolder(config.run_checkpoint_dir)
     if folder.exists:
-        saved = _readable_config(folder)
+        saved = folder.readable_config()
         return (_with(saved, given, folder) if saved and not _contradictions(given, saved) else config), ""
-    readable = [(run, saved) for run in runs_in(Path(config.checkpoint_dir)) if (saved := _readable_config(run))]
+    readable = [(run, saved) for run in runs_in(Path(config.checkpoint_dir)) if (saved := run.readable_config())]
     found = [(run, saved) for run, saved in readable if not _contradictions(given, saved)]
     if not found:
         return config, ""
@@ -64,37 +64,10 @@ def fitting(given: Mapping[str, Any], config: Config) -> tuple[Config, str]:
     return _with(saved, given, run), f"Run: {run.path}, the only one that fits the flags."
 
 
-def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
-    """Refuses options that contradict what a run's checkpoints are.
-
-    Args:
-        config: what is asked for now.
-        saved: what the checkpoints were trained with.
-        fixed: the options that must not differ.
-
-    Raises:
-        RunError: naming each such option and both values.
-    """
-    contradictions = [
-        f"--{name} is {now} but the checkpoints were trained with {before}"
-        for name, (now, before) in config.differences(saved).items()
-        if name in fixed
-    ]
-    if contradictions:
-        raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
-
-
 def others(root: Path) -> str:
     """What runs there are in a folder, as a sentence."""
     names = [run.path.name for run in runs_in(root)]
     return f"There are {_listed(names)}." if names else f"There is none in {root} at all."
-
-
-def _readable_config(run: RunFolder) -> Config | None:
-    try:
-        return run.config()
-    except RunError:  # damaged: who needs it says so
-        return None
 
 
 def _contradictions(given: Mapping[str, Any], saved: Config) -> list[str]:

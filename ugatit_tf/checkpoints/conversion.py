@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.checkpoints import bundle, tf1_architecture, tf1_checkpoint, variables, writer
-from ugatit_tf.checkpoints.bundle import Bundle
-from ugatit_tf.checkpoints.checkpoint import open_run
-from ugatit_tf.checkpoints.choice import check_agrees
+from ugatit_tf.checkpoints.bundle import BOOKKEEPING, Bundle, by_key
+from ugatit_tf.checkpoints.checkpoint import check_agrees, open_run
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix
 from ugatit_tf.checkpoints.pytorch import reader
 from ugatit_tf.checkpoints.pytorch.source import Source
@@ -175,10 +174,9 @@ def write_out(folder: Path, config: Config) -> None:
     print(f"Converting {source.prefix}")
 
     skeleton = _skeleton(config, discriminators=variables.has_discriminators(source.shapes))
-    table = {variables.key(variable.path): variable for variable in skeleton.state}
     # One at a time, where TensorFlow's own restore would hold everything twice.
     averages = variables.averages(source.shapes)
-    pairs = source.matched(table, (*variables.BOOKKEEPING, *averages))
+    pairs = source.matched(by_key(skeleton.state), (*BOOKKEEPING, *averages))
     values = {variable.path: tensor for variable, tensor in pairs}
     tensors = {name: values[variable.path] for name, variable in (skeleton.weights | skeleton.slots).items()}
     if skeleton.slots:

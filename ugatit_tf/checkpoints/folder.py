@@ -119,6 +119,13 @@ class RunFolder:
             raise RunError(f"cannot read {path}: {error}") from error
         return Config.from_json(text, str(path))
 
+    def readable_config(self) -> Config | None:
+        """The same; None also where the file is damaged, for those who can do without."""
+        try:
+            return self.config()
+        except RunError:
+            return None
+
     def save_config(self, config: Config) -> None:
         """Writes what the run is trained with, making the folder.
 

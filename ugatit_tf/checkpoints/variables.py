@@ -1,34 +1,9 @@
-"""Names of variables in this program's checkpoints: their paths, whatever Python objects hold them."""
+"""What a checkpoint of this program holds, by the names in it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-import keras
-
-from ugatit_tf.checkpoints.bundle import OBJECT_GRAPH
 from ugatit_tf.training import ema
 from ugatit_tf.training.gradients import LossScale
-
-BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what a checkpoint holds beside variables
-
-
-def key(path: str) -> str:
-    """The name in a checkpoint of the variable that has this path."""
-    return f"{key_start(path)}/.ATTRIBUTES/VARIABLE_VALUE"
-
-
-def key_start(path: str) -> str:
-    """What the names of variables begin with whose paths begin so."""
-    return f"variables/{path.replace('.', '..').replace('/', '.S')}"
-
-
-def by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
-    """Variables by their paths, of which no two may be the same."""
-    found: dict[str, keras.Variable] = {}
-    for variable in variables:
-        if variable.path in found:
-            raise ValueError(f"Two variables are called {variable.path}.")
-        found[variable.path] = variable
-    return found
 
 
 def has_discriminators(names: Collection[str]) -> bool:

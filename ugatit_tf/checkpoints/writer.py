@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from ugatit_tf.checkpoints import best
+from ugatit_tf.checkpoints.bundle import by_path
 from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, prefix_of, state_text, step_in_name
-from ugatit_tf.checkpoints.variables import by_path
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system import files

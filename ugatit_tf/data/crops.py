@@ -73,7 +73,7 @@ class Cropper:
         Raises:
             UsageError: where it needs a face detector and none is installed.
         """
-        crop = chosen(config, domain) or default
+        crop = config.crop_of(domain) or default
         return cls(crop, config.face_margin, config.no_face, faces.detector() if crop == "face" else None)
 
     def find(self, picture: np.ndarray) -> tuple[Region, Face | None]:
@@ -98,7 +98,7 @@ def cropped(config: Config, domain: str, image_set: ImageSet) -> ImageSet:
     Raises:
         UsageError: where that needs a face detector and none is installed.
     """
-    if not chosen(config, domain):
+    if not config.crop_of(domain):
         return image_set
     cropper = Cropper.of(config, domain, "squeeze")
 
@@ -111,11 +111,6 @@ def cropped(config: Config, domain: str, image_set: ImageSet) -> ImageSet:
         return cut(picture, region, side or min(region.shape))
 
     return dataclasses.replace(image_set, read=read)
-
-
-def chosen(config: Config, domain: str) -> str:
-    """The crop that the flags name for a domain, or ""."""
-    return {"A": config.crop_A, "B": config.crop_B}[domain] or config.crop
 
 
 def around(face: Face, margin: float, height: int, width: int) -> Region:

@@ -40,17 +40,17 @@ class Translator:
         self.identity = identity
         signature = tf.TensorSpec((None, size, size, channels))
 
-        @cpu_kernels()
         def generate_here(floats: tf.Tensor) -> Translation:
-            return generate(floats)
+            with cpu_kernels():
+                return generate(floats)
 
         self._generate = tf.function(generate_here, input_signature=[signature], autograph=False)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, direction: str) -> Self:
         """A translator by a checkpoint's generator of a direction, "A2B" or "B2A"."""
-        config = checkpoint.config
-        return cls(checkpoint.generator(direction), config.img_size, config.img_ch, checkpoint.identity)
+        config, identity = checkpoint.config, checkpoint.identity
+        return cls(checkpoint.generator(direction), config.img_size, config.img_ch, identity)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Translates uint8 `[B, H, W, channels]`, any H and W, into uint8 `[B, size, size, channels]`.
@@ -61,8 +61,8 @@ class Translator:
         expected = ("uint8", 4, self.channels)
         if (str(pictures.dtype), pictures.ndim, pictures.shape[-1]) != expected:
             raise ValueError(f"expected uint8 [B, H, W, {self.channels}], not {pictures.dtype} {list(pictures.shape)}")
-        resized = [images.resize(picture, self.size) for picture in pictures]
-        return images.to_uint8(self.translate(np.stack(resized)).image)
+        floats = images.to_float(np.stack([images.resize(picture, self.size) for picture in pictures]))
+        return images.to_uint8(self._generate(floats).image.numpy())
 
     def translate(self, pictures: np.ndarray) -> Translation:
         """All that the generator gives, as arrays, for uint8 `[B, size, size, channels]`."""

@@ -87,23 +87,6 @@ class Job:
     mark: str
 
 
-def jobs(root: Path, paths: Sequence[str], output: Output, made_by: str, ending: str) -> Iterator[Job]:
-    """A job for each file.
-
-    Args:
-        root: the folder that the files are in.
-        paths: theirs, relative to it.
-        output: what becomes of the translations.
-        made_by: a text that changes with what the results are made with.
-        ending: of the results' names.
-    """
-    for path, name in _names(paths).items():
-        source = f"{root}/{path}"
-        facts = f"{made_by} {output.original_size} {output.paste_back} {path} {stamp(source)}"
-        digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
-        yield Job(source, output.folder / f"{name}{ending}", _MARK + digest)
-
-
 class Account:
     """What becomes of the files of a kind.
 
@@ -129,18 +112,32 @@ class Account:
         self.written = 0
         self._failed = 0
 
-    def is_left(self, job: Job, comment_of: Callable[[Path], str]) -> bool:
-        """Whether a file is still to be translated, and its result may be written; `comment_of` reads such a result."""
-        if not job.target.exists():
-            return True
-        comment = comment_of(job.target)
-        if comment == job.mark:
-            self.found += 1
-            return False
-        if comment.startswith(_MARK) or self._output.overwrite:
-            return True
-        self.problems.append(f"{shown(job.path)}: {shown(job.target)} is no result of this command: give --overwrite")
-        return False
+    def left(
+        self, root: Path, paths: Sequence[str], made_by: str, ending: str, comment_of: Callable[[Path], str]
+    ) -> Iterator[Job]:
+        """A job for each file that is still to be translated, and whose result may be written.
+
+        Args:
+            root: the folder that the files are in.
+            paths: theirs, relative to it.
+            made_by: a text that changes with what the results are made with.
+            ending: of the results' names.
+            comment_of: reads a result's comment.
+        """
+        for path, name in _names(paths).items():
+            source = f"{root}/{path}"
+            facts = f"{made_by} {self._output.original_size} {self._output.paste_back} {path} {stamp(source)}"
+            digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
+            job = Job(source, self._output.folder / f"{name}{ending}", _MARK + digest)
+            comment = comment_of(job.target) if job.target.exists() else _MARK
+            if comment == job.mark:
+                self.found += 1
+            elif comment.startswith(_MARK) or self._output.overwrite:
+                yield job
+            else:
+                self.problems.append(
+                    f"{shown(source)}: {shown(job.target)} is no result of this command: give --overwrite"
+                )
 
     def fail_all(self, why: str) -> None:
         """Notes, and prints, why none of them can be translated."""

@@ -1,7 +1,8 @@
 """Translation of pictures: from files in folders of any depth to files of the same names."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import shown
 from ugatit_tf.inference import Translator
-from ugatit_tf.inference.jobs import Account, Job, Output, jobs
+from ugatit_tf.inference.jobs import Account, Job, Output
 from ugatit_tf.system.files import make_folder
 
 _BATCH_SIZE = 8
@@ -35,15 +36,18 @@ def translate(root: Path, paths: Sequence[str], output: Output, translator: Tran
         RunError: where a result cannot be written.
     """
     account = Account("pictures", len(paths), output)
-    work = Work(account, output, translator, cropper)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)}"
-    all_jobs = jobs(root, paths, output, made_by, images.ENDINGS[output.image_format])
-    left = [job for job in all_jobs if account.is_left(job, images.comment_of)]
+    ending = images.ENDINGS[output.image_format]
+    left = list(account.left(root, paths, made_by, ending, images.comment_of))
+    work = Work(account, output, translator, cropper)
+    cuts = filter(None, parallel.in_order(work.cut, left))
+    translations = itertools.chain.from_iterable(map(work.translate, parallel.in_batches(cuts, _BATCH_SIZE)))
     name = output.folder.name
     with tqdm(total=len(paths), initial=len(paths) - len(left), desc=name, unit="image", disable=None) as bar:
-        for is_written in parallel.in_order(work.write, work.translate(parallel.in_order(work.cut, left), bar)):
+        for is_written in parallel.in_order(work.write, translations):
             account.written += is_written
             bar.update()
+        bar.update(len(paths) - bar.n)  # of which no square could be cut
     account.report()
     return account
 
@@ -81,12 +85,11 @@ class Work:
             return None
         return Cut(job, crops.cut(picture, region, self._translator.size), region, *picture.shape[:2])
 
-    def translate(self, cuts: Iterable[Cut | None], bar: tqdm) -> Iterator[Cut]:
-        """The translations, made in batches; what is None only moves the bar."""
-        for batch in parallel.in_batches(_present(cuts, bar), _BATCH_SIZE):
-            outputs = self._translator(np.stack([cut.square for cut in batch]))
-            for cut, output in zip(batch, outputs, strict=True):
-                yield dataclasses.replace(cut, square=output)
+    def translate(self, cuts: Sequence[Cut]) -> Iterator[Cut]:
+        """The translations of some squares, made as one batch."""
+        outputs = self._translator(np.stack([cut.square for cut in cuts]))
+        for cut, output in zip(cuts, outputs, strict=True):
+            yield dataclasses.replace(cut, square=output)
 
     def write(self, cut: Cut) -> bool:
         """Writes a result; false, and a problem, where its picture does not allow it.
@@ -111,11 +114,3 @@ class Work:
             self._account.problems.append(f"{shown(job.path)}: {error}")
             return False
         return True
-
-
-def _present(cuts: Iterable[Cut | None], bar: tqdm) -> Iterator[Cut]:
-    for cut in cuts:
-        if cut is None:
-            bar.update()
-        else:
-            yield cut

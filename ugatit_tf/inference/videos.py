@@ -17,7 +17,7 @@ from ugatit_tf.data.videos.writer import Writer
 from ugatit_tf.errors import shown
 from ugatit_tf.inference import Translator
 from ugatit_tf.inference.following import FacePath
-from ugatit_tf.inference.jobs import Account, Job, Output, jobs
+from ugatit_tf.inference.jobs import Account, Job, Output
 from ugatit_tf.inference.smoothing import Smoothing
 from ugatit_tf.system.files import make_folder, replace_file
 
@@ -56,9 +56,7 @@ def translate(
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)} {smooth}"
     for ending in videos.CONTAINERS:
         of_kind = [path for path in paths if path.lower().endswith(ending)]
-        for job in jobs(root, of_kind, output, made_by, ending):
-            if not account.is_left(job, videos.comment_of):
-                continue
+        for job in account.left(root, of_kind, made_by, ending, videos.comment_of):
             try:
                 damage = work.translate(job)
             except VideoError as error:

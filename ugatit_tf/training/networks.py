@@ -13,12 +13,12 @@ from ugatit_tf.training import ema
 
 def build_generator(config: Config, domain: str, *, average: bool = False) -> Generator:
     """The generator that makes images of `domain`, "A" or "B", with initial weights; or one to hold its average."""
-    name = f"{ema.PREFIX if average else ''}generator_{domain}"
+    name, shape = f"{ema.PREFIX if average else ''}generator_{domain}", _image_shape(config)
     names = ("ch", "n_res", "img_ch", "light", "smoothing", "cam_heads", "unbiased")
     generator = Generator(**{option: getattr(config, option) for option in names}, name=name)
     generator.trainable = not average
     generator.precision = config.precision
-    generator.build(_image_shape(config))
+    generator.build(shape)
     return generator
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, images, parallel
+from ugatit_tf.data import images, parallel
 from ugatit_tf.data.preparation import selection
 from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import SPLITS, PreparedFolder
@@ -64,7 +64,7 @@ def build(config: Config, plan: Plan) -> Outcome:
         RunError: where files cannot be written, an input has no pictures, or the dataset holds others.
     """
     dataset = PreparedFolder(config.dataset_root)
-    measure_faces = any(crops.chosen(config, name) == "face" for name in plan.inputs)
+    measure_faces = any(config.crop_of(name) == "face" for name in plan.inputs)
     surveyors = {
         name: Surveyor(config, plan, name, dataset.making, measure_faces=measure_faces) for name in plan.inputs
     }

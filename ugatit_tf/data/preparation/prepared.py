@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops
 from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, shown
@@ -150,7 +149,7 @@ def crop_for(config: Config, domain: str, *, as_prepared: bool) -> Config:
         domain: "A" or "B".
         as_prepared: whether the dataset counts.
     """
-    if crops.chosen(config, domain):
+    if config.crop_of(domain):
         return config
     found = settings(config) if as_prepared else None
     if found is None:

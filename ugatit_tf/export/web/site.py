@@ -7,7 +7,6 @@ from typing import Any
 
 from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops
 from ugatit_tf.data.preparation import prepared
 
 FOLDER = Path(__file__).with_name("page")
@@ -41,4 +40,4 @@ def encode(values: Mapping[str, Any]) -> bytes:
 
 def _crop(config: Config, domain: str) -> dict[str, Any]:
     config = prepared.crop_for(config, domain, as_prepared=True)
-    return {"crop": crops.chosen(config, domain) or "center", "face_margin": config.face_margin}
+    return {"crop": config.crop_of(domain) or "center", "face_margin": config.face_margin}
