@@ -198,7 +198,7 @@ def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), whi
 
 
 def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
-    """Checks that what is asked for does not differ in a `fixed` option from what a run's checkpoints were trained with.
+    """Checks that what is asked for has the same `fixed` options as what a run's checkpoints were trained with.
 
     Raises:
         RunError: naming each such option and both values.

@@ -5,7 +5,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from ugatit_tf.data import images, videos
 from ugatit_tf.data.sources import folder
@@ -34,36 +33,104 @@ class Output:
     overwrite: bool = False
 
 
-class Found(NamedTuple):
-    """Files to translate.
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One file to translate; `mark` is the comment of its result, which tells what that was made of and by."""
+
+    path: str
+    target: Path
+    mark: str
+
+
+class Files:
+    """The files of a kind, and what becomes of them.
+
+    Args:
+        kind: "pictures" or "videos".
+        root: a folder.
+        paths: theirs, relative to it.
+        output: what becomes of the translations.
 
     Attributes:
-        root: a folder.
-        pictures: their paths relative to it.
-        videos: likewise.
+        paths: as given.
+        output: as given.
+        problems: what could not be translated, and why.
+        partly: what could be translated in part, and why.
+        found: how many results an earlier run has left.
+        written: how many results this run has written.
     """
 
-    root: Path
-    pictures: list[str]
-    videos: list[str]
+    def __init__(self, kind: str, root: Path, paths: Sequence[str], output: Output) -> None:
+        self.paths = paths
+        self.output = output
+        self._kind = kind
+        self._root = root
+        self.problems: list[str] = []
+        self.partly: list[str] = []
+        self.found = 0
+        self.written = 0
+        self._failed = 0
+
+    def left(self, made_by: str, comment_of: Callable[[Path], str], ending: str = "") -> Iterator[Job]:
+        """A job for each file that is still to be translated, and whose result may be written.
+
+        Args:
+            made_by: a text that changes with what the results are made with.
+            comment_of: reads a result's comment.
+            ending: of the results' names; "": each file's own.
+        """
+        for path, name in _results(self.paths, ending).items():
+            source = f"{self._root}/{path}"
+            facts = f"{made_by} {self.output.original_size} {self.output.paste_back} {path} {stamp(source)}"
+            digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
+            job = Job(source, self.output.folder / name, _MARK + digest)
+            comment = comment_of(job.target) if job.target.exists() else _MARK
+            if comment == job.mark:
+                self.found += 1
+            elif comment.startswith(_MARK) or self.output.overwrite:
+                yield job
+            else:
+                self.problems.append(
+                    f"{shown(source)}: {shown(job.target)} is no result of this command: give --overwrite"
+                )
+
+    def fail_all(self, why: str) -> None:
+        """Notes, and prints, why none of them can be translated."""
+        print(f"Not translated: {len(self.paths)} {self._kind}: {why}")
+        self._failed = len(self.paths)
+
+    def report(self) -> None:
+        """Prints what has become of them."""
+        for problem in sorted(self.problems):
+            print(f"Not translated: {problem}")
+        for problem in sorted(self.partly):
+            print(f"Translated in part: {problem}")
+        before = f", and {self.found} before" if self.found else ""
+        print(f"{self._kind.capitalize()} translated to {self.output.folder}: {self.written}{before}")
+
+    @property
+    def failures(self) -> str:
+        """How many could not be translated, or not all of them, in words; "" where none."""
+        count = self._failed + len(self.problems) + len(self.partly)
+        return f"{count} of {len(self.paths)} {self._kind}" if count else ""
 
 
-def find(path: Path, results: Path) -> Found:
-    """The files to translate.
+def find(path: Path, output: Output) -> tuple[Files, Files]:
+    """The pictures, and the videos, to translate.
 
     Args:
         path: a picture or video, or a folder of them, at any depth.
-        results: the folder that gets the results.
+        output: what becomes of the translations.
 
     Raises:
-        UsageError: where there is nothing at the path, it and the results overlap, or there are videos alone and
+        UsageError: where there is nothing at the path, it and the output overlap, or there are videos alone and
             nothing that reads them.
         RunError: where the folder has neither pictures nor videos.
     """
     if not path.exists():
         raise UsageError(f"--input {path}: no such file or folder.")
-    if overlap(path, results):
-        raise UsageError(f"--input {path} and {results}, which is written, overlap: give another --output.")
+    if overlap(path, output.folder):
+        raise UsageError(f"--input {path} and {output.folder}, which is written, overlap: give another --output.")
     root, paths = path.parent, [path.name]
     if path.is_dir():
         root = path
@@ -75,106 +142,24 @@ def find(path: Path, results: Path) -> Found:
         kinds[videos.is_video(f"{root}/{each}")].append(each)
     if not kinds[False] and not videos.is_installed():
         raise UsageError(f"--input {path}: videos take PyAV: {videos.INSTALL}")
-    return Found(root, kinds[False], kinds[True])
+    return Files("pictures", root, kinds[False], output), Files("videos", root, kinds[True], output)
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One file to translate; `mark` is the comment of its result, which tells what that was made of and by."""
-
-    path: str
-    target: Path
-    mark: str
-
-
-class Account:
-    """What becomes of the files of a kind.
-
-    Args:
-        kind: "pictures" or "videos".
-        total: how many there are.
-        output: what becomes of the translations.
-
-    Attributes:
-        problems: what could not be translated, and why.
-        partly: what could be translated in part, and why.
-        found: how many results an earlier run has left.
-        written: how many results this run has written.
-    """
-
-    def __init__(self, kind: str, total: int, output: Output) -> None:
-        self._kind = kind
-        self._total = total
-        self._output = output
-        self.problems: list[str] = []
-        self.partly: list[str] = []
-        self.found = 0
-        self.written = 0
-        self._failed = 0
-
-    def left(
-        self, root: Path, paths: Sequence[str], made_by: str, ending: str, comment_of: Callable[[Path], str]
-    ) -> Iterator[Job]:
-        """A job for each file that is still to be translated, and whose result may be written.
-
-        Args:
-            root: the folder that the files are in.
-            paths: theirs, relative to it.
-            made_by: a text that changes with what the results are made with.
-            ending: of the results' names.
-            comment_of: reads a result's comment.
-        """
-        for path, name in _names(paths).items():
-            source = f"{root}/{path}"
-            facts = f"{made_by} {self._output.original_size} {self._output.paste_back} {path} {stamp(source)}"
-            digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
-            job = Job(source, self._output.folder / f"{name}{ending}", _MARK + digest)
-            comment = comment_of(job.target) if job.target.exists() else _MARK
-            if comment == job.mark:
-                self.found += 1
-            elif comment.startswith(_MARK) or self._output.overwrite:
-                yield job
-            else:
-                self.problems.append(
-                    f"{shown(source)}: {shown(job.target)} is no result of this command: give --overwrite"
-                )
-
-    def fail_all(self, why: str) -> None:
-        """Notes, and prints, why none of them can be translated."""
-        print(f"Not translated: {self._total} {self._kind}: {why}")
-        self._failed = self._total
-
-    def report(self) -> None:
-        """Prints what has become of them."""
-        for problem in sorted(self.problems):
-            print(f"Not translated: {problem}")
-        for problem in sorted(self.partly):
-            print(f"Translated in part: {problem}")
-        before = f", and {self.found} before" if self.found else ""
-        print(f"{self._kind.capitalize()} translated to {self._output.folder}: {self.written}{before}")
-
-    @property
-    def failures(self) -> str:
-        """How many could not be translated, or not all of them, in words; "" where none."""
-        count = self._failed + len(self.problems) + len(self.partly)
-        return f"{count} of {self._total} {self._kind}" if count else ""
-
-
-def check_all(*accounts: Account) -> None:
+def check_all(*kinds: Files) -> None:
     """Raises a RunError where some files could not be translated, or not all of them."""
-    failures = " and ".join(filter(None, (account.failures for account in accounts)))
-    in_part = ", or not all of them" if any(account.partly for account in accounts) else ""
+    failures = " and ".join(filter(None, (files.failures for files in kinds)))
+    in_part = ", or not all of them" if any(files.partly for files in kinds) else ""
     if failures:
         raise RunError(f"{failures} could not be translated{in_part}: see the list above.")
 
 
-def _names(paths: Sequence[str]) -> dict[str, str]:
-    """Each path's result without ending: the path's own, but for what would be the same, or too long, in its folder."""
-    inside: dict[PurePath, list[str]] = defaultdict(list)
-    for path in paths:
-        inside[PurePath(path).parent].append(PurePath(path).name)
-    names = {}
-    for parent, files in inside.items():
+def _results(paths: Sequence[str], ending: str) -> dict[str, str]:
+    """Each path's result: the path's own name, but for what would be the same, or too long, in its folder."""
+    inside: dict[tuple[PurePath, str], list[str]] = defaultdict(list)
+    for path in map(PurePath, paths):
+        inside[path.parent, ending or path.suffix.lower()].append(path.name)
+    results = {}
+    for (parent, own), files in inside.items():
         unique = folder.unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
-        names |= {str(parent / file): str(parent / name) for file, name in zip(files, unique, strict=True)}
-    return {path: names[path] for path in paths}
+        results |= {str(parent / file): f"{parent / name}{own}" for file, name in zip(files, unique, strict=True)}
+    return {path: results[path] for path in paths}

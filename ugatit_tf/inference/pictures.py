@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -13,43 +12,35 @@ from ugatit_tf.data.crops import Cropper, NoFaceError, Region
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import shown
 from ugatit_tf.inference import Translator
-from ugatit_tf.inference.jobs import Account, Job, Output
+from ugatit_tf.inference.jobs import Files, Job
 from ugatit_tf.system.files import make_folder
 
 _BATCH_SIZE = 8
 
 
-def translate(root: Path, paths: Sequence[str], output: Output, translator: Translator, cropper: Cropper) -> Account:
+def translate(files: Files, translator: Translator, cropper: Cropper) -> None:
     """Translates pictures; what an earlier run made of the same file, in the same way, is left.
 
     Args:
-        root: the folder that the pictures are in.
-        paths: theirs, relative to it.
-        output: what becomes of the translations.
-        translator: makes them.
+        files: the pictures; what becomes of them is noted there, and printed.
+        translator: makes the translations.
         cropper: makes the pictures square.
-
-    Returns:
-        What has become of them; printed too.
 
     Raises:
         RunError: where a result cannot be written.
     """
-    account = Account("pictures", len(paths), output)
+    work = Work(files, translator, cropper)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)}"
-    ending = images.ENDINGS[output.image_format]
-    left = list(account.left(root, paths, made_by, ending, images.comment_of))
-    work = Work(account, output, translator, cropper)
+    left = list(files.left(made_by, images.comment_of, images.ENDINGS[files.output.image_format]))
     cuts = filter(None, parallel.in_order(work.cut, left))
     translations = itertools.chain.from_iterable(map(work.translate, parallel.in_batches(cuts, _BATCH_SIZE)))
-    name = output.folder.name
-    with tqdm(total=len(paths), initial=len(paths) - len(left), desc=name, unit="image", disable=None) as bar:
+    name, total = files.output.folder.name, len(files.paths)
+    with tqdm(total=total, initial=total - len(left), desc=name, unit="image", disable=None) as bar:
         for is_written in parallel.in_order(work.write, translations):
-            account.written += is_written
+            files.written += is_written
             bar.update()
-        bar.update(len(paths) - bar.n)  # of which no square could be cut
-    account.report()
-    return account
+        bar.update(total - bar.n)  # of which no square could be cut
+    files.report()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +57,8 @@ class Cut:
 class Work:
     """The steps from a picture's file to its translation's; `cut` and `write` may be called from several threads."""
 
-    def __init__(self, account: Account, output: Output, translator: Translator, cropper: Cropper) -> None:
-        self._account = account
-        self._output = output
+    def __init__(self, files: Files, translator: Translator, cropper: Cropper) -> None:
+        self._files = files
         self._translator = translator
         self._cropper = cropper
 
@@ -78,10 +68,10 @@ class Work:
             picture = images.decode(job.path, self._translator.channels)
             region, _ = self._cropper.find(picture)
         except NoFaceError as error:
-            self._account.problems.append(f"{shown(job.path)}: {error}")
+            self._files.problems.append(f"{shown(job.path)}: {error}")
             return None
         except UnreadableImageError as error:
-            self._account.problems.append(str(error))
+            self._files.problems.append(str(error))
             return None
         return Cut(job, crops.cut(picture, region, self._translator.size), region, *picture.shape[:2])
 
@@ -97,12 +87,12 @@ class Work:
         Raises:
             RunError: where that fails.
         """
-        output, job, result = self._output, cut.job, cut.square
+        output, job, result = self._files.output, cut.job, cut.square
         if output.paste_back:  # read again rather than kept: a batch of large pictures takes gigabytes
             try:
                 picture = images.decode(job.path, self._translator.channels)
             except UnreadableImageError as error:  # it has gone meanwhile
-                self._account.problems.append(str(error))
+                self._files.problems.append(str(error))
                 return False
             result = crops.pasted(result, cut.region, picture)
         elif output.original_size:
@@ -111,6 +101,6 @@ class Work:
         try:
             images.save(job.target, result, kind=output.image_format.upper(), comment=job.mark)
         except ValueError as error:  # too large for JPEG
-            self._account.problems.append(f"{shown(job.path)}: {error}")
+            self._files.problems.append(f"{shown(job.path)}: {error}")
             return False
         return True

@@ -1,7 +1,7 @@
 """Translation of videos: frame by frame, with their times and their sound, in memory that does not grow with length."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from ugatit_tf.data.videos.writer import Writer
 from ugatit_tf.errors import shown
 from ugatit_tf.inference import Translator
 from ugatit_tf.inference.following import FacePath
-from ugatit_tf.inference.jobs import Account, Job, Output
+from ugatit_tf.inference.jobs import Files, Job, Output
 from ugatit_tf.inference.smoothing import Smoothing
 from ugatit_tf.system.files import make_folder, replace_file
 
@@ -29,47 +29,36 @@ Item = TypeVar("Item")
 Place = Callable[[np.ndarray, float], tuple[Region, bool]]
 
 
-def translate(
-    root: Path, paths: Sequence[str], output: Output, translator: Translator, cropper: Cropper, *, smooth: float
-) -> Account:
+def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth: float) -> None:
     """Translates videos; what an earlier run made of the same file, in the same way, is left.
 
     Args:
-        root: the folder that the videos are in.
-        paths: theirs, relative to it.
-        output: what becomes of the translations.
-        translator: makes them.
+        files: the videos; what becomes of them is noted there, and printed.
+        translator: makes the translations.
         cropper: makes the frames square.
         smooth: seconds, the time constant of `Smoothing`; 0: none.
-
-    Returns:
-        What has become of them; printed too.
 
     Raises:
         RunError: where a result cannot be written.
     """
-    account = Account("videos", len(paths), output)
     if not videos.is_installed():
-        account.fail_all(f"they take PyAV: {videos.INSTALL}")
-        return account
-    work = Work(output, translator, cropper, smooth)
+        files.fail_all(f"they take PyAV: {videos.INSTALL}")
+        return
+    work = Work(files.output, translator, cropper, smooth)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)} {smooth}"
-    for ending in videos.CONTAINERS:
-        of_kind = [path for path in paths if path.lower().endswith(ending)]
-        for job in account.left(root, of_kind, made_by, ending, videos.comment_of):
-            try:
-                damage = work.translate(job)
-            except VideoError as error:
-                account.problems.append(str(error))
-                continue
-            except NoFaceError as error:
-                account.problems.append(f"{shown(job.path)}: {error}")
-                continue
-            account.written += 1
-            if damage:
-                account.partly.append(f"{shown(job.path)}: {damage}")
-    account.report()
-    return account
+    for job in files.left(made_by, videos.comment_of):
+        try:
+            damage = work.translate(job)
+        except VideoError as error:
+            files.problems.append(str(error))
+            continue
+        except NoFaceError as error:
+            files.problems.append(f"{shown(job.path)}: {error}")
+            continue
+        files.written += 1
+        if damage:
+            files.partly.append(f"{shown(job.path)}: {damage}")
+    files.report()
 
 
 @dataclasses.dataclass(frozen=True)

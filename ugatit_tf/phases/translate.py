@@ -73,7 +73,7 @@ def run(config: Config, options: Options) -> None:
         options.paste_back,
         options.overwrite,
     )
-    found = jobs.find(Path(options.input), output.folder)
+    found_pictures, found_videos = jobs.find(Path(options.input), output)
     crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
     print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")  # before a face detector runs on it
     allocator.keep_freed()
@@ -86,10 +86,8 @@ def run(config: Config, options: Options) -> None:
         print(f"Translating with {checkpoint}")
         translator = Translator.of(checkpoint, direction)
     check_image_format(output.image_format, translator.channels)
-    accounts = []
-    if found.pictures:
-        accounts.append(pictures.translate(found.root, found.pictures, output, translator, cropper))
-    if found.videos:
-        smooth = options.smooth
-        accounts.append(videos.translate(found.root, found.videos, output, translator, cropper, smooth=smooth))
-    jobs.check_all(*accounts)
+    if found_pictures.paths:
+        pictures.translate(found_pictures, translator, cropper)
+    if found_videos.paths:
+        videos.translate(found_videos, translator, cropper, smooth=options.smooth)
+    jobs.check_all(found_pictures, found_videos)
