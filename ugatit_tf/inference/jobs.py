@@ -47,22 +47,21 @@ class Files:
 
     Args:
         kind: "pictures" or "videos".
-        root: a folder.
-        paths: theirs, relative to it.
+        root: the folder that they are in.
         output: what becomes of the translations.
 
     Attributes:
-        paths: as given.
         output: as given.
+        paths: theirs, relative to `root`.
         problems: what could not be translated, and why.
         partly: what could be translated in part, and why.
         found: how many results an earlier run has left.
         written: how many results this run has written.
     """
 
-    def __init__(self, kind: str, root: Path, paths: Sequence[str], output: Output) -> None:
-        self.paths = paths
+    def __init__(self, kind: str, root: Path, output: Output) -> None:
         self.output = output
+        self.paths: list[str] = []
         self._kind = kind
         self._root = root
         self.problems: list[str] = []
@@ -137,12 +136,12 @@ def find(path: Path, output: Output) -> tuple[Files, Files]:
         paths, _ = folder.list_files(path, images.EXTENSIONS | videos.CONTAINERS.keys())
         if not paths:
             raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
-    kinds: dict[bool, list[str]] = {True: [], False: []}
+    still, moving = Files("pictures", root, output), Files("videos", root, output)
     for each in paths:
-        kinds[videos.is_video(f"{root}/{each}")].append(each)
-    if not kinds[False] and not videos.is_installed():
+        (moving if videos.is_video(f"{root}/{each}") else still).paths.append(each)
+    if not still.paths and not videos.is_installed():
         raise UsageError(f"--input {path}: videos take PyAV: {videos.INSTALL}")
-    return Files("pictures", root, kinds[False], output), Files("videos", root, kinds[True], output)
+    return still, moving
 
 
 def check_all(*kinds: Files) -> None:
