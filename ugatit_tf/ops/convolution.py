@@ -17,7 +17,7 @@ from ugatit_tf.ops.tracing import read
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 
-WINOGRAD_MINIMUM = 5e8  # multiplications for an image: from about here on, halving them saves more than it costs
+WINOGRAD_MINIMUM = 1e8  # multiplications for an image: from about here on, halving them saves more than it costs
 _FEW_CHANNELS = 4  # a CPU computes 16 at once, be they there or not
 _LARGE_KERNEL = 7  # its side, in pixels
 
