@@ -12,7 +12,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-SHORT = {"epoch": 8, "decay_epoch": 4, "ema": 0.0}  # 2000 steps: a comparison takes many runs
+SHORT = {"epoch": 8, "decay_epoch": 4, "ema": 0.0, "n_dis": 5}  # 2000 steps: a comparison takes many runs
 
 
 def train(folder: Path, **flags: object) -> Path:

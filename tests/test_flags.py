@@ -170,11 +170,16 @@ def test_an_explicit_flag_wins_over_a_preset(spelling, flag, option):
         ("--img_size 64", 5),
         ("--img_size 32", 4),
         ("--img_size 64 --n_dis 4", 4),
-    ]
-    + [("--preset demo", 5), ("--preset demo --img_size 32", 4), ("--preset demo --img_size 128", 5)],
+        ("--preset demo --img_size 128", 4),
+    ],
 )
 def test_n_dis_is_lowered_for_small_images(arguments, n_dis):
     assert parse(*arguments.split()).n_dis == n_dis
+
+
+def test_a_presets_n_dis_is_lowered_too(monkeypatch):
+    monkeypatch.setitem(PRESETS["demo"], "n_dis", 6)
+    assert parse("--preset", "demo", "--img_size", "32").n_dis == 4
 
 
 def test_an_explicit_n_dis_is_never_lowered():

@@ -214,7 +214,7 @@ def curve_steps(folder, tag):
 
 
 def test_the_demo_is_scored_against_its_ground_truth(here, capsys):
-    flags = ["--preset", "demo", *TINY, "--n_dis", 4, "--cam_weight", 1000, "--cycle_weight", 10]
+    flags = ["--preset", "demo", *TINY, "--cam_weight", 1000, "--cycle_weight", 10]
     flags += ["--identity_weight", 10, "--epoch", 1, "--iteration", 1]
     assert command(*flags) == 0
     assert command("--phase", "test", *flags) == 0

@@ -10,7 +10,7 @@ import numpy as np
 from ugatit_tf.data.demo.drawing import draw_cartoon, draw_photo
 from ugatit_tf.data.demo.faces import Face, sample_face
 
-__all__ = ["SPLIT_SIZES", "Face", "draw", "sample_face"]
+__all__ = ["SPLIT_SIZES", "Face", "draw", "face_of", "sample_face"]
 
 SPLIT_SIZES: dict[str, int] = {"trainA": 400, "trainB": 400, "testA": 100, "testB": 100}
 
@@ -18,17 +18,13 @@ SPLIT_SIZES: dict[str, int] = {"trainA": 400, "trainB": 400, "testA": 100, "test
 _FACE_STREAMS = {"trainA": 0, "trainB": 1, "testA": 2, "testB": 2}
 
 
-def draw(split: str, index: int, size: int, seed: int = 0) -> np.ndarray:
-    """Draws one picture of the demo data; any picture can be drawn alone.
+def face_of(split: str, index: int, seed: int = 0) -> Face:
+    """The face that one picture of the demo data shows.
 
     Args:
         split: a key of `SPLIT_SIZES`. `testA` and `testB` at the same index show the same face.
         index: which picture, 0 up to the split's size.
-        size: side of the picture in pixels.
         seed: names the whole data set; another seed gives other faces.
-
-    Returns:
-        The picture, uint8 [size, size, 3]: a photo if the split ends in A, a cartoon if in B.
 
     Raises:
         ValueError: if the split is unknown.
@@ -38,5 +34,20 @@ def draw(split: str, index: int, size: int, seed: int = 0) -> np.ndarray:
         raise ValueError(f"unknown demo split {split!r}; known are {', '.join(SPLIT_SIZES)}")
     if not 0 <= index < SPLIT_SIZES[split]:
         raise IndexError(f"demo split {split} has pictures 0 to {SPLIT_SIZES[split] - 1}, not {index}")
-    face = sample_face(np.random.default_rng([seed, _FACE_STREAMS[split], index]))
+    return sample_face(np.random.default_rng([seed, _FACE_STREAMS[split], index]))
+
+
+def draw(split: str, index: int, size: int, seed: int = 0) -> np.ndarray:
+    """Draws one picture of the demo data; any picture can be drawn alone.
+
+    Args:
+        split: as for `face_of`, which also tells what is raised.
+        index: likewise.
+        size: side of the picture in pixels.
+        seed: as for `face_of`.
+
+    Returns:
+        The picture, uint8 [size, size, 3]: a photo if the split ends in A, a cartoon if in B.
+    """
+    face = face_of(split, index, seed)
     return draw_photo(face, size) if split.endswith("A") else draw_cartoon(face, size)
