@@ -6,6 +6,7 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +214,15 @@ class Config(OptionSet):
 
     def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
         """The options whose values differ: name to (value here, value in `other`)."""
-        pairs = {
-            field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
-        }
+        names = [field.name for field in dataclasses.fields(self)]
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def contradictions(self, given: Mapping[str, Any]) -> list[str]:
+        """What of some options makes another run than this one, in words; a light network takes any `img_size`."""
+        fixed = IDENTITY - ({"img_size"} if self.light else set())
+        differing = [name for name in given if name in fixed and given[name] != getattr(self, name)]
+        return [f"--{name} is {given[name]} but it was trained with {getattr(self, name)}" for name in differing]
 
 
 def _in_a_name(dataset: str) -> str:

@@ -1,10 +1,11 @@
 """A run's folder of checkpoints: what it holds, by file names alone. Needs no TensorFlow."""
 
+import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
@@ -119,12 +120,21 @@ class RunFolder:
             raise RunError(f"cannot read {path}: {error}") from error
         return Config.from_json(text, str(path))
 
-    def readable_config(self) -> Config | None:
-        """The same; None also where the file is damaged, for those who can do without."""
+    def config_if_fits(self, given: Mapping[str, Any]) -> Config | None:
+        """The same, where options agree with it; None also where the file is damaged."""
         try:
-            return self.config()
+            saved = self.config()
         except RunError:
             return None
+        return saved if saved and not saved.contradictions(given) else None
+
+    def config_with(self, saved: Config, given: Mapping[str, Any]) -> Config:
+        """The run's configuration, with options that are given in place of what it was trained with."""
+        config = dataclasses.replace(saved, **{**given, "checkpoint_dir": str(self.path.parent), "run": ""})
+        if config.model_dir != self.path.name:  # it was renamed, or is tested at another size
+            config = dataclasses.replace(config, run=self.path.name)
+        config.validate()
+        return config
 
     def save_config(self, config: Config) -> None:
         """Writes what the run is trained with, making the folder.

@@ -30,27 +30,30 @@ class Translator:
         size: side of the images, in pixels.
         channels: 1, 3 or 4.
         identity: a text that changes when the generator does.
+        name: what people are told that it is.
     """
 
     def __init__(
-        self, generate: Callable[[tf.Tensor], Translation], size: int, channels: int, identity: str = ""
+        self,
+        generate: Callable[[tf.Tensor], Translation],
+        size: int,
+        channels: int,
+        identity: str = "",
+        name: str = "",
     ) -> None:
         self.size = size
         self.channels = channels
         self.identity = identity
+        self.name = name
         signature = tf.TensorSpec((None, size, size, channels))
-
-        def generate_here(floats: tf.Tensor) -> Translation:
-            with cpu_kernels():
-                return generate(floats)
-
-        self._generate = tf.function(generate_here, input_signature=[signature], autograph=False)
+        # Its first call traces it: CPU kernels are asked for there.
+        self._generate = tf.function(generate, input_signature=[signature], autograph=False)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, direction: str) -> Self:
         """A translator by a checkpoint's generator of a direction, "A2B" or "B2A"."""
-        config, identity = checkpoint.config, checkpoint.identity
-        return cls(checkpoint.generator(direction), config.img_size, config.img_ch, identity)
+        config, identity, name = checkpoint.config, checkpoint.identity, str(checkpoint)
+        return cls(checkpoint.generator(direction), config.img_size, config.img_ch, identity, name)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Translates uint8 `[B, H, W, channels]`, any H and W, into uint8 `[B, size, size, channels]`.
@@ -62,11 +65,13 @@ class Translator:
         if (str(pictures.dtype), pictures.ndim, pictures.shape[-1]) != expected:
             raise ValueError(f"expected uint8 [B, H, W, {self.channels}], not {pictures.dtype} {list(pictures.shape)}")
         floats = images.to_float(np.stack([images.resize(picture, self.size) for picture in pictures]))
-        return images.to_uint8(self._generate(floats).image.numpy())
+        with cpu_kernels():
+            return images.to_uint8(self._generate(floats).image.numpy())
 
     def translate(self, pictures: np.ndarray) -> Translation:
         """All that the generator gives, as arrays, for uint8 `[B, size, size, channels]`."""
-        return Translation(*(output.numpy() for output in self._generate(images.to_float(pictures))))
+        with cpu_kernels():
+            return Translation(*(output.numpy() for output in self._generate(images.to_float(pictures))))
 
 
 def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = NEWEST) -> Translator:

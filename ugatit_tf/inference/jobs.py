@@ -10,6 +10,7 @@ from ugatit_tf.data import images, videos
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError, shown
 from ugatit_tf.system.files import overlap, stamp
+from ugatit_tf.system.names import unique_names
 
 _MARK = "ugatit_tf translate "  # begins the comment in every result
 
@@ -130,13 +131,13 @@ def find(path: Path, output: Output) -> tuple[Files, Files]:
         raise UsageError(f"--input {path}: no such file or folder.")
     if overlap(path, output.folder):
         raise UsageError(f"--input {path} and {output.folder}, which is written, overlap: give another --output.")
-    root, paths = path.parent, [path.name]
+    root = path if path.is_dir() else path.parent
+    still, moving = Files("pictures", root, output), Files("videos", root, output)
+    paths = [path.name]
     if path.is_dir():
-        root = path
         paths, _ = folder.list_files(path, images.EXTENSIONS | videos.CONTAINERS.keys())
         if not paths:
             raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
-    still, moving = Files("pictures", root, output), Files("videos", root, output)
     for each in paths:
         (moving if videos.is_video(f"{root}/{each}") else still).paths.append(each)
     if not still.paths and not videos.is_installed():
@@ -159,6 +160,6 @@ def _results(paths: Sequence[str], ending: str) -> dict[str, str]:
         inside[path.parent, ending or path.suffix.lower()].append(path.name)
     results = {}
     for (parent, own), files in inside.items():
-        unique = folder.unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
+        unique = unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
         results |= {str(parent / file): f"{parent / name}{own}" for file, name in zip(files, unique, strict=True)}
     return {path: results[path] for path in paths}

@@ -79,12 +79,10 @@ def run(config: Config, options: Options) -> None:
     allocator.keep_freed()
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:
-        print(f"Translating with {options.model}")
         translator = load_generator(options.model, direction, options.checkpoint)
     else:
-        checkpoint = open_run(config, which=options.checkpoint)
-        print(f"Translating with {checkpoint}")
-        translator = Translator.of(checkpoint, direction)
+        translator = Translator.of(open_run(config, which=options.checkpoint), direction)
+    print(f"Translating with {options.model or translator.name}")
     check_image_format(output.image_format, translator.channels)
     if found_pictures.paths:
         pictures.translate(found_pictures, translator, cropper)

@@ -47,14 +47,6 @@ def test_a_name_made_up_does_not_take_anothers(mine, put):
     assert len(set(image_set.names)) == 3
 
 
-def test_a_name_is_never_too_long_for_a_file():
-    names = folder.unique_names([f"{'x' * 250}.png", f"{'x' * 250}.jpg", f"{'셀' * 83}.png", "short.png"])
-    assert len(set(names)) == 4
-    assert names[3] == "short"
-    assert all(len(os.fsencode(f"{name}.png")) <= 255 for name in names)
-    assert names[2].startswith("셀" * 76)
-
-
 def test_links_to_folders_are_followed_but_never_in_circles(mine, tmp_path, caplog, put):
     _, root = mine
     put(root / "trainA", "inside/a.png")

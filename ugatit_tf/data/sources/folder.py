@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import images
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import shown
+from ugatit_tf.system.names import unique_names
 
 _log = logging.getLogger(__name__)
-
-_LONGEST_NAME = 240  # bytes: what is written under the name has an ending too, and 255 are the limit
 
 
 def open_split(config: Config, split: str) -> ImageSet:
@@ -62,26 +60,6 @@ def list_files(folder: Path, endings: Collection[str]) -> tuple[list[str], int]:
             else:
                 paths.append(f"{inside}/{name}" if inside else name)
     return paths, skipped
-
-
-def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
-    """Names for files: their stems; where several share one, also their folder and ending.
-
-    Lines are added should even that clash. A name that is too long for a file system is cut and gets a number.
-    """
-    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
-    counts = Counter(stems)
-    taken: set[str] = set()
-    names = []
-    for number, (path, stem) in enumerate(zip(paths, stems, strict=True)):
-        name = stem if counts[stem] == 1 else "_".join(path.replace("/", "_").rsplit(".", 1))
-        if len(os.fsencode(name)) > _LONGEST_NAME:
-            name = f"{os.fsencode(name)[: _LONGEST_NAME - 10].decode(errors='ignore')}_{number}"
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        names.append(name)
-    return tuple(names)
 
 
 def _tell(error: OSError) -> None:
