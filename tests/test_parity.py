@@ -164,7 +164,7 @@ def test_losses_at_the_starting_weights(recording):
 
 
 def test_training_steps(recording, monkeypatch):
-    monkeypatch.setattr(convolution, "WINOGRAD_MINIMUM", 0)  # these networks are too small for it otherwise
+    monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))  # these networks are too small for it otherwise
     model, values = recording.model, recording.values
     model.compile(learning_rate=1e-4)
     model.step.assign(0)

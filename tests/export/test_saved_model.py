@@ -171,7 +171,7 @@ def test_damaged_files_are_answered_or_refused(export, mutated, run_over, count)
 
 
 def test_a_translator_uses_cpu_kernels_and_an_export_does_not(export, monkeypatch):
-    monkeypatch.setattr(convolution, "WINOGRAD_MINIMUM", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))
     gathers = []
     gather = tf.gather
     monkeypatch.setattr(tf, "gather", lambda *arguments: gathers.append(1) or gather(*arguments))

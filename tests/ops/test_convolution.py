@@ -24,7 +24,7 @@ SHAPES = {
 }
 AXES = ("batch", "height", "width")
 UNKNOWN = [axes for count in range(4) for axes in itertools.combinations(AXES, count)]
-WINOGRAD = [(4, 2), (8, 8), (4, 7), (12, 3)]  # height and width
+WINOGRAD = [(4, 4), (8, 8), (4, 12), (12, 8)]  # height and width
 
 
 def normal(*shape):
@@ -116,21 +116,21 @@ def test_upsampling_is_the_plain_one(filters, unknown):
 
 
 @pytest.mark.parametrize(
-    ("sides", "unknown"), [*((sides, ["batch"]) for sides in WINOGRAD), *(((8, 6), axes) for axes in UNKNOWN)], ids=str
+    ("sides", "unknown"), [*((sides, ["batch"]) for sides in WINOGRAD), *(((8, 12), axes) for axes in UNKNOWN)], ids=str
 )
 def test_winograds_form_gives_the_same(sides, unknown, monkeypatch):
-    monkeypatch.setattr(convolution, "WINOGRAD_MINIMUM", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))
     functions = (functools.partial(function, padding=(1, 1)) for function in (conv2d, plain_conv2d))
     assert_alike(*functions, *factors((3, 1, 2, 5, *sides)), unknown=unknown)
 
 
-def test_winograds_form_rounds_hardly_more(monkeypatch):
+def test_winograds_form_rounds_little_more(monkeypatch):
     inputs, kernel, bias = tf.nn.relu(normal(1, 8, 8, 256)), normal(3, 3, 256, 32), tf.zeros(32)
     exact = plain_conv2d(*(tf.cast(factor, "float64") for factor in (inputs, kernel, bias)), padding=(1, 1))
-    monkeypatch.setattr(convolution, "WINOGRAD_MINIMUM", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))
     with cpu_kernels():
         errors = tf.cast(conv2d(inputs, kernel, bias, padding=(1, 1)), "float64") - exact
-    assert np.std(errors) < 1e-6 * np.std(exact)
+    assert np.std(errors) < 1.5e-6 * np.std(exact)
 
 
 @pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])
@@ -209,10 +209,16 @@ def test_winograds_form_is_taken_where_it_pays():
     assert not has_winograds_form(features, kernel, padding=(0, 0))
     assert not has_winograds_form(features, (3, 3, 256, 8))
     assert not has_winograds_form(features, (4, 4, 256, 256))
-    for shape in ((1, 62, 64, 256), (1, 12, 12, 256), (1, None, None, 256)):
+    for shape in ((1, 62, 64, 256), (1, 64, 62, 256), (1, 12, 12, 256), (1, None, None, 256)):
         assert not has_winograds_form(tf.TensorSpec(shape), kernel)
-    with compute_dtype("bfloat16"):
-        assert not has_winograds_form(features, kernel)
+
+
+def test_winograds_form_is_that_of_float32_whatever_is_asked_for():
+    features, kernel, bias = normal(1, 64, 64, 128), normal(3, 3, 128, 128), normal(128)
+    with cpu_kernels():
+        expected = conv2d(features, kernel, bias, padding=(1, 1))
+        with compute_dtype("bfloat16"):
+            np.testing.assert_array_equal(conv2d(features, kernel, bias, padding=(1, 1)), expected)
 
 
 def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):

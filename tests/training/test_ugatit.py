@@ -292,7 +292,7 @@ def test_recompute_trains_alike(tiny_config):
 
 
 def test_a_step_uses_cpu_kernels(tiny_config, monkeypatch):
-    monkeypatch.setattr(convolution, "WINOGRAD_MINIMUM", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))
     model = make_model(tiny_config)
     step = tf.function(model.train_step, autograph=False).get_concrete_function(make_batch(tiny_config))
     operations = {node.op for function in step.graph.as_graph_def().library.function for node in function.node_def}

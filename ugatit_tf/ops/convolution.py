@@ -5,8 +5,6 @@ most have. All forms compute the same, but for rounding. Where sizes are unknown
 need them.
 """
 
-import math
-
 import keras
 from keras import KerasTensor, ops
 
@@ -17,7 +15,7 @@ from ugatit_tf.ops.tracing import read
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 
-WINOGRAD_MINIMUM = 1e8  # multiplications for an image: from about here on, halving them saves more than it costs
+WINOGRAD_MINIMA = (256, 64)  # pixels, and channels and filters: from about here on, it takes less time
 _FEW_CHANNELS = 4  # a CPU computes 16 at once, be they there or not
 _LARGE_KERNEL = 7  # its side, in pixels
 
@@ -44,11 +42,14 @@ def conv2d(
     Returns:
         float32 `[B, H', W', filters]`.
     """
-    x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
+    if strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
+        x = winograd.convolve(inputs, kernel)  # of float32 whatever is asked for: bfloat16 is no faster, plain or so
+    else:
+        x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
     if norm is not None:
-        x = x / to_compute_dtype(norm)  # the output, not the kernel: that is larger in the deep layers
+        x = x / ops.cast(norm, x.dtype)  # the output, not the kernel: that is larger in the deep layers
     # ops.add, not +: so TensorFlow can fuse it into the convolution.
-    return to_float32(ops.add(x, to_compute_dtype(bias)))
+    return to_float32(ops.add(x, ops.cast(bias, x.dtype)))
 
 
 def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor) -> KerasTensor:
@@ -84,8 +85,6 @@ def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
 
 def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
     """Pads by reflection and convolves, in the dtype of inputs and kernel."""
-    if uses_cpu_kernels() and strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
-        return winograd.convolve(inputs, kernel)
     side, channels, filters = kernel.shape[1:]
     if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
         if strides == 1 and _has_few_pixels(inputs, kernel, padding):
@@ -106,9 +105,11 @@ def _pad(inputs: KerasTensor, padding: tuple[int, int]) -> KerasTensor:
 
 def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     height, width = inputs.shape[1:3]
-    if kernel.shape[0] != 3 or None in (height, width) or keras.backend.standardize_dtype(inputs.dtype) != "float32":
+    if not uses_cpu_kernels() or kernel.shape[0] != 3 or None in (height, width) or inputs.dtype != "float32":
         return False
-    return height % winograd.ROWS == 0 and math.prod(kernel.shape) * height * width >= WINOGRAD_MINIMUM
+    pixels, channels = WINOGRAD_MINIMA
+    enough = height * width >= pixels and min(kernel.shape[2:]) >= channels
+    return enough and height % winograd.TILE == width % winograd.TILE == 0
 
 
 def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
