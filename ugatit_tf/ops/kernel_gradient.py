@@ -25,6 +25,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: tuple[
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             upstream.set_shape(outputs.shape)  # it may come without a static one
+            padded = _padded_after(upstream, inputs, padding)
             by_padded = tf.nn.conv2d_transpose(upstream, kernel, ops.shape(padded), strides, "VALID")
             return reflection.fold(by_padded, padding), _by_kernel(padded, upstream, kernel.shape[0], strides)
 
@@ -50,6 +51,7 @@ def upsample(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         upstream.set_shape(outputs.shape)  # it may come without a static one
         upstream = tf.pad(upstream, [[0, 0], [3, 3], [3, 3], [0, 0]])
+        padded = _padded_after(upstream, inputs, (1, 1), "symmetric")
         by_padded = tf.nn.conv2d(upstream, doubled, 2, "VALID")
         by_doubled = tf.cast(_by_kernel(upstream, padded, 4, 2), kernel.dtype)
         by_doubled = tf.reshape(tf.transpose(by_doubled, [0, 1, 3, 2]), [16, -1])
@@ -57,6 +59,14 @@ def upsample(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
         return reflection.fold(by_padded, (1, 1), "symmetric"), by_kernel
 
     return outputs, gradient
+
+
+def _padded_after(
+    upstream: tf.Tensor, inputs: tf.Tensor, padding: reflection.Padding, mode: str = "reflect"
+) -> tf.Tensor:
+    """Pads inputs for a gradient: once more, and not before that is due, as the copy would wait there in memory."""
+    with tf.control_dependencies([upstream]):
+        return reflection.pad_without_gradient(inputs, padding, mode)
 
 
 def _by_kernel(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) -> tf.Tensor:
