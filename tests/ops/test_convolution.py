@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.ops import compute_dtype, conv2d, convolution, cpu_kernels, patches, upsample_conv2d
+from ugatit_tf.ops import compute_dtype, conv2d, convolution, cpu_kernels, patches, spectral_norm, upsample_conv2d
 
 # side of the kernel, stride, channels, filters; height and width of the inputs
 SHAPES = {
@@ -140,10 +140,16 @@ def test_bfloat16_is_close(name):
         assert_alike(*functions, *factors(SHAPES[name]), tolerance=0.02)
 
 
-def test_a_norm_divides_the_kernel_and_not_the_bias():
-    inputs, kernel, bias = factors(SHAPES["taps of 3x3"])
-    actual = conv2d(inputs, kernel, bias, norm=tf.constant(4.0))
-    np.testing.assert_allclose(actual, plain_conv2d(inputs, kernel / 4.0, bias), atol=1e-5)
+@pytest.mark.parametrize("unknown", UNKNOWN, ids=str)
+@pytest.mark.parametrize("name", ["taps of 3x3", "patches"])
+def test_a_norm_divides_the_kernel_and_not_the_bias(name, unknown):
+    def normed(inputs, kernel, bias):
+        return conv2d(inputs, kernel, bias, norm=spectral_norm(kernel, normal(1, len(bias))))
+
+    def plain_normed(inputs, kernel, bias):
+        return plain_conv2d(inputs, kernel / spectral_norm(kernel, normal(1, len(bias))).value, bias)
+
+    assert_alike(normed, plain_normed, *factors(SHAPES[name]), unknown=unknown)
 
 
 def nodes_of_functions(graph):

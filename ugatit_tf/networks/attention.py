@@ -30,7 +30,7 @@ class CAM(SpectralNormLayer):
     def call(self, inputs: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor]:
         kernel, norm = self._kernel_and_norm(training)  # [C, heads]
         if norm is not None:
-            kernel = kernel / norm
+            kernel = kernel / norm.value
         bias = read(self.bias)
         pooled = ops.stack([ops.mean(inputs, axis=(1, 2)), ops.max(inputs, axis=(1, 2))], axis=1)  # [B, 2, C]
         if self.heads == 1:

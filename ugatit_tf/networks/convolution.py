@@ -3,7 +3,7 @@
 import keras
 from keras import KerasTensor
 
-from ugatit_tf.ops import conv2d, read, spectral_norm, upsample_conv2d
+from ugatit_tf.ops import SpectralNorm, conv2d, read, spectral_norm, upsample_conv2d
 
 KERNEL_INITIALIZER_STDDEV = 0.02
 
@@ -40,14 +40,14 @@ class SpectralNormLayer(keras.layers.Layer):
                 name="u", shape=(1, shape[-1]), initializer=keras.initializers.RandomNormal(stddev=1.0), trainable=False
             )
 
-    def _kernel_and_norm(self, training: bool) -> tuple[KerasTensor, KerasTensor | None]:
+    def _kernel_and_norm(self, training: bool) -> tuple[KerasTensor, SpectralNorm | None]:
         """The raw kernel, and the spectral norm by which its products have to be divided, if any."""
         kernel = read(self.kernel)
         if not self.spectral_norm:
             return kernel, None
-        norm, u = spectral_norm(kernel, self.u)
+        norm = spectral_norm(kernel, self.u)
         if training:
-            self.u.assign(u)
+            self.u.assign(norm.u)
         return kernel, norm
 
     def get_config(self) -> dict:

@@ -9,13 +9,14 @@ from ugatit_tf.ops.large_dense import DenseCall, LargeDense, recorded_calls
 from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, instance_norm
 from ugatit_tf.ops.precision import compute_dtype
 from ugatit_tf.ops.recompute import recomputed
-from ugatit_tf.ops.spectral import spectral_norm
+from ugatit_tf.ops.spectral import SpectralNorm, spectral_norm
 from ugatit_tf.ops.tracing import read, shared_call
 
 __all__ = [
     "NORM_EPSILON",
     "DenseCall",
     "LargeDense",
+    "SpectralNorm",
     "compute_dtype",
     "conv2d",
     "cpu_kernels",

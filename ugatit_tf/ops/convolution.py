@@ -10,6 +10,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
 from ugatit_tf.ops.precision import to_compute_dtype, to_float32
+from ugatit_tf.ops.spectral import SpectralNorm
 from ugatit_tf.ops.tracing import read
 
 if keras.backend.backend() == "tensorflow":
@@ -27,7 +28,7 @@ def conv2d(
     *,
     strides: int = 1,
     padding: tuple[int, int] = (0, 0),
-    norm: KerasTensor | None = None,
+    norm: SpectralNorm | None = None,
 ) -> KerasTensor:
     """Pads by reflection, convolves by a kernel over its norm, and adds a bias.
 
@@ -37,17 +38,20 @@ def conv2d(
         bias: `[filters]`.
         strides: in pixels.
         padding: at the top and left, and at the bottom and right, in pixels.
-        norm: a scalar to divide the kernel by; see `spectral_norm`.
+        norm: of the kernel, to divide it by; see `spectral_norm`.
 
     Returns:
         float32 `[B, H', W', filters]`.
     """
     if strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         x = winograd.convolve(inputs, kernel)  # of float32 whatever is asked for: bfloat16 is no faster, plain or so
+    elif norm is not None and _is_of_few_patches(inputs, kernel, strides, padding):
+        padded = reflection.pad(to_compute_dtype(inputs), padding)
+        x, norm = patches.convolve_over_norm(padded, *map(to_compute_dtype, (kernel, *norm))), None
     else:
         x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
     if norm is not None:
-        x = x / ops.cast(norm, x.dtype)  # the output, not the kernel: that is larger in the deep layers
+        x = x / ops.cast(norm.value, x.dtype)  # the output, not the kernel: that is larger in the deep layers
     # ops.add, not +: so TensorFlow can fuse it into the convolution.
     return to_float32(ops.add(x, ops.cast(bias, x.dtype)))
 
@@ -86,9 +90,9 @@ def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
 def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
     """Pads by reflection and convolves, in the dtype of inputs and kernel."""
     side, channels, filters = kernel.shape[1:]
+    if _is_of_few_patches(inputs, kernel, strides, padding):
+        return patches.convolve(reflection.pad(inputs, padding), kernel)
     if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
-        if strides == 1 and _has_few_pixels(inputs, kernel, padding):
-            return patches.convolve(reflection.pad(inputs, padding), kernel)
         return kernel_gradient.convolve(inputs, kernel, strides, padding)
     inputs = _pad(inputs, padding)
     even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
@@ -112,9 +116,11 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     return enough and height % winograd.TILE == width % winograd.TILE == 0
 
 
-def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
+def _is_of_few_patches(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> bool:
     """Whether the kernel is larger than all that it meets; a batch of unknown size counts as one image."""
     batch, height, width, _ = inputs.shape
+    if not uses_cpu_kernels() or strides != 1 or not 1 < kernel.shape[0] < _LARGE_KERNEL:
+        return False
     less, filters = kernel.shape[1] - 1 - sum(padding), kernel.shape[-1]
     return None not in (height, width) and (batch or 1) * (height - less) * (width - less) < filters
 

@@ -35,6 +35,29 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
     return outputs, gradient
 
 
+@tf.custom_gradient
+def convolve_over_norm(
+    inputs: tf.Tensor, kernel: tf.Tensor, norm: tf.Tensor, v: tf.Tensor, u: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
+    """As `convolve`, of the kernel over its `SpectralNorm`, whose parts are of the same type.
+
+    The norm's share in the gradient by the kernel, `v` times `u`, comes from the same product, and not as another
+    matrix as large as the kernel.
+    """
+    outputs = _outputs(inputs, kernel) / norm
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        upstream.set_shape(outputs.shape)  # it may come without a static one
+        upstream /= norm
+        by_norm = -tf.reduce_sum(tf.cast(upstream * outputs, tf.float32))
+        rows = tf.concat([_patches(inputs, kernel.shape[0], 1), v], 0)
+        by_rows = tf.concat([_matrix(upstream), tf.cast(by_norm, u.dtype) * u], 0)
+        by_kernel = tf.reshape(tf.matmul(rows, by_rows, transpose_a=True), kernel.shape)
+        return _by_inputs(kernel, upstream), by_kernel, None, None, None
+
+    return outputs, gradient
+
+
 def _outputs(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, _, filters = kernel.shape
     batch, height, width, _ = ops.shape(inputs)
