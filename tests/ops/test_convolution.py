@@ -219,12 +219,12 @@ def test_winograds_form_is_taken_where_it_pays():
         assert not has_winograds_form(tf.TensorSpec(shape), kernel)
 
 
-def test_winograds_form_is_that_of_float32_whatever_is_asked_for():
-    features, kernel, bias = normal(1, 64, 64, 128), normal(3, 3, 128, 128), normal(128)
+@pytest.mark.parametrize("shape", [(3, 1, 128, 128, 16, 16), (4, 1, 3, 32, 4, 4)], ids=["Winograd's", "patches"])
+def test_forms_that_gain_nothing_by_bfloat16_are_in_float32(shape):
     with cpu_kernels():
-        expected = conv2d(features, kernel, bias, padding=(1, 1))
+        expected = conv2d(*factors(shape), padding=(1, 1))
         with compute_dtype("bfloat16"):
-            np.testing.assert_array_equal(conv2d(features, kernel, bias, padding=(1, 1)), expected)
+            np.testing.assert_array_equal(conv2d(*factors(shape), padding=(1, 1)), expected)
 
 
 def test_a_gpu_computes_convolutions_in_its_own_way(monkeypatch):

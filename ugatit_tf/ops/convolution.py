@@ -43,11 +43,16 @@ def conv2d(
     Returns:
         float32 `[B, H', W', filters]`.
     """
+    # The first two in float32, whatever is asked for: bfloat16 is no faster in Winograd's form nor in a plain one, and
+    # casting a kernel for a few pixels takes longer than multiplying by it.
     if strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
-        x = winograd.convolve(inputs, kernel)  # of float32 whatever is asked for: bfloat16 is no faster, plain or so
-    elif norm is not None and _is_of_few_patches(inputs, kernel, strides, padding):
-        padded = reflection.pad(to_compute_dtype(inputs), padding)
-        x, norm = patches.convolve_over_norm(padded, *map(to_compute_dtype, (kernel, *norm))), None
+        x = winograd.convolve(inputs, kernel)
+    elif strides == 1 and _has_few_pixels(inputs, kernel, padding):
+        padded = reflection.pad(inputs, padding)
+        if norm is None:
+            x = patches.convolve(padded, kernel)
+        else:
+            x, norm = patches.convolve_over_norm(padded, kernel, *norm), None
     else:
         x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
     if norm is not None:
@@ -90,8 +95,6 @@ def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
 def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
     """Pads by reflection and convolves, in the dtype of inputs and kernel."""
     side, channels, filters = kernel.shape[1:]
-    if _is_of_few_patches(inputs, kernel, strides, padding):
-        return patches.convolve(reflection.pad(inputs, padding), kernel)
     if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
         return kernel_gradient.convolve(inputs, kernel, strides, padding)
     inputs = _pad(inputs, padding)
@@ -116,10 +119,10 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     return enough and height % winograd.TILE == width % winograd.TILE == 0
 
 
-def _is_of_few_patches(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> bool:
+def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
     """Whether the kernel is larger than all that it meets; a batch of unknown size counts as one image."""
     batch, height, width, _ = inputs.shape
-    if not uses_cpu_kernels() or strides != 1 or not 1 < kernel.shape[0] < _LARGE_KERNEL:
+    if not uses_cpu_kernels() or not 1 < kernel.shape[0] < _LARGE_KERNEL:
         return False
     less, filters = kernel.shape[1] - 1 - sum(padding), kernel.shape[-1]
     return None not in (height, width) and (batch or 1) * (height - less) * (width - less) < filters

@@ -25,7 +25,7 @@ def are_small(inputs: tf.Tensor, side: int, outputs: tf.Tensor) -> bool:
 
 @tf.custom_gradient
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Convolves `[B, H, W, C]` by `[k, k, C, filters]`, of the same type, without padding and strides."""
+    """Convolves `[B, H, W, C]` by `[k, k, C, filters]` without padding and strides."""
     outputs = _outputs(inputs, kernel)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -39,7 +39,7 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]
 def convolve_over_norm(
     inputs: tf.Tensor, kernel: tf.Tensor, norm: tf.Tensor, v: tf.Tensor, u: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
-    """As `convolve`, of the kernel over its `SpectralNorm`, whose parts are of the same type.
+    """As `convolve`, of the kernel over its `SpectralNorm`.
 
     The norm's share in the gradient by the kernel, `v` times `u`, comes from the same product, and not as another
     matrix as large as the kernel.
@@ -49,9 +49,9 @@ def convolve_over_norm(
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         upstream.set_shape(outputs.shape)  # it may come without a static one
         upstream /= norm
-        by_norm = -tf.reduce_sum(tf.cast(upstream * outputs, tf.float32))
+        by_norm = -tf.reduce_sum(upstream * outputs)
         rows = tf.concat([_patches(inputs, kernel.shape[0], 1), v], 0)
-        by_rows = tf.concat([_matrix(upstream), tf.cast(by_norm, u.dtype) * u], 0)
+        by_rows = tf.concat([_matrix(upstream), by_norm * u], 0)
         by_kernel = tf.reshape(tf.matmul(rows, by_rows, transpose_a=True), kernel.shape)
         return _by_inputs(kernel, upstream), by_kernel, None, None, None
 
