@@ -94,7 +94,7 @@ def _by_taps(inputs: tf.Tensor, upstream: tf.Tensor, side: int, strides: int) ->
     for (top, left), pixels in _interleaved(inputs, strides).items():
         rows, columns = range(top, side, strides), range(left, side, strides)
         met = pixels[:, : height + len(rows) - 1, : width + len(columns) - 1]
-        gradients = tap_gradients(met, upstream, len(rows), len(columns))
+        gradients = _tap_gradients(met, upstream, len(rows), len(columns))
         taps |= dict(zip(itertools.product(rows, columns), gradients, strict=True))
     gradient = tf.stack([taps[place] for place in sorted(taps)])
     return tf.reshape(gradient, [side, side, inputs.shape[-1], filters])
@@ -112,7 +112,7 @@ def _interleaved(inputs: tf.Tensor, strides: int) -> dict[tuple[int, int], tf.Te
     return dict(zip(itertools.product(range(strides), repeat=2), tf.unstack(images), strict=True))
 
 
-def tap_gradients(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:
+def _tap_gradients(inputs: tf.Tensor, upstream: tf.Tensor, rows: int, columns: int) -> list[tf.Tensor]:
     """The gradient of each tap, `[C, filters]`, of a kernel `[rows, columns, C, filters]`, row after row.
 
     With zeros added to the outputs' rows to make them as long as the inputs', what meets a tap is the inputs from one

@@ -8,7 +8,7 @@ _EPSILON = 1e-12
 
 
 class SpectralNorm(NamedTuple):
-    """A kernel's largest singular value, and its singular vectors. No gradient flows through these.
+    """A kernel's largest singular value, and its singular vectors, through which no gradient flows.
 
     Attributes:
         value: a scalar, `v` times the kernel times `u`.
