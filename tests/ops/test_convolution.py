@@ -24,7 +24,7 @@ SHAPES = {
 }
 AXES = ("batch", "height", "width")
 UNKNOWN = [axes for count in range(4) for axes in itertools.combinations(AXES, count)]
-WINOGRAD = [(4, 4), (8, 8), (4, 12), (12, 8)]  # height and width
+WINOGRAD = [(4, 4), (8, 8), (4, 12), (12, 8), (4, 2), (4, 7), (12, 3)]  # height and width; the last three do not fit
 
 
 def normal(*shape):
@@ -130,7 +130,7 @@ def test_winograds_form_rounds_little_more(monkeypatch):
     monkeypatch.setattr(convolution, "WINOGRAD_MINIMA", (0, 0))
     with cpu_kernels():
         errors = tf.cast(conv2d(inputs, kernel, bias, padding=(1, 1)), "float64") - exact
-    assert np.std(errors) < 1.5e-6 * np.std(exact)
+    assert np.std(errors) < 1.25e-6 * np.std(exact)
 
 
 @pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])

@@ -131,10 +131,10 @@ def find(path: Path, output: Output) -> tuple[Files, Files]:
         raise UsageError(f"--input {path}: no such file or folder.")
     if overlap(path, output.folder):
         raise UsageError(f"--input {path} and {output.folder}, which is written, overlap: give another --output.")
-    root = path if path.is_dir() else path.parent
+    is_folder = path.is_dir()
+    root, paths = (path, []) if is_folder else (path.parent, [path.name])
     still, moving = Files("pictures", root, output), Files("videos", root, output)
-    paths = [path.name]
-    if path.is_dir():
+    if is_folder:
         paths, _ = folder.list_files(path, images.EXTENSIONS | videos.CONTAINERS.keys())
         if not paths:
             raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")

@@ -1,4 +1,4 @@
-"""Convolutions in the compute dtype, each in the form that is fastest for its sizes.
+"""Convolutions in the compute dtype, or in float32 where that is as fast, each in its sizes' fastest form.
 
 On a GPU that is TensorFlow's operation; on a CPU, one large kernel has a form of its own, and inside of `cpu_kernels`
 most have. All forms compute the same, but for rounding. Where sizes are unknown while tracing, it is one that does not
