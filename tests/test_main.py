@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_without_a_command_line_it_takes_that_of_the_process(monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["ugatit", "--ch", "-1"])
     assert main.main() == 2
     assert capsys.readouterr().err == "ugatit: --ch -1: must be from 1 to 4096.\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_enough_is_no_error(unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command, environment = [sys.executable, "main.py", "--help"], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with os.fdopen(writer) as pipe:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("command", [("main.py",), ("-m", "ugatit_tf")])

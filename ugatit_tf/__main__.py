@@ -11,6 +11,7 @@ from ugatit_tf.phases import train
 from ugatit_tf.system import startup, terminal
 
 
+@terminal.may_be_cut_off()
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the phase that the flags ask for.
 

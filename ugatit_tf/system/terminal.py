@@ -1,4 +1,4 @@
-"""Output whose reader, a terminal or a pipe, may close or stall without stopping a training."""
+"""Output whose reader, a terminal or a pipe, may close or stall: that stops no training, and is no error elsewhere."""
 
 import contextlib
 import io
@@ -13,6 +13,23 @@ from typing import TextIO
 
 _PIECES = 10_000  # lines, or flushed parts of lines, that may wait for their reader
 _PATIENCE = 2.0  # seconds
+
+
+@contextlib.contextmanager
+def may_be_cut_off() -> Iterator[None]:
+    """A context that the process leaves without a word where the reader of `sys.stdout` has enough, as `head` has.
+
+    Raises:
+        SystemExit: then, with the code of a program that SIGPIPE stopped.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its exit
+        sys.exit(128 + signal.SIGPIPE)
 
 
 @contextlib.contextmanager
