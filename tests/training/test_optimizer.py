@@ -1,8 +1,11 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from ugatit_tf.ops import cpu_kernels
 from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam
 
 
@@ -45,6 +48,33 @@ def test_factored_gradients_and_decay_are_those_of_the_product(rows):
         optimizer.apply([gradient, tf.constant(expected)], [factored, plain], decays=[0.5, 0.0])
     np.testing.assert_allclose(factored.numpy(), plain.numpy(), rtol=1e-5)
     assert float(gradient.half_squared_norm()) == pytest.approx(np.sum((inputs.T @ upstream) ** 2) / 2, rel=1e-5)
+
+
+def test_large_kernels_are_updated_alike_in_one_pass(monkeypatch):
+    monkeypatch.setattr("ugatit_tf.training.optimizer._LARGE", 6)
+    starts = [np.linspace(-1.0, 1.0, count, dtype="float32") for count in (5, 6)]
+
+    def updated(context):
+        """The variables after three updates, and how many functions an update calls."""
+        variables = [keras.Variable(start) for start in starts]
+        optimizer = FusedAdam(learning_rate=0.1)
+        optimizer.build(variables)
+
+        @tf.function(autograph=False)
+        def update():
+            with context():
+                optimizer.apply([tf.constant(np.cos(start)) for start in starts], variables, decays=[0.5, 0.5])
+
+        for _ in range(3):
+            update()
+        operations = update.get_concrete_function().graph.get_operations()
+        return variables, sum(operation.type.endswith("PartitionedCall") for operation in operations)
+
+    plain, plain_calls = updated(contextlib.nullcontext)
+    large, calls = updated(cpu_kernels)
+    assert (plain_calls, calls) == (0, 1)  # for the larger one
+    for variable, expected in zip(large, plain, strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("rows", "whole"), [(3, False), (13, True)])

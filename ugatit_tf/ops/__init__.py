@@ -4,7 +4,7 @@ Other rooms import from here alone: they ask for a convolution, and neither choo
 """
 
 from ugatit_tf.ops.convolution import conv2d, upsample_conv2d
-from ugatit_tf.ops.cpu import cpu_kernels
+from ugatit_tf.ops.cpu import cpu_kernels, uses_cpu_kernels
 from ugatit_tf.ops.large_dense import DenseCall, LargeDense, recorded_calls
 from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, instance_norm
 from ugatit_tf.ops.precision import compute_dtype
@@ -28,4 +28,5 @@ __all__ = [
     "shared_call",
     "spectral_norm",
     "upsample_conv2d",
+    "uses_cpu_kernels",
 ]

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from ugatit_tf.ops import uses_cpu_kernels
 from ugatit_tf.training import replicas
 
+_LARGE = 2**21  # values of a kernel: where it and its gradient are not in a CPU's cache any more
 _FEW_ROWS = 12  # beyond, a matrix product and a temporary as large as the kernel are worth their memory in time
 
 
@@ -36,7 +38,7 @@ Gradient = tf.Tensor | FactoredGradient
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, its arithmetic done by TensorFlow's one fused kernel a variable.
+    """Keras' Adam, its arithmetic done by one fused kernel a variable: TensorFlow's, or one that XLA makes.
 
     The same numbers, variables and checkpoints; no temporary of the weight's size, and a tenth of the operations to
     trace. Of Adam's options, the betas and epsilon count; there are no sparse gradients.
@@ -72,7 +74,9 @@ class FusedAdam(keras.optimizers.Adam):
             var, m, v = map(replicas.local, slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
-                    _update_by_factors((var, m, v), gradient, constants[decay], shared)
+                    _update_in_one_pass((var, m, v), gradient, constants[decay], shared)
+            elif decay and var.shape.num_elements() >= _LARGE and uses_cpu_kernels():
+                _update_in_one_pass((var, m, v), gradient, constants[decay], shared)
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
@@ -98,12 +102,12 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _update_by_factors(
-    slots: tuple[tf.Variable, ...], gradient: FactoredGradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
+def _update_in_one_pass(
+    slots: tuple[tf.Variable, ...], gradient: Gradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
 ) -> None:
     """What ResourceApplyAdam does, in loops that write in place and make the gradient's numbers where they use them."""
     var, m, v = slots
-    gradient = gradient.multiplied_out() + decay * var
+    gradient = (gradient.multiplied_out() if isinstance(gradient, FactoredGradient) else gradient) + decay * var
     rate = shared["lr"] * tf.sqrt(1.0 - shared["beta2_power"]) / (1.0 - shared["beta1_power"])
     m.assign_add((gradient - m) * (1.0 - shared["beta1"]))
     v.assign_add((tf.square(gradient) - v) * (1.0 - shared["beta2"]))
