@@ -47,6 +47,11 @@ def test_a_reader_that_has_enough_is_no_error(unbuffered):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_nor_is_a_closed_output():
+    done = run("sh", "-c", f"{sys.executable} main.py --help >&-")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", [("main.py",), ("-m", "ugatit_tf")])
 def test_tensorflow_starts_without_a_word(command, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")

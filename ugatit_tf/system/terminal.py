@@ -26,7 +26,7 @@ def may_be_cut_off() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            print(end="", flush=True)  # not sys.stdout.flush(): that may be None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its exit
         sys.exit(128 + signal.SIGPIPE)
