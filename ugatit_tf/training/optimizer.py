@@ -69,14 +69,14 @@ class FusedAdam(keras.optimizers.Adam):
         triples.sort(key=lambda triple: isinstance(triple[0], FactoredGradient))
         slots, shared = self.slots, self._shared_arguments()
         constants = {decay: tf.constant(decay, shared["lr"].dtype) for decay in {triple[2] for triple in triples}}
-        updates: list[tf.Operation] = []
+        updates: list[tf.Operation | tf.Tensor] = []
         for gradient, variable, decay in triples:
             var, m, v = map(replicas.local, slots[self._get_variable_index(variable)])
             if isinstance(gradient, FactoredGradient):
                 with tf.control_dependencies(updates):
                     _update_in_one_pass((var, m, v), gradient, constants[decay], shared)
             elif decay and var.shape.num_elements() >= _LARGE and uses_cpu_kernels():
-                _update_in_one_pass((var, m, v), gradient, constants[decay], shared)
+                updates.append(_update_in_one_pass((var, m, v), gradient, constants[decay], shared))
             else:
                 if decay:
                     with tf.control_dependencies([gradient]):  # not sooner: all at once are a copy of the weights
@@ -104,11 +104,16 @@ class FusedAdam(keras.optimizers.Adam):
 @tf.function(jit_compile=True, autograph=False)
 def _update_in_one_pass(
     slots: tuple[tf.Variable, ...], gradient: Gradient, decay: tf.Tensor, shared: dict[str, tf.Tensor]
-) -> None:
-    """What ResourceApplyAdam does, in loops that write in place and make the gradient's numbers where they use them."""
+) -> tf.Tensor:
+    """What ResourceApplyAdam does, in loops that write in place and make the gradient's numbers where they use them.
+
+    Returns:
+        A scalar that is there when that is done.
+    """
     var, m, v = slots
     gradient = (gradient.multiplied_out() if isinstance(gradient, FactoredGradient) else gradient) + decay * var
     rate = shared["lr"] * tf.sqrt(1.0 - shared["beta2_power"]) / (1.0 - shared["beta1_power"])
     m.assign_add((gradient - m) * (1.0 - shared["beta1"]))
     v.assign_add((tf.square(gradient) - v) * (1.0 - shared["beta2"]))
     var.assign_sub(rate * m / (tf.sqrt(v) + shared["epsilon"]))
+    return rate
