@@ -1,7 +1,11 @@
-"""Pickles of PyTorch's, interpreted so that they can make dicts, lists, tuples and tensors, and call nothing."""
+"""Reads PyTorch's pickles, which can make dicts, lists, tuples and tensors here, and call nothing else.
 
-import dataclasses
+The standard library documents this way of restricting a pickle: an `Unpickler` whose `find_class` knows a few names.
+"""
+
+import io
 import math
+import pickle
 import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -10,16 +14,16 @@ import numpy as np
 
 
 class RefusedError(ValueError):
-    """A pickle that asks for more than weights are made of."""
+    """A pickle that asks for anything but weights."""
 
 
 class Storage(NamedTuple):
-    """Numbers in a file, which tensors show.
+    """An array of numbers in a file; tensors are views of it.
 
     Attributes:
         dtype: of the numbers.
-        count: of them.
-        read: gives their bytes.
+        count: how many numbers it has.
+        read: returns their bytes.
     """
 
     dtype: np.dtype
@@ -27,15 +31,14 @@ class Storage(NamedTuple):
     read: Callable[[], bytes]
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A tensor whose values are still in the file; as much as is needed here of PyTorch's own class.
+class Tensor(NamedTuple):
+    """A tensor whose values are still in the file. It has those members of PyTorch's class that are needed here.
 
     Attributes:
-        storage: where they are.
-        offset: of the first one, in numbers.
+        storage: holds the values.
+        offset: index of the first value in the storage.
         shape: of the tensor.
-        strides: from one to the next along each axis, in numbers.
+        strides: distance between neighbours along each axis, in numbers.
     """
 
     storage: Storage
@@ -48,17 +51,22 @@ class Tensor:
         return self.storage.dtype.newbyteorder("=")
 
     def numpy(self) -> np.ndarray:
-        """Reads the values; a ValueError or OSError where they are not all there."""
+        """Reads the values.
+
+        Raises:
+            ValueError, OSError: Values are missing.
+        """
         data = self.storage.read()
         flat = np.frombuffer(data, self.storage.dtype)
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         if len(flat) != self.storage.count or last >= len(flat):
-            raise ValueError(f"{len(data)} bytes where {self.storage.count} values were to be")
+            raise ValueError(f"a storage of {self.storage.count} values has {len(data)} bytes")
         strides = [stride * flat.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).astype(self.dtype)
 
 
-_STORAGES = {
+# PyTorch's class of a storage, and NumPy's code of the numbers in it.
+STORAGES = {
     "DoubleStorage": "f8",
     "FloatStorage": "f4",
     "HalfStorage": "f2",
@@ -71,141 +79,66 @@ _STORAGES = {
 }
 
 
-def _tensor(storage: Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> Tensor:
-    numbers = (offset, *shape, *strides)
-    if not isinstance(storage, Storage) or any(type(number) is not int or number < 0 for number in numbers):
-        raise ValueError("a tensor of something else than numbers")
-    if math.prod(shape) > storage.count:
-        raise ValueError("a tensor of more values than there are")
-    return Tensor(storage, offset, shape, strides)
+class _Dict(dict):
+    """The dict of a pickle. It ignores its attributes, such as the versions of a state dict's modules."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
-def _parameter(tensor: Tensor, *_: Any) -> Tensor:
-    return tensor
+class _Unpickler(pickle.Unpickler):
+    """Finds nothing but the names that weights need.
 
+    `find_class` returns no module-level function and no mutable object: a pickle can set attributes of what it finds.
+    """
 
-_GLOBALS = {
-    ("collections", "OrderedDict"): dict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
-} | {("torch", name): np.dtype(code) for name, code in _STORAGES.items()}
-_FUNCTIONS = (dict, _tensor, _parameter)
+    def __init__(self, data: bytes, find_storage: Callable[[tuple], Storage]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._find_storage = find_storage
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in STORAGES:
+            return STORAGES[name]
+        match f"{module}.{name}":
+            case "collections.OrderedDict":
+                return _Dict
+            case "torch._utils._rebuild_tensor_v2":
+                return self._tensor
+            case "torch._utils._rebuild_parameter":
+                return self._parameter
+        raise RefusedError(f"{module}.{name}")
+
+    def persistent_load(self, pid: tuple) -> Storage:
+        return self._find_storage(pid)
+
+    def _tensor(self, storage: Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> Tensor:
+        numbers = (offset, *shape, *strides)
+        if not isinstance(storage, Storage) or any(type(number) is not int or number < 0 for number in numbers):
+            raise ValueError("a tensor does not consist of numbers")
+        if math.prod(shape) > storage.count:
+            raise ValueError("a tensor has more values than its storage")
+        return Tensor(storage, offset, shape, strides)
+
+    def _parameter(self, tensor: Tensor, *_: Any) -> Tensor:
+        return tensor
 
 
 def load(file: BinaryIO, find_storage: Callable[[tuple], Storage]) -> Any:
-    """What one pickle in a file makes; the file is left behind its end.
+    """Loads one pickle and leaves the file at its end.
 
     Args:
-        file: of bytes.
-        find_storage: gives the storage of a persistent id, `("storage", dtype, key, place, count, ...)`.
+        file: binary, at the start of a pickle.
+        find_storage: returns the storage of a persistent id, `("storage", dtype, key, place, count, ...)`, where
+            `dtype` is a NumPy code such as "f4".
 
     Raises:
-        RefusedError: where it asks for anything else than a tensor or a dict: before that would be made.
-        Exception: where it is damaged, or is no pickle.
+        RefusedError: The pickle asks for something other than tensors and dicts; nothing was called.
+        Exception: The file is damaged, or holds no pickle.
     """
-    machine = _Machine(find_storage)
-    for opcode, argument, _ in pickletools.genops(file):
-        machine.do(opcode.name, argument)
-    (result,) = machine.stack
-    return result
-
-
-class _Machine:
-    """The stack machine of pickles, of protocol 2, without what would import or call anything of the file's choice."""
-
-    def __init__(self, find_storage: Callable[[tuple], Storage]) -> None:
-        self.stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
-        self._find_storage = find_storage
-
-    def do(self, opcode: str, argument: Any) -> None:
-        """Carries out an opcode; a RefusedError for one that is not known here."""
-        if opcode in _VALUES:
-            self.stack.append(argument)
-        elif opcode in _MAKERS:
-            self.stack.append(_MAKERS[opcode]())
-        elif opcode in _ACTIONS:
-            _ACTIONS[opcode](self, argument)
-        elif opcode not in ("PROTO", "STOP"):
-            raise RefusedError(f"the opcode {opcode}")
-
-    def pop(self, count: int) -> list[Any]:
-        if len(self.stack) < count:
-            raise ValueError("an empty stack")
-        taken = self.stack[-count:]
-        del self.stack[-count:]
-        return taken
-
-    def mark(self, _: None) -> None:
-        self._marks.append(len(self.stack))
-
-    def pop_to_mark(self) -> list[Any]:
-        start = self._marks.pop()
-        taken = self.stack[start:]
-        del self.stack[start:]
-        return taken
-
-    def push_tuple(self, items: list) -> None:
-        self.stack.append(tuple(items))
-
-    def put(self, index: int) -> None:
-        self._memo[index] = self.stack[-1]
-
-    def get(self, index: int) -> None:
-        self.stack.append(self._memo[index])
-
-    def find(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
-        if (module, name) not in _GLOBALS:
-            raise RefusedError(f"{module}.{name}")
-        self.stack.append(_GLOBALS[module, name])
-
-    def find_storage(self, _: None) -> None:
-        self.stack.append(self._find_storage(self.stack.pop()))
-
-    def call(self, _: None) -> None:
-        function, arguments = self.pop(2)
-        if not any(function is known for known in _FUNCTIONS):
-            raise RefusedError(f"a call of a {type(function).__name__}")
-        self.stack.append(function(*arguments))
-
-    def add(self, items: list) -> None:
-        """Adds to the list or, as keys and values, to the dict on top."""
-        target = self.stack[-1]
-        if isinstance(target, dict):
-            target.update(zip(items[::2], items[1::2], strict=True))
-        elif isinstance(target, list):
-            target.extend(items)
-        else:
-            raise RefusedError(f"items of a {type(target).__name__}")
-
-
-_VALUES = ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE")
-_MAKERS = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-}
-_ACTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
-    "MARK": _Machine.mark,
-    "TUPLE": lambda machine, _: machine.push_tuple(machine.pop_to_mark()),
-    "TUPLE1": lambda machine, _: machine.push_tuple(machine.pop(1)),
-    "TUPLE2": lambda machine, _: machine.push_tuple(machine.pop(2)),
-    "TUPLE3": lambda machine, _: machine.push_tuple(machine.pop(3)),
-    "BINPUT": _Machine.put,
-    "LONG_BINPUT": _Machine.put,
-    "BINGET": _Machine.get,
-    "LONG_BINGET": _Machine.get,
-    "GLOBAL": _Machine.find,
-    "BINPERSID": _Machine.find_storage,
-    "REDUCE": _Machine.call,
-    "BUILD": lambda machine, _: machine.pop(1),  # attributes of a state dict, such as its modules' versions
-    "APPEND": lambda machine, _: machine.add(machine.pop(1)),
-    "APPENDS": lambda machine, _: machine.add(machine.pop_to_mark()),
-    "SETITEM": lambda machine, _: machine.add(machine.pop(2)),
-    "SETITEMS": lambda machine, _: machine.add(machine.pop_to_mark()),
-}
+    start = file.tell()
+    memo = max((argument for opcode, argument, _ in pickletools.genops(file) if opcode.name.endswith("PUT")), default=0)
+    size = file.tell() - start
+    if memo > size:  # the unpickler would allocate a table of that length
+        raise ValueError("its memo is longer than the pickle")
+    file.seek(start)
+    return _Unpickler(file.read(size), find_storage).load()

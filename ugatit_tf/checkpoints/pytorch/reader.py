@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from ugatit_tf.checkpoints.bundle import DamagedError
 from ugatit_tf.checkpoints.pytorch import pickles
 from ugatit_tf.checkpoints.pytorch.pickles import RefusedError, Storage
@@ -126,9 +128,10 @@ def _finder(order: str, read: Callable[[str, int], bytes]) -> Callable[[tuple], 
 
     def find(persistent_id: tuple) -> Storage:
         kind, dtype, key, _, count, *view = persistent_id
-        if kind != "storage" or type(count) is not int or count < 0 or any(part is not None for part in view):
+        known = kind == "storage" and dtype in pickles.STORAGES.values() and type(count) is int and count >= 0
+        if not known or any(part is not None for part in view):
             raise RefusedError("a storage of another kind")
-        dtype = dtype.newbyteorder(code)
+        dtype = np.dtype(f"{code}{dtype}")
         return Storage(dtype, count, lambda: read(key, count * dtype.itemsize))
 
     return find
