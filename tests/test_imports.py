@@ -23,7 +23,7 @@ LEVELS = [
     {"__main__", PACKAGE},
     {"main"},
 ]
-MAX_LINES, MAX_MODULES = 250, 14
+MAX_LINES, MAX_MODULES = 400, 20
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import tf1_checkpoint
+from ugatit_tf.checkpoints import tf1
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.ops import convolution
@@ -54,7 +54,7 @@ class Recording:
 
     def restart(self):
         variables = [v for v in self.model.variables if v.path.startswith(("generator_", "discriminator_"))]
-        tf1_checkpoint.load_weights(variables, self.prefix)
+        tf1.load_weights(variables, self.prefix)
 
     def keys(self, group):
         return {key.removeprefix(group) for key in self.values.files if key.startswith(group)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from ugatit_tf.checkpoints import best, writer
+from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import find_newest, open_folder, open_run
 from ugatit_tf.checkpoints.folder import Best, RunFolder
 from ugatit_tf.checkpoints.writer import CheckpointWriter
@@ -31,7 +31,7 @@ class Run:
 
     def keep(self, step, value=0.1):
         name = f"UGATIT_light.model-{step}"
-        best.keep(self.folder.path / name, Best(name, step, "l1", value, 0.2))
+        writer.keep_best(self.folder.path / name, Best(name, step, "l1", value, 0.2))
 
     def value(self, config, which):
         self.step.assign(-1)
@@ -110,7 +110,7 @@ def test_whatever_moment_it_is_killed_at_there_is_an_intact_best(run, tiny_confi
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
-        patch.setattr(best, "tidy", lambda folder: None)
+        patch.setattr(writer, "_tidy_best", lambda folder: None)
         if last < 3:
             patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
             with pytest.raises(KilledError):
@@ -138,10 +138,10 @@ def test_what_is_not_there_is_named(run, tiny_config):
     run.save(3)
     with pytest.raises(RunError, match="has no best checkpoint: --keep_best keeps one"):
         open_run(tiny_config, None, "best")
-    with pytest.raises(RunError, match=r"has no checkpoint of step 4, but of 3\.$"):
+    with pytest.raises(RunError, match=r"has no checkpoint of step 4; it has steps 3\.$"):
         open_folder(run.folder.path, which="4")
     (run.folder.path / "config.json").unlink()
-    with pytest.raises(RunError, match="only its newest checkpoint can be taken, not best"):
+    with pytest.raises(RunError, match="only its newest checkpoint can be opened, not best"):
         open_folder(run.folder.path, which="best")
 
 
@@ -150,7 +150,7 @@ def test_a_damaged_note_is_one_line_and_no_hindrance_to_others(run, tiny_config,
     run.save(1)
     run.keep(1)
     (run.folder.path / "best" / "best.json").write_text(text)
-    with pytest.raises(RunError, match=r"best\.json is damaged .*move the folder away"):
+    with pytest.raises(RunError, match=r"best\.json is damaged .*move its folder away"):
         open_run(tiny_config, None, "best")
     assert run.value(tiny_config, "newest") == 1
 

@@ -77,7 +77,7 @@ def test_a_renamed_or_moved_run_keeps_its_folder(make, root):
 
 def test_a_run_that_is_not_there_lists_those_that_are(make):
     name = make()
-    with pytest.raises(RunError, match=f"--run x: no run is there, nor in checkpoint/x. There are {name}.$"):
+    with pytest.raises(RunError, match=f"--run x: there is no such run, nor is there checkpoint/x. There are {name}.$"):
         parse("--phase", "test", "--run", "x")
     with pytest.raises(RunError, match="There is none in nowhere at all.$"):
         parse("--phase", "test", "--run", "x", "--checkpoint_dir", "nowhere")
@@ -86,7 +86,7 @@ def test_a_run_that_is_not_there_lists_those_that_are(make):
 def test_a_run_without_its_configuration_cannot_be_named(root):
     (root / "old").mkdir(parents=True)
     (root / "old" / "UGATIT.model-7.index").touch()
-    with pytest.raises(RunError, match="has no config.json that tells what it is; give its flags instead.$"):
+    with pytest.raises(RunError, match="has no config.json; give the flags of the run instead.$"):
         parse("--run", "old")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ugatit_tf.checkpoints import bundle, tf1_architecture
+from ugatit_tf.checkpoints import bundle, tf1
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.checkpoints.folder import find_prefix
 from ugatit_tf.config import ARCHITECTURE, Config
@@ -34,7 +34,7 @@ def test_every_recording_tells_what_it_was_recorded_with(folder):
     expected = recorded(folder)
     (run,) = (folder / "checkpoint").iterdir()
     # A light network has any size, so that only flags tell.
-    found, _ = tf1_architecture.read(Bundle(find_prefix(run)), Config(img_size=32) if expected.light else Config())
+    found, _ = tf1.read_config(Bundle(find_prefix(run)), Config(img_size=32) if expected.light else Config())
     for name in (*ARCHITECTURE, *OFF_THE_NAME):
         assert getattr(found, name) == getattr(expected, name), name
     assert found.model_dir == run.name
@@ -42,8 +42,8 @@ def test_every_recording_tells_what_it_was_recorded_with(folder):
 
 def test_generators_alone_take_the_discriminators_from_the_folders_name(tmp_path):
     source = write(tmp_path, "UGATIT_light_a_b_wgan-gp_4resblock_5dis_3_0.5_20_30_0_sn")
-    found, text = tf1_architecture.read(source, Config(sn=False, lr=0.5))
-    assert not tf1_architecture.has_discriminators(source)
+    found, text = tf1.read_config(source, Config(sn=False, lr=0.5))
+    assert not tf1.has_discriminators(source)
     assert (found.light, found.ch, found.n_res, found.img_ch) == (True, 2, 1, 3)
     assert (found.dataset, found.gan_type, found.n_dis, found.n_critic) == ("a_b", "wgan-gp", 5, 3)
     assert (found.adv_weight, found.cycle_weight, found.identity_weight, found.cam_weight) == (0.5, 20, 30, 0)
@@ -53,7 +53,7 @@ def test_generators_alone_take_the_discriminators_from_the_folders_name(tmp_path
 
 def test_another_name_leaves_them_to_the_flags(tmp_path):
     flags = Config(dataset="mine", gan_type="hinge", smoothing=False, sn=False, n_dis=5)
-    found, text = tf1_architecture.read(write(tmp_path), flags)
+    found, text = tf1.read_config(write(tmp_path), flags)
     assert found == dataclasses.replace(flags, light=True, ch=2, n_res=1)
     assert "folder" not in text
 
@@ -61,14 +61,14 @@ def test_another_name_leaves_them_to_the_flags(tmp_path):
 def test_a_full_network_tells_its_image_size(tmp_path):
     # 7 x 7 places of 8 channels, a quarter of the image's side.
     source = write(tmp_path, **{"MLP/linear_0/dense/kernel": (7 * 7 * 8, 8)})
-    found, _ = tf1_architecture.read(source, Config(n_dis=4, img_size=256))
+    found, _ = tf1.read_config(source, Config(n_dis=4, img_size=256))
     assert (found.light, found.img_size) == (False, 28)
 
 
 def test_flags_that_contradict_it_are_named(tmp_path):
     source = write(tmp_path, **{"MLP/linear_0/dense/kernel": (8 * 8 * 8, 8)})
     with pytest.raises(RunError, match="--ch is 4 but .* has 2; --img_size is 64 but .* has 32") as error:
-        tf1_architecture.read(source, Config(ch=4, img_size=64, n_dis=4))
+        tf1.read_config(source, Config(ch=4, img_size=64, n_dis=4))
     assert "n_dis" not in str(error.value)
 
 
@@ -76,15 +76,15 @@ def test_flags_that_contradict_it_are_named(tmp_path):
 def test_what_the_reference_has_not_is_refused_both_ways(tmp_path, name, value):
     flags = dataclasses.replace(Config(n_dis=4), **{name: value})
     with pytest.raises(RunError, match=f"--{name} is {value} but the checkpoint's network has"):
-        tf1_architecture.read(write(tmp_path), flags)
-    with pytest.raises(RunError, match=f"has no network such as this one, with {name} {value}"):
-        tf1_architecture.check_is_possible(flags)
-    tf1_architecture.check_is_possible(Config())
+        tf1.read_config(write(tmp_path), flags)
+    with pytest.raises(RunError, match=f"has no network with {name} {value}"):
+        tf1.check_is_possible(flags)
+    tf1.check_is_possible(Config())
 
 
 def test_a_light_network_too_deep_for_the_image_size_is_refused(tmp_path):
     with pytest.raises(UsageError, match="--img_size 64 is too small for --n_dis 6"):
-        tf1_architecture.read(write(tmp_path), Config(img_size=64))
+        tf1.read_config(write(tmp_path), Config(img_size=64))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_a_light_network_too_deep_for_the_image_size_is_refused(tmp_path):
 )
 def test_shapes_that_no_network_has_are_named(tmp_path, changes, message):
     with pytest.raises(RunError, match=message):
-        tf1_architecture.read(write(tmp_path, **changes), Config())
+        tf1.read_config(write(tmp_path, **changes), Config())
 
 
 def test_another_programs_checkpoint_is_refused(tmp_path):
     bundle.write(tmp_path / "x", {"dense/kernel": np.zeros(3)})
     with pytest.raises(RunError, match="is another program's"):
-        tf1_architecture.read(Bundle(tmp_path / "x"), Config())
+        tf1.read_config(Bundle(tmp_path / "x"), Config())

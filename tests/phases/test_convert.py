@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from ugatit_tf.checkpoints import bundle, conversion, variables, writer
+from ugatit_tf.checkpoints import bundle, conversion, writer
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.folder import RunFolder
@@ -160,7 +160,7 @@ def test_a_continued_run_is_the_references(monkeypatch):
 
 def test_a_moving_average_is_left_out(capsys):
     assert bring_in(LSGAN, *SMALL, "--ema", 0.9) == 0  # only training starts one
-    assert not variables.averages(Bundle(Path(OURS)).shapes)
+    assert not Bundle(Path(OURS)).averages
     config = RunFolder(Path(OURS).parent).config()
     assert config.ema == 0.9
     ours = {name: tf.Variable(value) for name, value in contents(OURS).items() if name not in bundle.BOOKKEEPING}
@@ -169,7 +169,7 @@ def test_a_moving_average_is_left_out(capsys):
         f"ema_{path}": tf.Variable(2 * value) for path, value in paths.items() if re.match("generator_[AB]/", path)
     }
     averaged = writer.add(paths | averages, config, 9)
-    assert len(variables.averages(Bundle(averaged).shapes)) == len(averages) > 100
+    assert len(Bundle(averaged).averages) == len(averages) > 100
 
     capsys.readouterr()
     assert command("--phase", "convert", "--to_checkpoint", "out", *network_flags(LSGAN.name)) == 0
@@ -205,7 +205,7 @@ def test_generators_alone_are_tested_and_trained_on(here, capsys):
     prefix = rewrite(here / LSGAN.name / "UGATIT_light.model-9", generators)
     assert bring_in(prefix, *SMALL) == 0
     output = capsys.readouterr().out
-    assert "It holds generators alone: training on starts new discriminators, with a new Adam." in output
+    assert "It holds generators alone: resuming starts with new discriminators and a new Adam." in output
     assert "Step 8: from the file's name, which counts from 1: beta1_power_1 is missing" in output
     flags = network_flags(LSGAN.name)
 
@@ -229,7 +229,7 @@ def test_without_slots_adam_starts_anew(here, capsys):
                 del values[name]
 
     assert bring_in(rewrite(here / LSGAN.name / "UGATIT_light.model-4", without_slots), *SMALL) == 0
-    assert "holds no slots of Adam's" in capsys.readouterr().out
+    assert "holds no moments of Adam" in capsys.readouterr().out
     assert command("--phase", "convert", "--to_checkpoint", "out", *network_flags(LSGAN.name)) == 0
     back = contents("out/UGATIT_light.model-4")
     assert back["beta1_power"] == back["beta1_power_1"] == np.float32(0.5)
@@ -280,7 +280,7 @@ def test_nothing_is_overwritten_or_mixed(here, the_error, capsys):
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     capsys.readouterr()
     assert "model-3 exists already" in the_error(bring_in(LSGAN, *SMALL))
-    assert "is not of the reference but of TensorFlow 2" in the_error(bring_in(run, *SMALL))
+    assert "is a checkpoint of TensorFlow 2, not of the reference" in the_error(bring_in(run, *SMALL))
     first = LSGAN / "UGATIT_light.model-1"
     assert "--img_size is 64 but the checkpoints were trained with 32" in the_error(bring_in(first, "--img_size", 64))
     to = ["--phase", "convert", *network_flags(run.name), "--to_checkpoint"]

@@ -24,7 +24,7 @@ def command(*arguments):
     return main.main(["main.py", *map(str, arguments)])
 
 
-def bring_in(path, *flags):
+def import_checkpoint(path, *flags):
     return command("--phase", "convert", "--from_checkpoint", path, *flags)
 
 
@@ -45,7 +45,7 @@ def dataset():
 @pytest.fixture
 def converted(pytorch_port, capsys):
     """A small run that came from the port; returns what was printed."""
-    assert bring_in(pytorch_port.write(Path("params_0000003.pt"), pytorch_port.content()), *FLAGS) == 0
+    assert import_checkpoint(pytorch_port.write(Path("params_0000003.pt"), pytorch_port.content()), *FLAGS) == 0
     return capsys.readouterr().out
 
 
@@ -54,7 +54,7 @@ def test_what_it_says_leads_on(converted):
         "Converting params_0000003.pt",
         "Found from the tensors: ch 2, img_ch 3, n_res 1, light True, smoothing False, cam_heads 2, unbiased True",
         "Step 3: from the file's name",
-        "Its discriminators are left out: training on starts new ones, with a new Adam.",
+        "Its discriminators are left out: resuming starts with new ones and a new Adam.",
         f"Wrote checkpoint/{RUN}/UGATIT_light.model-3",
         "Its flags, for training and testing: --dataset mine --light True --ch 2 --n_res 1 --n_dis 4 --img_size 32 "
         "--smoothing False --cam_heads 2 --unbiased True",
@@ -64,7 +64,7 @@ def test_what_it_says_leads_on(converted):
 
 
 def test_a_name_without_a_step_begins_at_0(pytorch_port, capsys):
-    assert bring_in(pytorch_port.write(Path("mine_params_latest.pt"), pytorch_port.content()), *FLAGS) == 0
+    assert import_checkpoint(pytorch_port.write(Path("mine_params_latest.pt"), pytorch_port.content()), *FLAGS) == 0
     assert "Step 0: none in the file's name\n" in capsys.readouterr().out
     assert Path(f"checkpoint/{RUN}/UGATIT_light.model-0.index").is_file()
 
@@ -100,7 +100,7 @@ def test_the_run_is_exported(capsys):
 @pytest.mark.usefixtures("converted")
 def test_the_reference_cannot_have_it(the_error):
     error = the_error(command("--phase", "convert", "--to_checkpoint", "out", "--dataset", "mine"))
-    assert "has no network such as this one, with cam_heads 2, unbiased True" in error
+    assert "has no network with cam_heads 2, unbiased True" in error
     assert not Path("out").exists()
 
 
@@ -108,12 +108,12 @@ def test_the_reference_cannot_have_it(the_error):
 def test_nothing_is_overwritten(the_error, capsys):
     folder = Path("checkpoint") / RUN
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert "model-3 exists already" in the_error(bring_in("params_0000003.pt", *FLAGS))
+    assert "model-3 exists already" in the_error(import_checkpoint("params_0000003.pt", *FLAGS))
     shutil.copy("params_0000003.pt", "params_0000009.pt")
-    error = the_error(bring_in("params_0000009.pt", "--dataset", "mine", "--img_size", 64, "--n_dis", 4))
+    error = the_error(import_checkpoint("params_0000009.pt", "--dataset", "mine", "--img_size", 64, "--n_dis", 4))
     assert "--img_size is 64 but the checkpoints were trained with 32" in error
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in before} == before
-    assert bring_in("params_0000009.pt", *FLAGS) == 0
+    assert import_checkpoint("params_0000009.pt", *FLAGS) == 0
     assert {path.name for path in folder.iterdir()} > set(before)
     capsys.readouterr()
 
@@ -131,27 +131,27 @@ def test_what_cannot_be_brought_in_is_one_line(here, the_error, pytorch_port):
         ("cut.pt", "cut.pt is damaged, or no file of PyTorch's"),
         (GOLDEN / "files" / "malicious.pt", "malicious.pt asks for "),
         (GOLDEN / "files" / "malicious_legacy.pt", "malicious_legacy.pt asks for "),
-        (other, "other.pt is another program's: a checkpoint of UGATIT-pytorch has genA2B"),
+        (other, "other.pt is another program's: it lacks UGATIT-pytorch's network genA2B"),
         (
             pytorch_port.write(Path("foreign.pt"), foreign),
-            "it has DownBlock.1.bias in genA2B, for which this program's",
+            "it has DownBlock.1.bias in genA2B, which this program's",
         ),
         (RECORDED, "--ch", "3", "--ch is 3 but the checkpoint's network has 4"),
         (RECORDED, "--checkpoint_dir", "/proc/nowhere", "cannot make the folder /proc/nowhere"),
     ):
-        assert message in the_error(bring_in(path, *flags))
+        assert message in the_error(import_checkpoint(path, *flags))
     assert {path.name for path in here.iterdir()} == before
 
 
 def test_a_full_disk_leaves_nothing(here, the_error, full_disk):
     with full_disk(after=100_000):
-        code = bring_in(RECORDED)
+        code = import_checkpoint(RECORDED)
     assert "Cannot save to checkpoint/" in the_error(code)
     assert not list(here.glob("checkpoint/*"))
 
 
 def test_the_default_configuration_is_asked_for_unless_flags_tell(pytorch_port):
-    assert bring_in(pytorch_port.write(Path("x.pth"), pytorch_port.content(n_res=2))) == 0
+    assert import_checkpoint(pytorch_port.write(Path("x.pth"), pytorch_port.content(n_res=2))) == 0
     (run,) = Path("checkpoint").iterdir()
     found, expected = RunFolder(run).config(), Config(light=True, ch=2, n_res=2, smoothing=False)
     assert set(found.differences(expected)) == {"cam_heads", "unbiased"}

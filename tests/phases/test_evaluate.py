@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from ugatit_tf import phases
-from ugatit_tf.checkpoints import best
+from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.folder import Best
 from ugatit_tf.data import demo, images
 from ugatit_tf.evaluation import features, inception
@@ -128,7 +128,7 @@ def test_checkpoints_by_step_all_and_the_best(run, here, capsys):
     folder = config.run_checkpoint_dir
     for path in list(folder.glob("*model-7.*")):
         (folder / path.name.replace("-7.", "-3.")).write_bytes(path.read_bytes())
-    best.keep(folder / "UGATIT_light.model-3", Best("UGATIT_light.model-3", 3, "l1", 0.1, 0.2))
+    writer.keep_best(folder / "UGATIT_light.model-3", Best("UGATIT_light.model-3", 3, "l1", 0.1, 0.2))
     for path in folder.glob("*model-3.*"):
         path.unlink()  # as rotation does
 
@@ -142,7 +142,7 @@ def test_checkpoints_by_step_all_and_the_best(run, here, capsys):
     assert steps("best") == [3]
     assert steps("7, best, newest") == [3, 7]
     assert evaluate(*flags, "--metrics", "cam", "--checkpoints", "5") == 1
-    assert "has no checkpoint of step 5, but of 3, 7." in capsys.readouterr().err
+    assert "has no checkpoint of step 5; it has steps 3, 7." in capsys.readouterr().err
     assert evaluate(*flags, "--checkpoints", "five") == 2
     assert evaluate(*flags, "--metrics", "cam", "--compare", "nobody") == 1
     assert "--compare nobody: there is no evaluation.json, nor in results/nobody;" in capsys.readouterr().err

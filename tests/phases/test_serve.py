@@ -37,7 +37,7 @@ def error_line(capsys):
 
 def test_a_checkpoint_that_is_not_there(arguments, capsys):
     assert main.main([*arguments, "--checkpoint", "8"]) == 1
-    assert "has no checkpoint of step 8, but of 7." in error_line(capsys)
+    assert "has no checkpoint of step 8; it has steps 7." in error_line(capsys)
 
 
 def test_missing_packages_are_named(arguments, capsys, monkeypatch):

@@ -110,7 +110,7 @@ def test_a_run_that_goes_back_forgets_what_it_does_anew(tiny_config):
     assert json.loads((run.folder.path / "scores.json").read_text())["points"][-1][:2] == [20, 9.0]
 
 
-@pytest.mark.parametrize("killed_in", ["_score", "best.keep", "scores.append", "_draw", "write_atomically"])
+@pytest.mark.parametrize("killed_in", ["_score", "writer.keep_best", "scores.append", "_draw", "write_atomically"])
 def test_what_a_kill_leaves_undone_is_made_up_for(tiny_config, monkeypatch, killed_in):
     class KilledError(BaseException):
         pass

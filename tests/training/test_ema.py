@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import bundle, variables
+from ugatit_tf.checkpoints import bundle
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.writer import CheckpointWriter
@@ -136,12 +136,12 @@ def test_averages_count_as_the_rest_of_a_checkpoint(tiny_config, models):
     prefix = CheckpointWriter(model.state, tiny_config).save(1)
     with pytest.raises(RunError, match=r"100 variables that this network lacks; one is variables/ema_generator_A"):
         Checkpoint(prefix, Config()).restore(plain.state, strict=True)
-    averages = variables.averages(Bundle(prefix).shapes)
+    averages = Bundle(prefix).averages
     assert averages == {bundle.key(variable.path) for variable in model.average_variables}
     Checkpoint(prefix, Config()).restore(plain.state, strict=True, others=averages)
     np.testing.assert_equal(values(plain.generator_variables), values(model.generator_variables))
 
     prefix = CheckpointWriter(plain.state, tiny_config).save(2)
-    assert variables.averages(Bundle(prefix).shapes) == set()
+    assert Bundle(prefix).averages == set()
     with pytest.raises(RunError, match="does not fit this network"):
         Checkpoint(prefix, Config()).restore(model.state, strict=True)

@@ -1,4 +1,4 @@
-"""What another program's checkpoint tells of its network, compared with what flags say."""
+"""Compares the network in another program's checkpoint with the flags."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from ugatit_tf.errors import RunError
 
 
 def check_flags(path: Path, flags: Config, network: Mapping[str, Any]) -> None:
-    """Refuses flags that contradict the network; a default counts as not given, and `n_dis` is lowered by itself.
+    """Refuses flags that contradict the network. Defaults count as not given; `n_dis` never contradicts.
 
     Args:
         path: of the checkpoint.
-        flags: as they were given.
-        network: options of its network.
+        flags: as given.
+        network: the options of its network.
 
     Raises:
-        RunError: naming each such flag and both values.
+        RunError: Some flags contradict; the message names each of them and both values.
     """
     contradictions = [
         f"--{name} is {given} but the checkpoint's network has {network[name]}"
@@ -30,18 +30,18 @@ def check_flags(path: Path, flags: Config, network: Mapping[str, Any]) -> None:
 
 
 def of_mlp(path: Path, name: str, features: int, ch: int) -> dict[str, Any]:
-    """Whether a network is light, and, where it is full, its image size.
+    """Returns `light`, and for a full network `img_size`, by the inputs of the generator's first Dense layer.
 
-    The light generator's first Dense layer sees 4 ch pooled features, the full one's those of every place.
+    In the light generator that layer gets 4 ch pooled features, in the full one 4 ch features at every position.
 
     Args:
         path: of the checkpoint.
-        name: of that layer's kernel in it.
-        features: inputs of that layer.
+        name: the name of that layer's kernel in the checkpoint.
+        features: the layer's inputs.
         ch: of the network.
 
     Raises:
-        RunError: where no network has so many.
+        RunError: No network has that many inputs.
     """
     side = math.isqrt(features // (4 * ch))
     if side < 1 or features != side**2 * 4 * ch:
@@ -53,5 +53,5 @@ def of_mlp(path: Path, name: str, features: int, ch: int) -> dict[str, Any]:
 
 
 def listing(config: Config, names: Iterable[str]) -> str:
-    """Options and their values as text."""
+    """Returns options and their values as text."""
     return ", ".join(f"{name} {getattr(config, name)}" for name in names)

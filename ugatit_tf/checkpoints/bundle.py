@@ -1,4 +1,7 @@
-"""TensorFlow's checkpoint files, of any version and program: read one variable at a time, written atomically."""
+"""Reads TensorFlow's checkpoint files, of any version and program, one variable at a time; writes them atomically.
+
+TensorFlow's own restore holds a whole checkpoint twice: 16 GB for the full network.
+"""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,31 +15,33 @@ from tqdm import tqdm
 from ugatit_tf.checkpoints.folder import STATE_FILE, state_text, step_in_name
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system.files import staged
+from ugatit_tf.training import ema
+from ugatit_tf.training.gradients import LossScale
 
 Table = Mapping[str, keras.Variable]
 
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what an object-based checkpoint, TensorFlow 2's kind, has and no other
-BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # what this program's hold beside variables
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # only object-based checkpoints, TensorFlow 2's kind, have this entry
+BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # entries of our checkpoints beside variables
 
 
 class DamagedError(RunError):
-    """A checkpoint whose files are not what was written, or cannot be read."""
+    """A checkpoint whose files cannot be read, or differ from what was written."""
 
 
 class Bundle:
-    """A checkpoint: an index, and one or more files of data, in which its variables lie one after the other.
+    """The files of a checkpoint: an index, and one or more data files that hold the variables one after the other.
 
     Args:
         prefix: the checkpoint's path without `.index`.
 
     Attributes:
         prefix: as given.
-        shapes: of every variable, by its name.
-        dtypes: likewise.
+        shapes: the shape of each variable, by its name.
+        dtypes: the dtype of each variable, by its name.
 
     Raises:
-        DamagedError: where it is damaged, or no checkpoint; if data is missing, with the bytes there and those asked
-            for.
+        DamagedError: The files are damaged, or are no checkpoint. If data is missing, the message names the bytes
+            that are there and those that the index asks for.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -48,7 +53,7 @@ class Bundle:
             reader = tf.train.load_checkpoint(str(prefix))
         except OSError as error:
             raise DamagedError(f"cannot read {index}: {error.strerror}") from error
-        # The last two: an index that points beyond its end, or to more bytes than there is memory.
+        # A damaged index may point beyond its end (IndexError), or to more bytes than there is memory (MemoryError).
         except (tf.errors.OpError, ValueError, IndexError, MemoryError) as error:
             raise DamagedError(
                 f"{index} is damaged, or not of a checkpoint: no index can be read from its {size} bytes."
@@ -60,14 +65,29 @@ class Bundle:
 
     @property
     def object_based(self) -> bool:
-        """Whether it is of TensorFlow 2's kind, as this program's own are; the reference's are name-based."""
+        """Whether it is of TensorFlow 2's kind, as our checkpoints are; the reference's are name-based."""
         return OBJECT_GRAPH in self.shapes
 
+    @property
+    def has_discriminators(self) -> bool:
+        """Whether one of our checkpoints holds more than generators."""
+        return any(name.startswith("variables/discriminator_") for name in self.shapes)
+
+    @property
+    def averages(self) -> set[str]:
+        """The names of the generators' moving averages in one of our checkpoints."""
+        return {name for name in self.shapes if name.startswith(f"variables/{ema.PREFIX}")}
+
+    @property
+    def loss_scales(self) -> set[str]:
+        """The names of float16's loss scales in one of our checkpoints; none after a run in another precision."""
+        return {name for name in self.shapes if any(f"_optimizer.S{own}/" in name for own in LossScale.NAMES)}
+
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """The shape of a variable.
+        """Returns the shape of a variable.
 
         Raises:
-            RunError: where there is no such variable, or it is not of this rank.
+            RunError: The checkpoint has no such variable, or it has another rank.
         """
         if name not in self.shapes:
             raise self._misfit(f"no variable {name}")
@@ -76,18 +96,18 @@ class Bundle:
         return self.shapes[name]
 
     def size(self, name: str) -> int:
-        """Bytes of a variable's values; 0 for strings, whose length only the data tells."""
+        """Returns the bytes of a variable's values; 0 for strings, whose length only the data file has."""
         return math.prod(self.shapes[name]) * self.dtypes[name].size if self.dtypes[name] != tf.string else 0
 
     def read(self, name: str) -> tf.Tensor:
-        """The values of a variable.
+        """Reads the values of a variable.
 
         Raises:
-            DamagedError: where they cannot be read, or do not match their checksum.
-            RunError: where there is not enough memory for them.
+            DamagedError: The values cannot be read, or do not match their checksum.
+            RunError: The memory does not suffice.
         """
         try:
-            # No reader's get_tensor: that makes a second copy.
+            # The reader's get_tensor would make a second copy.
             (tensor,) = tf.raw_ops.RestoreV2(
                 prefix=str(self.prefix), tensor_names=[name], shape_and_slices=[""], dtypes=[self.dtypes[name]]
             )
@@ -98,32 +118,32 @@ class Bundle:
         return tensor
 
     def verify(self, starts: Collection[str] | None = None) -> None:
-        """Reads variables, one at a time, and keeps none; a progress bar shows on a terminal.
+        """Compares variables with their checksums, one at a time; a terminal shows a progress bar.
 
         Args:
-            starts: what the paths of the variables begin with; None: all that there is.
+            starts: the beginnings of the paths of the variables to verify; None: all variables.
 
         Raises:
-            DamagedError: where one of them cannot be read, or does not match its checksum.
-            RunError: where there is not enough memory for the largest of them.
+            DamagedError: A variable cannot be read, or does not match its checksum.
+            RunError: The memory does not suffice for the largest variable.
         """
         begin = ("",) if starts is None else tuple(map(_key_start, starts) if self.object_based else starts)
         for _ in self._read_all([name for name in self.shapes if name.startswith(begin)], "Checking"):
             pass
 
     def matched(self, table: Table, others: Iterable[str] | None = None) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
-        """Goes through variables of ours one at a time, with a progress bar on a terminal.
+        """Reads the values of our variables, one variable at a time; a terminal shows a progress bar.
 
         Args:
             table: our variables by their names in the checkpoint.
-            others: what else the checkpoint may hold; None: anything.
+            others: names that the checkpoint may hold besides; None: any.
 
         Yields:
             Each variable, and its values in the checkpoint.
 
         Raises:
-            RunError: before the first one, where a variable is missing in the checkpoint, is there but not in the
-                table, or has another shape or type, naming it; later, where the file is damaged.
+            RunError: Before the first variable: the checkpoint lacks a variable, has one that is not in the table, or
+                has one with another shape or dtype; the message names it. Later: the file is damaged.
         """
         self._check(table, others)
         yield from zip(table.values(), self._read_all(table, "Reading"), strict=True)
@@ -165,17 +185,17 @@ class Bundle:
 
 
 def key(path: str) -> str:
-    """The name in this program's checkpoints of the variable that has this path, whatever Python object holds it."""
+    """Returns the name that a variable has in our checkpoints. It follows from the variable's path alone."""
     return f"{_key_start(path)}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def by_key(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
-    """Variables by their names in this program's checkpoints."""
+    """Returns variables by their names in our checkpoints."""
     return {key(path): variable for path, variable in by_path(variables).items()}
 
 
 def by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
-    """Variables by their paths, of which no two may be the same."""
+    """Returns variables by their paths; two variables with one path are a programmer's mistake."""
     found: dict[str, keras.Variable] = {}
     for variable in variables:
         if variable.path in found:
@@ -189,14 +209,14 @@ def _key_start(path: str) -> str:
 
 
 def write(prefix: Path, tensors: Mapping[str, tf.Tensor | np.ndarray]) -> None:
-    """Writes a name-based checkpoint atomically, and makes the folder's state file name it.
+    """Writes a name-based checkpoint atomically, and adds it to the folder's state file.
 
     Args:
-        prefix: where to.
-        tensors: by their names.
+        prefix: the checkpoint's path without `.index`.
+        tensors: the values by their names.
 
     Raises:
-        RunError: where it cannot be written.
+        RunError: The checkpoint cannot be written.
     """
     folder = prefix.parent
     others = {index.with_suffix("") for index in folder.glob("*.index")} - {prefix}

@@ -1,4 +1,4 @@
-"""The front door to checkpoints: from a run or a folder to an object that knows its checkpoint and gives generators."""
+"""The entrance to checkpoints: finds the checkpoint of a run or folder, verifies it, and builds generators from it."""
 
 import dataclasses
 import functools
@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import keras
 
-from ugatit_tf.checkpoints import tf1_architecture, tf1_checkpoint
+from ugatit_tf.checkpoints import tf1
 from ugatit_tf.checkpoints.bundle import BOOKKEEPING, Bundle, DamagedError, by_key
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix, step_in_name
-from ugatit_tf.checkpoints.variables import averages
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
@@ -23,15 +22,15 @@ from ugatit_tf.training.networks import build_generator
 
 _log = logging.getLogger(__name__)
 
-DIRECTIONS = {"A2B": "B", "B2A": "A"}  # to the domain whose generator it takes
+DIRECTIONS = {"A2B": "B", "B2A": "A"}  # direction to the domain of its generator
 
 
 class Checkpoint:
-    """A checkpoint, of this program or of the TensorFlow 1 reference.
+    """A checkpoint of this program or of the TensorFlow 1 reference.
 
     Args:
         prefix: its path without `.index`.
-        config: what it was trained with; of `img_size` and `precision`, what is asked for now.
+        config: the training configuration, with `img_size` and `precision` replaced by the current flags.
 
     Attributes:
         prefix: as given.
@@ -44,22 +43,22 @@ class Checkpoint:
 
     @functools.cached_property
     def bundle(self) -> Bundle:
-        """Its files; a DamagedError where they cannot be read."""
+        """Its files; raises a DamagedError if they cannot be read."""
         return Bundle(self.prefix)
 
     @property
     def step(self) -> int | None:
-        """The number in its name: completed steps, of the reference's one more."""
+        """The number in its name: completed steps; the reference's checkpoints store one more."""
         return step_in_name(self.prefix)
 
     @property
     def averaged(self) -> bool:
-        """Whether its pictures are made with moving averages: if it has them, and its run had `ema` last."""
-        return self.config.ema > 0 and bool(averages(self.bundle.shapes))
+        """Whether its generators take the moving averages: the checkpoint holds them, and its run last had `ema`."""
+        return self.config.ema > 0 and bool(self.bundle.averages)
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """Its name as users read it."""
         return f"{self.prefix.name}{self._note}"
 
     def __str__(self) -> str:
@@ -67,7 +66,7 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """A text that changes with what it makes pictures with."""
+        """A text that changes whenever the weights of its generators may have changed."""
         return f"{self.label} {stamp(f'{self.prefix}.index')}"
 
     @property
@@ -75,13 +74,13 @@ class Checkpoint:
         return " (moving average)" if self.averaged else ""
 
     def verify(self, directions: Collection[str] | None = None) -> None:
-        """Compares it with its checksums, holding one variable at a time in memory.
+        """Compares the checkpoint with its checksums. It holds one variable at a time in memory.
 
         Args:
-            directions: those whose generators are needed: the rest is not read; None: all that there is.
+            directions: verifies the generators of these directions alone; None: the whole checkpoint.
 
         Raises:
-            DamagedError: saying what is wrong.
+            DamagedError: The checkpoint is damaged; the message says how.
         """
         starts = directions and [
             f"{average}generator_{DIRECTIONS[direction]}/" for direction in directions for average in ("", ema.PREFIX)
@@ -89,14 +88,14 @@ class Checkpoint:
         self.bundle.verify(starts)
 
     def generator(self, direction: str, *, precision: str = "") -> Generator:
-        """The generator of one of DIRECTIONS with its weights, or their moving average where it is `averaged`.
+        """Builds the generator of a direction, with its weights, or with their moving average if it is `averaged`.
 
         Args:
             direction: a key of DIRECTIONS.
-            precision: the number type in which it multiplies; the config's unless given.
+            precision: the number type in which it multiplies; unset: the config's.
 
         Raises:
-            RunError: where the checkpoint is damaged or of another network.
+            RunError: The checkpoint is damaged, or belongs to another network.
         """
         config = dataclasses.replace(self.config, precision=precision or self.config.precision)
         generator = build_generator(config, DIRECTIONS[direction], average=self.averaged)
@@ -104,33 +103,33 @@ class Checkpoint:
         return generator
 
     def restore(self, variables: Iterable[keras.Variable], *, strict: bool, others: Collection[str] = ()) -> None:
-        """Gives variables the values that they have in the checkpoint, one at a time.
+        """Assigns the checkpoint's values to variables, one at a time.
 
         Args:
             variables: of networks, optimizers, or parts of them; each is found by its path.
-            strict: whether the checkpoint must hold nothing else.
-            others: what it may hold besides all the same, by the names in it.
+            strict: whether the checkpoint may hold nothing else.
+            others: names in the checkpoint that are allowed even if `strict`.
 
         Raises:
-            RunError: before any value is changed, where a variable is not in the checkpoint or has another shape there,
-                and where something is left over though `strict`; later, where the file is damaged.
+            RunError: Before any value changes: the checkpoint lacks a variable, has it with another shape, or holds
+                something else although `strict`. Later: the file is damaged.
         """
         if self.bundle.object_based:
             table = by_key(variables)
         elif strict:
             raise RunError(f"{self.prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
         else:
-            table = tf1_checkpoint.reference_names(variables)
+            table = tf1.reference_names(variables)
         for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if strict else None):
             variable.assign(values)
 
 
 class Found(NamedTuple):
-    """What a run can go on from.
+    """The checkpoint from which a run can resume.
 
     Attributes:
-        checkpoint: the newest intact one; None where there is no checkpoint at all.
-        damaged: the prefixes of those that are newer.
+        checkpoint: the newest intact checkpoint; None if the run has no checkpoint at all.
+        damaged: the prefixes of newer, damaged checkpoints.
     """
 
     checkpoint: Checkpoint | None
@@ -140,29 +139,29 @@ class Found(NamedTuple):
 def find_newest(
     config: Config, directions: Collection[str] | None = None, fixed: frozenset[str] = ARCHITECTURE
 ) -> Found:
-    """Looks for the newest checkpoint of a run that is what was written; those that are not are named in the log.
+    """Returns the newest intact checkpoint of a run, and logs each damaged one.
 
     Args:
-        config: of the run, as it is asked for now.
+        config: the run's configuration by the current flags.
         directions: as for `Checkpoint.verify`.
-        fixed: the options that must be as the run was trained.
+        fixed: the options that must equal those of the training.
 
     Raises:
-        RunError: where there are checkpoints, and all of them are damaged or of another network than is asked for.
+        RunError: The run has checkpoints, but all are damaged, or they belong to another network than `config`.
     """
     return _find(config, directions, fixed, NEWEST)
 
 
 def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
-    """A checkpoint of a run, to make pictures with.
+    """Opens a checkpoint of a run for translating.
 
     Args:
-        config: of the run, as it is asked for now.
+        config: the run's configuration by the current flags.
         directions: as for `Checkpoint.verify`.
-        which: "newest", of those that are intact; "best"; or a step.
+        which: "newest" takes the newest intact checkpoint; else "best", or a step.
 
     Raises:
-        RunError: where there is none, it is damaged, or it is of another network than the one asked for.
+        RunError: The run has no such checkpoint, it is damaged, or it belongs to another network than `config`.
     """
     fixed = ARCHITECTURE - ({"img_size"} if config.light else set())  # a light network takes any size
     found = _find(config, directions, fixed, which)
@@ -175,22 +174,22 @@ def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIO
 
 
 def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
-    """A checkpoint in a folder, wherever it has been moved.
+    """Opens a checkpoint in a folder, which may have been moved from where it was trained.
 
     Args:
-        path: a run's folder, with its `config.json`; or one of the reference's, or a checkpoint of the reference.
-        directions: those whose generators are needed.
-        which: as for `open_run`; of the reference, only "newest".
+        path: a run's folder with its `config.json`, a folder of the reference, or a checkpoint of the reference.
+        directions: the directions whose generators are needed.
+        which: as for `open_run`; a folder of the reference allows only "newest".
 
     Raises:
-        RunError: where there is none, or it is damaged.
+        RunError: The folder holds no such checkpoint, or it is damaged.
     """
     config = RunFolder(path).config()
     if config is None:
         if which != NEWEST:
-            raise RunError(f"{path} has no config.json, so that only its newest checkpoint can be taken, not {which}.")
+            raise RunError(f"{path} has no config.json: only its newest checkpoint can be opened, not {which}.")
         source = Bundle(find_prefix(path))
-        return Checkpoint(source.prefix, tf1_architecture.read(source, Config())[0])
+        return Checkpoint(source.prefix, tf1.read_config(source, Config())[0])
     found = _choose(RunFolder(path), config, directions, which)
     if found.checkpoint is None:
         raise RunError(f"{path} has no checkpoint {config.model_name}.model-*.")
@@ -198,10 +197,10 @@ def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), whi
 
 
 def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITECTURE) -> None:
-    """Checks that what is asked for has the same `fixed` options as what a run's checkpoints were trained with.
+    """Checks that a configuration has the same `fixed` options as the one that a run was trained with.
 
     Raises:
-        RunError: naming each such option and both values.
+        RunError: Some differ; the message names each of them and both values.
     """
     contradictions = [
         f"--{name} is {now} but the checkpoints were trained with {before}"
@@ -215,7 +214,7 @@ def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITEC
 def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[str], which: str) -> Found:
     folder = RunFolder(config.run_checkpoint_dir)
     saved = folder.config()
-    # Before verifying, which takes its time.
+    # The check comes before the verification, which takes its time.
     if saved is not None and (which != NEWEST or folder.checkpoints(config.model_name)):
         check_agrees(config, saved, fixed)
         config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)
@@ -223,7 +222,7 @@ def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[s
 
 
 def _choose(folder: RunFolder, config: Config, directions: Collection[str] | None, which: str) -> Found:
-    """Of a folder's checkpoints, the newest intact one, or the one that is named."""
+    """Returns the folder's newest intact checkpoint, or the one that `which` names."""
     if which != NEWEST:
         checkpoint = Checkpoint(folder.named(which, config.model_name), config)
         checkpoint.verify(directions)
@@ -242,6 +241,6 @@ def _choose(folder: RunFolder, config: Config, directions: Collection[str] | Non
     if damaged:
         raise RunError(
             f"{folder.path} has no intact checkpoint: {' '.join(map(str, damaged.values()))} Nothing was changed: "
-            "bring a copy back, or move the damaged ones away to start anew."
+            "restore a copy, or move the damaged checkpoints away to start anew."
         )
     return Found(None, ())

@@ -1,4 +1,4 @@
-"""Choice of a run: by its name, or by the flags that were given. Needs no TensorFlow."""
+"""Chooses the run that the flags mean: by its name, or by the options that fit. Needs no TensorFlow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +12,22 @@ _SHOWN = 10
 
 
 def named(given: Mapping[str, Any]) -> Config:
-    """The configuration of the run that `run` names, with what else is given in place of what it was trained with.
+    """Returns the configuration of the run that `run` names, with its options replaced by the given ones.
 
     Args:
         given: options of `Config`; `run` is a run's folder, or its name under `checkpoint_dir`.
 
     Raises:
-        RunError: where there is no such run, naming those that there are, or nothing tells what it is.
-        UsageError: where an option contradicts what the run is.
+        RunError: There is no such run, and the message names the runs that exist; or the run has no `config.json`.
+        UsageError: A given option contradicts the run.
     """
     run, root = given["run"], Path(given.get("checkpoint_dir", Config.checkpoint_dir))
     folder = next((folder for folder in map(RunFolder, (Path(run), root / run)) if folder.exists), None)
     if folder is None:
-        raise RunError(f"--run {run}: no run is there, nor in {root / run}. {others(root)}")
+        raise RunError(f"--run {run}: there is no such run, nor is there {root / run}. {others(root)}")
     saved = folder.config()
     if saved is None:
-        raise RunError(f"--run {run}: {folder.path} has no config.json that tells what it is; give its flags instead.")
+        raise RunError(f"--run {run}: {folder.path} has no config.json; give the flags of the run instead.")
     contradictions = saved.contradictions(given)
     if contradictions:
         raise UsageError(f"--run {run}: {'; '.join(contradictions)}. Leave these flags out, or name another run.")
@@ -35,18 +35,18 @@ def named(given: Mapping[str, Any]) -> Config:
 
 
 def fitting(given: Mapping[str, Any], config: Config) -> tuple[Config, str]:
-    """The run that some options mean: the one that they name, or else the only one that fits all of them.
+    """Finds the run that the given options mean: the one with their `model_dir`, or else the only one that fits.
 
     Args:
         given: options of `Config`.
-        config: the same, the others at their defaults.
+        config: the given options, the others at their defaults.
 
     Returns:
-        The run's configuration, with what is given in place of what it was trained with; and, where the options did
-        not name it, a line that does. `config` itself where no run fits.
+        The run's configuration, with its options replaced by the given ones; and a line that names the run if it was
+        found only because it fits. If no run fits: `config` and an empty line.
 
     Raises:
-        RunError: where several fit, naming them.
+        RunError: Several runs fit; the message names them.
     """
     folder = RunFolder(config.run_checkpoint_dir)
     if folder.exists:
@@ -63,7 +63,7 @@ def fitting(given: Mapping[str, Any], config: Config) -> tuple[Config, str]:
 
 
 def others(root: Path) -> str:
-    """What runs there are in a folder, as a sentence."""
+    """Returns a sentence that lists the runs in a folder."""
     names = [run.path.name for run in runs_in(root)]
     return f"There are {_listed(names)}." if names else f"There is none in {root} at all."
 

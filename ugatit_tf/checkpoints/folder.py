@@ -1,4 +1,4 @@
-"""A run's folder of checkpoints: what it holds, by file names alone. Needs no TensorFlow."""
+"""A run's folder of checkpoints, read by file names and small JSON files alone. Needs no TensorFlow."""
 
 import dataclasses
 import json
@@ -13,22 +13,22 @@ from ugatit_tf.options import BEST
 from ugatit_tf.system.files import make_folder, write_atomically
 
 STATUS_FILE = "status.json"
-BEST_FOLDER = "best"  # in a run's folder: the best checkpoint, safe from rotation
-BEST_FILE = "best.json"  # in that one
+BEST_FOLDER = "best"  # in a run's folder; the rotation never deletes from it
+BEST_FILE = "best.json"  # in the folder `best`
 STATE_FILE = "checkpoint"  # TensorFlow's list of the checkpoints
 
 _PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 
 
 class Best(NamedTuple):
-    """What is known of a run's best checkpoint.
+    """A run's best checkpoint and its score.
 
     Attributes:
-        name: of the checkpoint, in the folder `best`.
-        step: of it.
-        metric: the score that it is the best by.
+        name: the checkpoint's name in the folder `best`.
+        step: completed steps.
+        metric: the name of the score that chose it.
         value: that score, the mean of both directions.
-        high: the upper end of its 95% interval; None where that is not known.
+        high: the upper end of its 95% interval; None if unknown.
     """
 
     name: str
@@ -42,7 +42,7 @@ class RunFolder:
     """The folder of a run.
 
     Attributes:
-        path: of the folder; it need not be there.
+        path: of the folder, which need not exist.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -50,14 +50,14 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether anything of a run is there."""
+        """Whether the folder holds any file of a run."""
         return any((self.path / name).is_file() for name in (CONFIG_FILE, STATUS_FILE)) or bool(self.checkpoints())
 
     def checkpoints(self, model_name: str = "*") -> list[Path]:
-        """The prefixes of the checkpoints, damaged ones too, the newest first by the step in their names.
+        """Returns the prefixes of all checkpoints, damaged ones too; the newest comes first, by the step in its name.
 
-        The folder is looked at, not its state file: that one may be damaged, and names places that a moved folder has
-        left.
+        The method lists the folder and ignores its state file, which may be damaged, and which names old places after
+        the folder was moved.
 
         Args:
             model_name: "UGATIT" or "UGATIT_light"; "*": either.
@@ -68,10 +68,10 @@ class RunFolder:
         )
 
     def best(self) -> Best | None:
-        """The best checkpoint, which `--keep_best` keeps; None where there is none.
+        """Returns the best checkpoint, which `--keep_best` keeps; None if there is none.
 
         Raises:
-            RunError: where what is known of it is damaged.
+            RunError: `best.json` is damaged.
         """
         path = self.path / BEST_FOLDER / BEST_FILE
         try:
@@ -79,20 +79,20 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}): move the folder away to let another best be kept.") from error
+            raise RunError(f"{path} is damaged ({error}): move its folder away to keep a new best.") from error
 
     def by_step(self, model_name: str = "*") -> dict[int, Path]:
-        """The prefixes of all checkpoints, the best one among them, by their steps, the oldest first."""
+        """Returns the prefixes of all checkpoints, the best one included, by their steps; the oldest comes first."""
         best = self.best()
         found = {best.step: self.path / BEST_FOLDER / best.name} if best else {}
         found |= {step_in_name(prefix): prefix for prefix in self.checkpoints(model_name)}
         return dict(sorted(found.items()))
 
     def named(self, which: str, model_name: str = "*") -> Path:
-        """The prefix of the checkpoint that `--checkpoint` names: "best", or a step.
+        """Returns the prefix of the checkpoint that `--checkpoint` names: "best", or a step.
 
         Raises:
-            RunError: where there is no such checkpoint, naming those that there are.
+            RunError: There is no such checkpoint; the message names those that exist.
         """
         best, steps = self.best(), self.by_step(model_name)
         if which == BEST:
@@ -101,15 +101,15 @@ class RunFolder:
             return self.path / BEST_FOLDER / best.name
         if int(which) not in steps:
             raise RunError(
-                f"{self.path} has no checkpoint of step {which}, but of {', '.join(map(str, steps)) or 'none'}."
+                f"{self.path} has no checkpoint of step {which}; it has steps {', '.join(map(str, steps)) or 'none'}."
             )
         return steps[int(which)]
 
     def config(self) -> Config | None:
-        """What the run was last trained with; None where nothing tells.
+        """Reads the configuration that the run was last trained with; returns None if there is no `config.json`.
 
         Raises:
-            RunError: where the file is damaged.
+            RunError: The file is damaged.
         """
         path = self.path / CONFIG_FILE
         try:
@@ -121,7 +121,7 @@ class RunFolder:
         return Config.from_json(text, str(path))
 
     def config_if_fits(self, given: Mapping[str, Any]) -> Config | None:
-        """The same, where options agree with it; None also where the file is damaged."""
+        """Returns the run's configuration if the given options agree with it; else None, also for a damaged file."""
         try:
             saved = self.config()
         except RunError:
@@ -129,49 +129,49 @@ class RunFolder:
         return saved if saved and not saved.contradictions(given) else None
 
     def config_with(self, saved: Config, given: Mapping[str, Any]) -> Config:
-        """The run's configuration, with options that are given in place of what it was trained with."""
+        """Returns the run's configuration with its options replaced by the given ones."""
         config = dataclasses.replace(saved, **{**given, "checkpoint_dir": str(self.path.parent), "run": ""})
-        if config.model_dir != self.path.name:  # it was renamed, or is tested at another size
+        if config.model_dir != self.path.name:  # the folder was renamed, or the flags ask for another size
             config = dataclasses.replace(config, run=self.path.name)
         config.validate()
         return config
 
     def save_config(self, config: Config) -> None:
-        """Writes what the run is trained with, making the folder.
+        """Makes the folder and writes its `config.json`.
 
         Raises:
-            RunError: where it cannot be written.
+            RunError: The file cannot be written.
         """
         make_folder(self.path)
         write_atomically(self.path / CONFIG_FILE, config.to_json().encode())
 
 
 def runs_in(root: Path) -> list[RunFolder]:
-    """The runs in a folder of runs, by name."""
+    """Returns the runs in a folder of runs, sorted by name."""
     folders = sorted(root.iterdir()) if root.is_dir() else []
     return [run for run in map(RunFolder, folders) if run.exists]
 
 
 def prefix_of(config: Config, step: int) -> Path:
-    """Where the checkpoint of a run's step is."""
+    """Returns the prefix of the checkpoint that a run saves after `step` steps."""
     return config.run_checkpoint_dir / f"{config.model_name}.model-{step}"
 
 
 def step_in_name(prefix: Path) -> int | None:
-    """The number at the end of a checkpoint's name, or None where there is none."""
+    """Returns the number at the end of a checkpoint's name; None if the name has no number."""
     match = re.search(r"-(\d+)$", prefix.name)
     return int(match[1]) if match else None
 
 
 def find_prefix(path: Path) -> Path:
-    """The prefix of the checkpoint that a path stands for, of any program.
+    """Returns the prefix of the checkpoint that a path means; the checkpoint may be of any program.
 
     Args:
-        path: a prefix, one of a checkpoint's files, or a folder. In a folder it is the checkpoint that the state file
-            names, of which only the base name counts, as folders get moved; else that of the highest step.
+        path: a prefix, one of a checkpoint's files, or a folder. A folder means the checkpoint that its state file
+            names (by its base name, since folders get moved), or else the checkpoint of the highest step.
 
     Raises:
-        RunError: where there is none.
+        RunError: There is no such checkpoint.
     """
     if path.is_dir():
         prefixes = [index.with_suffix("") for index in path.glob("*.index")]
@@ -189,13 +189,13 @@ def find_prefix(path: Path) -> Path:
 
 
 def _named_by_state_file(path: Path) -> str | None:
-    """The base name of what a state file names, or None; a strange file is no reason to stop, or for a warning."""
+    """Returns the base name of the checkpoint that a state file names; None, without a warning, for any other file."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     match = re.search(r'^model_checkpoint_path: *"(?:.*[/\\])?(.+)"', text, re.MULTILINE)
     return match and match[1]
 
 
 def state_text(names: Sequence[str]) -> str:
-    """The text of the state file of a folder with checkpoints of these names, the newest last."""
+    """Returns the text of a state file that names these checkpoints; the newest comes last."""
     lines = (f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names))
     return "".join(f"{line}\n" for line in lines)

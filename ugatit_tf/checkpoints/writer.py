@@ -1,7 +1,11 @@
-"""Writing a run's checkpoints, in the reference's layout, and deleting the oldest."""
+"""Writes a run's checkpoints in the reference's layout, deletes the oldest, keeps the best."""
 
+import contextlib
+import json
 import logging
+import os
 import re
+import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,9 +14,17 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import best
 from ugatit_tf.checkpoints.bundle import by_path
-from ugatit_tf.checkpoints.folder import STATE_FILE, RunFolder, prefix_of, state_text, step_in_name
+from ugatit_tf.checkpoints.folder import (
+    BEST_FILE,
+    BEST_FOLDER,
+    STATE_FILE,
+    Best,
+    RunFolder,
+    prefix_of,
+    state_text,
+    step_in_name,
+)
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system import files
@@ -21,18 +33,19 @@ from ugatit_tf.system.files import staged, write_atomically
 _log = logging.getLogger(__name__)
 
 _PART = re.compile(r"(?P<prefix>.+\.model-(?P<step>\d+))\.(index|data-\d{5}-of-\d{5})")
-# What a killed save leaves where TensorFlow was left to write into place, as in earlier versions.
+# Earlier versions let TensorFlow write into place; a killed save then left these names.
 _LEFTOVERS = (r".+\.model-\d+_temp", r".+\.index\.tempstate\d+", r"checkpoint\.tmp[0-9a-f]+")
 
 
 class CheckpointWriter:
-    """Writes a run's checkpoints and forgets the oldest.
+    """Writes a run's checkpoints and deletes the oldest.
 
     Args:
-        variables: everything that has to come back on resume.
-        config: where to write, and how many checkpoints to keep.
-        damaged: the prefixes of damaged checkpoints. They go when the run has passed their steps, and never count.
-        waits: seconds to wait before each further try where a save fails.
+        variables: the whole state of the run.
+        config: names the folder, and how many checkpoints to keep.
+        damaged: the prefixes of damaged checkpoints. They do not count, and are deleted once the run has passed their
+            steps.
+        waits: seconds to wait before each further try after a failed save.
     """
 
     def __init__(
@@ -49,12 +62,12 @@ class CheckpointWriter:
         self._waits = tuple(waits)
 
     def save(self, step: int) -> Path:
-        """Writes the checkpoint of `step` completed steps, in place of one that is there; returns its prefix.
+        """Writes the checkpoint of `step` completed steps, replaces an older one of that step, and returns its prefix.
 
-        At any moment the folder holds an intact checkpoint, if it did so before.
+        If the folder held an intact checkpoint before, it holds one at every moment.
 
         Raises:
-            RunError: where it cannot be written, also after some waiting; the earlier ones are then all there.
+            RunError: The checkpoint cannot be written, even after some waiting; all earlier ones are still there.
         """
         for wait in self._waits:
             try:
@@ -73,23 +86,23 @@ class CheckpointWriter:
 
 
 def _rotate(folder: RunFolder, model_name: str, step: int, keep: int, damaged: Collection[Path]) -> None:
-    """Deletes the oldest checkpoints, now that a new one is complete, and names the others in the state file.
+    """Deletes the oldest checkpoints after a new one is complete, and names the others in the state file.
 
     Args:
         folder: of the run.
         model_name: "UGATIT" or "UGATIT_light".
-        step: of the new one. Later ones are left alone, and do not count.
+        step: of the new checkpoint. Checkpoints of later steps do not count and stay.
         keep: how many to keep.
-        damaged: earlier ones that are to go first.
+        damaged: earlier checkpoints, which are deleted first.
 
     Raises:
-        RunError: where the state file cannot be written. A file that cannot be deleted is named in the log.
+        RunError: The state file cannot be written. If a file cannot be deleted, the log names it.
     """
     earlier = [prefix for prefix in folder.checkpoints(model_name) if step_in_name(prefix) <= step]
     kept = [prefix for prefix in earlier if prefix not in damaged][:keep]
     write_atomically(folder.path / STATE_FILE, state_text([prefix.name for prefix in reversed(kept)]).encode())
-    # An index goes before its data: without it, the rest is no checkpoint. What an earlier, killed deletion has left
-    # goes too.
+    # An index is deleted before its data: without an index, the rest is no checkpoint. This also deletes what an
+    # earlier, killed deletion has left.
     for path in sorted(folder.path.glob(f"{model_name}.model-*"), key=lambda path: path.suffix != ".index"):
         part = _PART.fullmatch(path.name)
         if part and (int(part["step"]) < step_in_name(kept[-1]) or folder.path / part["prefix"] in damaged):
@@ -100,18 +113,18 @@ def _rotate(folder: RunFolder, model_name: str, step: int, keep: int, damaged: C
 
 
 def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
-    """Puts one checkpoint, and `config.json` where it is the first, into a run's folder; forgets no other.
+    """Adds a checkpoint to a run's folder, with `config.json` if it is the first one; deletes no other.
 
     Args:
-        values: what it shall hold, by the variables' paths.
-        config: where to write it.
-        step: of the checkpoint; the folder has none of this step.
+        values: the values by the variables' paths.
+        config: of the run.
+        step: completed steps; the folder must not have a checkpoint of this step.
 
     Returns:
         The checkpoint's prefix.
 
     Raises:
-        RunError: where it cannot be written; the folder is then as it was.
+        RunError: The checkpoint cannot be written; the folder is unchanged.
     """
     prefix = prefix_of(config, step)
     others = {}
@@ -121,7 +134,7 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
 
 
 def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """Writes a checkpoint, and other files beside it, atomically."""
+    """Writes a checkpoint and other files atomically."""
     with staged(prefix.parent, last="*.index") as staging:
         try:
             checkpoint.write(str(staging / prefix.name))
@@ -133,6 +146,41 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, s
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Deletes what a killed save has left in a folder in which no other run saves now."""
+    """Deletes what a killed save has left. No other run may be saving into the folder."""
     files.clear_leftovers(folder, *_LEFTOVERS)
-    best.tidy(folder)
+    _tidy_best(folder)
+
+
+def keep_best(prefix: Path, best: Best) -> None:
+    """Replaces a run's best checkpoint.
+
+    The new files are complete before `best.json` names them, and the old ones are deleted after that: the folder
+    `best` holds an intact checkpoint at every moment. If the disk allows it, the files are hard links to those of the
+    run's folder, which take no room while the run keeps its own.
+
+    Args:
+        prefix: of the checkpoint in the run's folder.
+        best: its score.
+
+    Raises:
+        RunError: The files cannot be written; the earlier best checkpoint is still there.
+    """
+    with staged(prefix.parent / BEST_FOLDER, last=BEST_FILE) as staging:
+        for path in prefix.parent.glob(f"{prefix.name}.*"):
+            try:
+                os.link(path, staging / path.name)
+            except OSError:  # this file system has no hard links
+                shutil.copyfile(path, staging / path.name)
+        (staging / BEST_FILE).write_text(json.dumps(best._asdict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    _tidy_best(prefix.parent)
+
+
+def _tidy_best(folder: Path) -> None:
+    """Deletes files in a run's folder `best` that do not belong to the best checkpoint."""
+    best = RunFolder(folder).best()
+    place = folder / BEST_FOLDER
+    files.clear_leftovers(place)
+    for path in place.iterdir() if best else ():
+        if path.name != BEST_FILE and not path.name.startswith(f"{best.name}."):
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -41,6 +41,6 @@ def run(config: Config, options: Options) -> None:
     device.prepare()
     with tf.device("CPU:0"):  # nothing is computed
         if options.from_checkpoint:
-            conversion.bring_in(Path(options.from_checkpoint), config)
+            conversion.import_checkpoint(Path(options.from_checkpoint), config)
         else:
-            conversion.write_out(Path(options.to_checkpoint), config)
+            conversion.export_checkpoint(Path(options.to_checkpoint), config)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ugatit_tf.checkpoints import best
+from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.folder import Best, RunFolder, prefix_of
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
@@ -79,7 +79,7 @@ class Evaluation:
             mean = entry.mean(self.metric)
             if self._config.keep_best and self._is_best(mean):
                 high = None if math.isnan(mean.high) else mean.high
-                best.keep(prefix, Best(prefix.name, step, self.metric, mean.value, high))
+                writer.keep_best(prefix, Best(prefix.name, step, self.metric, mean.value, high))
                 say(f"The best so far by {self.metric}: step {step}")
             scores.append(Path(self._config.result_dir) / self._config.model_dir, entry)
             self._draw(step)

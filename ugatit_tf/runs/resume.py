@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 
-from ugatit_tf.checkpoints import variables
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import ARCHITECTURE, Config
@@ -26,11 +25,11 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
     Raises:
         RunError: where the checkpoint is not of this network, or damaged.
     """
-    names = checkpoint.bundle.shapes.keys()
-    averages, scales = variables.averages(names), variables.loss_scales(names)
+    bundle = checkpoint.bundle
+    averages, scales = bundle.averages, bundle.loss_scales
     starting = set() if averages else {variable.path for variable in model.average_variables}
     fresh = starting if scales else starting | {v.path for v in model.state if v.name in LossScale.NAMES}
-    alone = not variables.has_discriminators(names)
+    alone = not bundle.has_discriminators
     held = [*model.generator_variables, *model.average_variables] if alone else model.state
     restored = [variable for variable in held if variable.path not in fresh]
     checkpoint.restore(restored, strict=True, others=averages | scales)

@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from ugatit_tf.checkpoints.pytorch import names, reader
+from ugatit_tf.checkpoints.pytorch import reader
+from ugatit_tf.checkpoints.pytorch import source as port
 from ugatit_tf.checkpoints.pytorch.source import Source
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
@@ -107,11 +108,11 @@ def test_every_parameter_is_in_its_place(open_source, pytorch_port, light):
 
 
 def test_the_table_is_of_every_parameter_once(pytorch_port):
-    theirs = [name for name, _ in names.table(3)]
+    theirs = [name for name, _ in port._table(3)]
     assert sorted(theirs) == sorted(pytorch_port.generator(np.random.default_rng(0), n_res=3))
-    ours = [name for _, name in names.table(3)]
+    ours = [name for _, name in port._table(3)]
     assert len(ours) - len(set(ours)) == 1  # CAM's kernel, of both heads
-    assert not set(ours) & set(names.constants(3))
+    assert not set(ours) & set(port._constants(3))
 
 
 def without(name):
@@ -125,7 +126,7 @@ def replaced(name, value, network="genB2A"):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content.pop("genB2A"), "is another program's: a checkpoint of UGATIT-pytorch has genB2A"),
+        (lambda content: content.pop("genB2A"), "is another program's: it lacks UGATIT-pytorch's network genB2A"),
         (lambda content: content.update(epoch=3), "it has epoch, which is no network of UGATIT-pytorch's"),
         (lambda content: content.update(genB2A=[1]), "something else than tensors in genB2A"),
         (replaced("gap_fc.weight", 3), "something else than tensors in genB2A"),
@@ -133,7 +134,7 @@ def replaced(name, value, network="genB2A"):
         (without("DownBlock.12.conv_block.1.weight"), "no DownBlock.12.conv_block.1.weight in genB2A"),
         (lambda content: content["genA2B"].pop("DownBlock.1.weight"), "no DownBlock.1.weight in genA2B"),
         (lambda content: content["genA2B"].pop("FC.0.weight"), "no FC.0.weight in genA2B"),
-        (replaced("extra.bias", np.zeros(2, "f4")), "extra.bias in genB2A, for which this program's generator has no"),
+        (replaced("extra.bias", np.zeros(2, "f4")), "extra.bias in genB2A, which this program's generator lacks"),
         (replaced("conv1x1.bias", np.zeros(8, "f8")), "conv1x1.bias in genB2A as float64, not float32"),
         (replaced("conv1x1.bias", np.zeros(9, "f4")), "conv1x1.bias with another shape in genB2A than in genA2B"),
         (
@@ -143,8 +144,8 @@ def replaced(name, value, network="genB2A"):
         (replaced("FC.0.weight", np.zeros((8, 8, 1), "f4"), "genA2B"), r"FC.0.weight in genA2B with shape [8, 8, 1]"),
         (replaced("FC.0.weight", np.zeros((8, 24), "f4"), "genA2B"), "FC.0.weight with 24 inputs"),
         (
-            lambda content: [content[name].update({"gamma.weight": np.zeros((8, 9), "f4")}) for name in names.NETWORKS],
-            "gamma.weight in genA2B where generator_B/MLP/gamma/kernel is to be [8, 8], but with shape [9, 8]",
+            lambda content: [content[name].update({"gamma.weight": np.zeros((8, 9), "f4")}) for name in port._NETWORKS],
+            "gamma.weight in genA2B with shape [9, 8] for generator_B/MLP/gamma/kernel, which has shape [8, 8]",
         ),
     ],
 )
@@ -160,5 +161,5 @@ def test_what_does_not_fit_is_named(open_source, pytorch_port, change, message):
 def test_a_variable_of_ours_without_a_row_is_named(open_source, pytorch_port):
     source = open_source(pytorch_port.content())
     config, _ = source.read_config(Config(img_size=32, n_dis=4))
-    with pytest.raises(ValueError, match="no row for generator_B/conv/kernel"):
+    with pytest.raises(ValueError, match="no fitting row for generator_B/conv/kernel"):
         source.values(config, [v for v in variables(config) if v.path != "generator_B/conv/kernel"])

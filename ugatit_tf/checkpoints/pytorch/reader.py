@@ -1,4 +1,4 @@
-"""Files that `torch.save` wrote, read by PyTorch where it is installed, and else without it; no code in them is run."""
+"""Reads files of `torch.save`, by PyTorch if it is installed, else by itself; runs no code that a file holds."""
 
 import contextlib
 import importlib.metadata
@@ -18,21 +18,25 @@ from ugatit_tf.errors import RunError, reason
 
 SUFFIXES = (".pt", ".pth")
 
-_SAFE = (2, 6)  # earlier ones could be made to run code even with weights_only
+_SAFE = (2, 6)  # a file could make earlier versions run code in spite of weights_only
 _ZIP = b"PK"
-_LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # a pickled magic number: how PyTorch before 1.6 begins
-_LARGEST_PICKLE = 2**26  # bytes; one of a hundred networks has less
+_LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # how files of PyTorch before 1.6 begin
+_LARGEST_PICKLE = 2**26  # bytes; a hundred networks need less
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """A context with what a file holds: dicts, lists and numbers, and tensors, which have `shape`, `dtype`, `numpy()`.
+    """Opens a file as a context that yields its content.
 
-    Without PyTorch, a tensor's values are read when `numpy()` is called, and within the context alone.
+    Without PyTorch, `numpy()` reads a tensor's values from the file: call it within the context.
+
+    Yields:
+        Nested dicts, lists, numbers, and tensors with `shape`, `dtype` and `numpy()`.
 
     Raises:
-        DamagedError: where it is damaged, or no such file; of tensors' values, `values` tells.
-        RunError: where it cannot be read, or asks for anything but weights, such as a call of a function: none is made.
+        DamagedError: The file is damaged, or no file of PyTorch's. `values` checks the tensors' values.
+        RunError: The file cannot be read, or asks for anything but weights, such as a function call; nothing was
+            called.
     """
     try:
         file = path.open("rb")
@@ -42,8 +46,8 @@ def opened(path: Path) -> Iterator[Any]:
         try:
             content = _by_torch(path) if _has_torch() else _by_ourselves(file)
         except RefusedError as error:
-            raise RunError(f"{path} asks for {error}: none of it was loaded, and nothing run.") from error
-        except Exception as error:  # a zip file's and a pickle's readers meet anything in a damaged one
+            raise RunError(f"{path} asks for {error}. Nothing was loaded, and nothing was run.") from error
+        except Exception as error:  # a damaged file can make the readers of zip files and pickles raise anything
             raise _damaged(path, error) from error
         yield content
 
@@ -61,7 +65,7 @@ def _by_torch(path: Path) -> Any:
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # whose message tells how to run the code
+    except pickle.UnpicklingError as error:  # its message explains how to run the code
         raise RefusedError("more than PyTorch loads safely") from error
 
 
@@ -71,7 +75,7 @@ def _by_ourselves(file: BinaryIO) -> Any:
         return _read_zip(file)
     if start == _LEGACY:
         return _read_legacy(file)
-    raise ValueError("it begins otherwise")
+    raise ValueError("its first bytes are unknown")
 
 
 def _read_zip(file: BinaryIO) -> Any:
@@ -81,8 +85,8 @@ def _read_zip(file: BinaryIO) -> Any:
 
     def read(name: str) -> bytes:
         if archive.getinfo(f"{folder}/{name}").compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"{name} is compressed")  # which PyTorch does not do: it may be of any size
-        return archive.read(f"{folder}/{name}")  # compared with its checksum
+            raise ValueError(f"{name} is compressed")  # PyTorch never compresses; unpacked, this could have any size
+        return archive.read(f"{folder}/{name}")  # zipfile compares the checksum
 
     order = read("byteorder").decode() if f"{folder}/byteorder" in archive.namelist() else "little"
     if archive.getinfo(pickled).file_size > _LARGEST_PICKLE:
@@ -92,7 +96,7 @@ def _read_zip(file: BinaryIO) -> Any:
 
 
 def _read_legacy(file: BinaryIO) -> Any:
-    """What comes behind the magic number: four pickles, and then the storages, each behind its count of numbers."""
+    """Reads what follows the magic number: four pickles, then the storages, each after its count of numbers."""
 
     def no_storage(_: tuple) -> Storage:
         raise RefusedError("a tensor before its place")
@@ -123,7 +127,7 @@ def _read_legacy(file: BinaryIO) -> Any:
 
 
 def _finder(order: str, read: Callable[[str, int], bytes]) -> Callable[[tuple], Storage]:
-    """What finds storages by `("storage", dtype, key, place, count)`; of `read`, the arguments are key and bytes."""
+    """Returns a function that finds the storage of a persistent id; `read` takes a key and a number of bytes."""
     code = {"little": "<", "big": ">"}[order]
 
     def find(persistent_id: tuple) -> Storage:
@@ -138,10 +142,10 @@ def _finder(order: str, read: Callable[[str, int], bytes]) -> Callable[[tuple], 
 
 
 def values(tensor: Any, path: Path) -> Any:
-    """A tensor's values as an array.
+    """Returns a tensor's values as an array.
 
     Raises:
-        DamagedError: where they are not what was written.
+        DamagedError: The values differ from what was written.
     """
     try:
         return tensor.numpy()

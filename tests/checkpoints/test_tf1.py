@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import bundle, tf1_checkpoint
+from ugatit_tf.checkpoints import bundle, tf1
 from ugatit_tf.checkpoints.bundle import Bundle
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
@@ -18,8 +18,8 @@ PREFIX = GOLDEN / "checkpoint" / CONFIG.model_dir / "UGATIT_light.model-1"
 
 def test_loads_by_the_references_names():
     generator, discriminator = build_generator(CONFIG, "B"), build_discriminator(CONFIG, "A")
-    tf1_checkpoint.load_weights(generator.variables, PREFIX)
-    tf1_checkpoint.load_weights(discriminator.variables, PREFIX)
+    tf1.load_weights(generator.variables, PREFIX)
+    tf1.load_weights(discriminator.variables, PREFIX)
     reader = tf.train.load_checkpoint(str(PREFIX))
     for variable, name in (
         (generator.mlp.linear_0.kernel, "generator_B/MLP/linear_0/dense/kernel"),
@@ -40,13 +40,13 @@ def test_a_network_that_does_not_fit_is_refused_by_name_and_left_alone(changes, 
     generator = build_generator(Config(light=True, img_size=32, n_dis=4, **({"ch": 2} | changes)), "B")
     before = [variable.numpy() for variable in generator.variables]
     with pytest.raises(RunError, match=message):
-        tf1_checkpoint.load_weights(generator.variables, PREFIX)
+        tf1.load_weights(generator.variables, PREFIX)
     np.testing.assert_equal([variable.numpy() for variable in generator.variables], before)
 
 
 def test_what_the_network_lacks_is_refused_by_name_where_nothing_else_may_be():
     generator = build_generator(CONFIG, "B")
-    table, source = tf1_checkpoint.reference_names(generator.variables), Bundle(PREFIX)
+    table, source = tf1.reference_names(generator.variables), Bundle(PREFIX)
     others = set(source.shapes) - set(table) - {"generator_A/conv/conv2d/bias"}
     with pytest.raises(RunError, match="1 variables that this network lacks; one is generator_A/conv/conv2d/bias"):
         next(source.matched(table, others))
@@ -62,18 +62,18 @@ def test_beta_powers_are_rounded_once_an_update():
     # As recorded from TensorFlow 1 after 0, 2 and 3 updates; a power rounded once ends in 97 for the second.
     recorded = {0: "77be7f3f", 2: "983b7f3f", 3: "41fa7e3f"}
     for count, bits in recorded.items():
-        beta1, beta2 = tf1_checkpoint.beta_powers(count)
+        beta1, beta2 = tf1.beta_powers(count)
         assert beta1 == 0.5 ** (count + 1)
         assert beta2.tobytes().hex() == bits
-    assert tf1_checkpoint.beta_powers(125)[0] == 2.0**-126
-    assert tf1_checkpoint.beta_powers(126)[0] == 0  # smaller than the smallest normal number
-    assert tf1_checkpoint.beta_powers(10**12) == (0, 0)
+    assert tf1.beta_powers(125)[0] == 2.0**-126
+    assert tf1.beta_powers(126)[0] == 0  # smaller than the smallest normal number
+    assert tf1.beta_powers(10**12) == (0, 0)
 
 
 def powers(discriminators, generators=None):
     generators = discriminators if generators is None else generators
-    pairs = ((tf1_checkpoint.DISCRIMINATOR_POWERS, discriminators), (tf1_checkpoint.GENERATOR_POWERS, generators))
-    return dict(pair for names, t in pairs for pair in zip(names, tf1_checkpoint.beta_powers(t), strict=True))
+    pairs = ((tf1.DISCRIMINATOR_POWERS, discriminators), (tf1.GENERATOR_POWERS, generators))
+    return dict(pair for names, t in pairs for pair in zip(names, tf1.beta_powers(t), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def powers(discriminators, generators=None):
 )
 def test_updates_are_in_beta1_power_or_else_in_the_name(tmp_path, name, values, n_critic, expected):
     bundle.write(tmp_path / name, values)
-    updates = tf1_checkpoint.updates(Bundle(tmp_path / name), n_critic)
+    updates = tf1.updates(Bundle(tmp_path / name), n_critic)
     assert updates[:2] == expected[:2]
     assert expected[2] in updates.source
 
@@ -100,7 +100,7 @@ def test_updates_are_in_beta1_power_or_else_in_the_name(tmp_path, name, values, 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"w": np.float32(0)}, "does not tell its step"),
+        ({"w": np.float32(0)}, "does not show its step"),
         ({"beta1_power_1": np.float32(0.3)}, "beta1_power_1 0.3.*: no power of 0.5"),
         ({"beta1_power_1": np.float32(1)}, "no power"),
         ({"beta1_power_1": np.float32("nan")}, "no power"),
@@ -110,4 +110,4 @@ def test_updates_are_in_beta1_power_or_else_in_the_name(tmp_path, name, values, 
 def test_updates_that_nothing_tells_are_refused(tmp_path, values, message):
     bundle.write(tmp_path / "model", values)
     with pytest.raises(RunError, match=message):
-        tf1_checkpoint.updates(Bundle(tmp_path / "model"), 1)
+        tf1.updates(Bundle(tmp_path / "model"), 1)
