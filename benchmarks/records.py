@@ -1,7 +1,6 @@
 """The JSON files that benchmarks write, and what they tell beside figures: of which computer, and of which code."""
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import psutil
 
 from benchmarks import processes
+from ugatit_tf.system import share
 
 RESULTS = processes.ROOT / "benchmarks" / "results"
 
@@ -33,7 +33,7 @@ def machine() -> dict[str, Any]:
     found = processes.measure({})
     return {
         "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "cores": share.cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "gpu": found["gpu"],
         "tensorflow": found["tensorflow"],

@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import psutil
 import pytest
 
 from ugatit_tf.data import cache as cache_module
@@ -12,6 +11,7 @@ from ugatit_tf.data import images
 from ugatit_tf.data.cache import ImageCache, open_caches
 from ugatit_tf.data.sources import ImageSet
 from ugatit_tf.errors import RunError
+from ugatit_tf.system import share
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), np.uint8)
 
@@ -141,9 +141,8 @@ def test_a_disk_that_fills_up_costs_time_not_the_run(image_set, reads, tmp_path,
 
 def open_caches_on_disk(image_sets, folder):
     """Caches in files, whatever memory there is."""
-    Memory = collections.namedtuple("Memory", "available")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(psutil, "virtual_memory", lambda: Memory(available=0))
+        patch.setattr(share, "available_memory", lambda: 0)
         return open_caches(image_sets, 6, 3, folder)
 
 
@@ -165,7 +164,6 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(image_set, tmp_pat
 def test_a_quarter_of_the_free_memory_is_the_limit_for_all_sets_together(
     image_set, tmp_path, monkeypatch, free, in_memory
 ):
-    Memory = collections.namedtuple("Memory", "available")
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=free))
+    monkeypatch.setattr(share, "available_memory", lambda: free)
     caches = open_caches((image_set, image_set), 6, 3, tmp_path)
     assert [isinstance(cache._images, np.ndarray) for cache in caches] == [in_memory] * 2

@@ -1,11 +1,11 @@
-import os
 import threading
 
 import pytest
 
 from ugatit_tf.data import parallel
+from ugatit_tf.system import share
 
-AHEAD = 2 * (os.cpu_count() or 1) + 1
+AHEAD = 2 * share.cores() + 1
 
 
 def test_results_come_in_order_from_several_threads():
@@ -18,7 +18,7 @@ def test_results_come_in_order_from_several_threads():
             first_may_end.set()  # so that item 1 must run while item 0 does
         return item * item
 
-    if (os.cpu_count() or 1) < 2:
+    if share.cores() < 2:
         first_may_end.set()
     assert list(parallel.in_order(work, range(50))) == [n * n for n in range(50)]
 
@@ -62,7 +62,7 @@ def test_stopping_early_drops_what_has_not_begun():
     next(results)
     threading.Timer(0.5, release.set).start()  # what has begun ends only after the stop
     results.close()
-    assert len(begun) <= 1 + (os.cpu_count() or 1)
+    assert len(begun) <= 1 + share.cores()
 
 
 def test_nothing_gives_nothing():

@@ -19,7 +19,8 @@ def test_no_face_is_no_path():
 
 def test_one_face_is_everywhere():
     path = through([None, STILL, None])
-    assert [path.at(time) for time in (0.0, 0.1, 5.0)] == [STILL] * 3
+    for time in (0.0, 0.1, 5.0):
+        assert dataclasses.astuple(path.at(time)) == pytest.approx(dataclasses.astuple(STILL))
 
 
 def test_an_even_movement_is_kept_without_lag():
@@ -31,7 +32,9 @@ def test_an_even_movement_is_kept_without_lag():
 
 def test_gaps_are_bridged_evenly_and_ends_held():
     path = through([None] * 5 + [STILL] * 5 + [None] * 9 + [dataclasses.replace(STILL, x=300)] * 5 + [None] * 5)
-    assert path.at(0.0) == path.at(0.5) == STILL
+    # A weighted mean of equal values, which need not be their value in the last bit: weights are rounded.
+    for time in (0.0, 0.5):
+        assert dataclasses.astuple(path.at(time)) == pytest.approx(dataclasses.astuple(STILL))
     assert path.at(1.4).x == pytest.approx(200)
     assert path.at(1.15).x == pytest.approx(150)
     assert path.at(9.0).x == pytest.approx(300)

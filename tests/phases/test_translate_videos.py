@@ -1,7 +1,6 @@
 """The command on videos that the tests make; the network inverts, so that each frame's result is known."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from ugatit_tf.data.faces import Face
 from ugatit_tf.inference import Translator
 from ugatit_tf.inference.smoothing import Smoothing
 from ugatit_tf.networks.generator import Translation
+from ugatit_tf.system import share
 
 SIZE = 32
 KINDS = (".mp4", ".mov", ".webm", ".gif")
@@ -246,7 +246,7 @@ def test_memory_holds_few_frames_whatever_the_length(films, clips, monkeypatch):
     from ugatit_tf.data.videos.reader import Video
     from ugatit_tf.data.videos.writer import Writer
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(share, "cores", lambda: 64)
     held, most, lock = 0, {}, threading.Lock()
     frames, write = Video.frames, Writer.write
 

@@ -137,28 +137,6 @@ def test_other_errors_pass():
         raise tf.errors.InvalidArgumentError(None, None, "")
 
 
-def write_group(folder, names, limit, used, stat):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in zip((*names, "memory.stat"), (limit, used, stat), strict=True):
-        (folder / name).write_text(f"{text}\n")
-
-
-def test_limits_of_control_groups_count_also_those_further_up(tmp_path):
-    membership = tmp_path / "cgroup"
-    membership.write_text("0::/a/b\n")
-    write_group(tmp_path / "a" / "b", memory._V2_FILES, "max", 10, "anon 5")
-    write_group(tmp_path / "a", memory._V2_FILES, 1000, 300, "anon 200\ninactive_file 100")
-    assert memory._left_in_cgroups(tmp_path, membership) == [800]
-
-
-def test_limits_of_the_older_control_groups_count(tmp_path):
-    membership = tmp_path / "cgroup"
-    membership.write_text("5:cpu,cpuacct:/x\n4:memory:/x\n0::/\n")
-    stat = "inactive_file 1\ntotal_inactive_file 50"
-    write_group(tmp_path / "memory" / "x", memory._V1_FILES, 500, 100, stat)
-    assert memory._left_in_cgroups(tmp_path, membership) == [450]
-
-
 def test_the_available_memory_is_what_the_machine_has_or_less():
     assert 0 < memory.available() <= psutil.virtual_memory().total
 

@@ -1,9 +1,9 @@
-import os
+import logging
 
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.system import device, startup
+from ugatit_tf.system import device, processor, share, startup
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def test_a_run_on_the_cpu_says_where_to_read_of_gpus(monkeypatch, settings, expe
     [(1, (1, 1), (1, 1)), (2, (1, 2), (2, 1)), (3, (1, 3), (2, 1)), (16, (1, 16), (2, 8))],
 )
 def test_cores_are_shared_out(monkeypatch, cores, one, two):
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(share, "cores", lambda: cores)
     assert device.one_operation() == one
     assert device.two_operations() == two
 
 
 def test_a_cpu_is_told_its_threads(monkeypatch, settings):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(share, "cores", lambda: 6)
     device.prepare()
     assert settings == {"inter": 1, "intra": 6}
     said = device.prepare(device.Threads.parse("2x3"))
@@ -82,3 +82,41 @@ def test_a_gpu_is_named_and_its_memory_grows(monkeypatch):
     assert device.prepare() == "GPU A/GPU:0"
     assert grows == [("/GPU:0", True)]
     assert device.for_batches() == "/GPU:0"
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16", ["float16"]),
+        ("flags\t\t: fpu avx2 avx512f", ["bfloat16", "float16"]),
+        ("flags\t\t: fpu avx512_bf16 avx512_fp16", []),
+        ("Features\t: fp asimd fphp asimdhp", ["bfloat16"]),
+        ("Features\t: fp asimd asimdhp bf16", []),
+        ("model name\t: unknown", []),
+        (None, []),
+    ],
+)
+def test_a_processor_without_a_number_type_is_known(monkeypatch, tmp_path, text, lacking):
+    path = tmp_path / "cpuinfo"
+    if text is not None:
+        path.write_text(f"processor\t: 0\n{text}\n")
+    monkeypatch.setattr(processor, "_CPUINFO", path)
+    assert [dtype for dtype in ("float32", "bfloat16", "float16") if processor.lacks(dtype)] == lacking
+
+
+@pytest.mark.parametrize("gpus", [[], [tf.config.PhysicalDevice("/GPU:0", "GPU")]])
+def test_flags_that_make_a_cpu_slower_are_warned_of_once(monkeypatch, settings, caplog, gpus):
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {})
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: None)
+    monkeypatch.setattr(processor, "lacks", lambda dtype: dtype == "bfloat16")
+    device.prepare(precision="float32")
+    assert caplog.messages == []
+    with caplog.at_level(logging.WARNING):
+        device.prepare(precision="bfloat16", jit=True)
+    if gpus:
+        assert caplog.messages == []
+    else:
+        first, second = caplog.messages
+        assert first.startswith("--precision bfloat16 makes this CPU slower: it has no instructions for that type")
+        assert second.startswith("--jit True makes a CPU slower")

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError
+from ugatit_tf.system import share
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class ImageCache:
 
 
 def open_caches(image_sets: Sequence[ImageSet], side: int, channels: int, folder: Path) -> tuple[ImageCache, ...]:
-    """Caches for several image sets: in memory, or in files where they would pass a quarter of the free memory.
+    """Opens caches for several image sets: in memory, or in files if they need more than a quarter of the free memory.
 
     Args:
         image_sets: the sets.
@@ -120,7 +120,7 @@ def open_caches(image_sets: Sequence[ImageSet], side: int, channels: int, folder
         RunError: where the files cannot be made, or the disk is too small.
     """
     size = sum(len(image_set) for image_set in image_sets) * side * side * channels
-    if size <= psutil.virtual_memory().available // 4:
+    if size <= share.available_memory() // 4:
         return tuple(ImageCache(image_set, side, channels, None) for image_set in image_sets)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,25 +1,26 @@
 """Threads and batches over many files, with few of them in memory."""
 
 import itertools
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ugatit_tf.system import share
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None) -> Iterator[Result]:
-    """Yields `function(item)` for each item, in their order, worked out ahead by threads.
+    """Yields `function(item)` for each item in order; threads compute ahead of the caller.
 
-    There are as many threads as cores, or `threads` where that is less. Items are taken as they are needed, so that
-    neither they nor the results add up. What `function` raises is raised here, in its turn. Work that has begun is
-    finished when the caller stops early.
+    There are as many threads as this process has cores, at most `threads`. At most twice that many results wait, and
+    items are taken when they are needed. An exception of `function` is raised in its turn. If the caller stops early,
+    calls that have begun still run to their end.
     """
-    count = min(os.cpu_count() or 1, threads or sys.maxsize)
+    count = min(share.cores(), threads or sys.maxsize)
     ahead: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
@@ -35,7 +36,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """The items in lists of `size`, in their order, the last of which may be shorter; taken as they are needed."""
+    """Yields the items in order, in lists of `size`; the last list may be shorter."""
     remaining = iter(items)
     while batch := list(itertools.islice(remaining, size)):
         yield batch

@@ -1,12 +1,11 @@
 """A program, not a module: runs exported files in a process with TensorFlow and nothing of this project.
 
-`python -I fresh_process.py EXPORT IMAGES RESULTS` runs what it finds in the folders EXPORT/A2B and EXPORT/B2A, and the
-weights in EXPORT/web, on the images of that name in IMAGES (.npz, uint8), and writes all outputs to RESULTS (.npz),
-named DIRECTION/FORMAT/OUTPUT, and DIRECTION/milliseconds/FILE, what an image takes a TFLite file.
+`python -I fresh_process.py EXPORT IMAGES RESULTS CORES` runs the files in the folders EXPORT/A2B and EXPORT/B2A, and
+the weights in EXPORT/web, on the images of that direction in IMAGES (.npz, uint8). It writes all outputs to RESULTS
+(.npz), by the names DIRECTION/FORMAT/OUTPUT, and as DIRECTION/milliseconds/FILE the time of a TFLite file per image.
 """
 
 import itertools
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -29,11 +28,11 @@ def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
         yield f"saved_model/{name}", value.numpy()
 
 
-def run_tflite(path: Path, kind: str, name: str, images: np.ndarray) -> Iterator[Named]:
+def run_tflite(path: Path, kind: str, name: str, images: np.ndarray, cores: int) -> Iterator[Named]:
     """Yields a file's outputs, and the median milliseconds that an image takes it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+    interpreter = Interpreter(str(path), num_threads=cores)
     dtype = interpreter.get_input_details()[0]["dtype"]
     run = interpreter.get_signature_runner()
     outputs, times = [], []
@@ -64,17 +63,17 @@ def to_float(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def main(export: str, images: str, results: str) -> None:
+def main(export: str, images: str, results: str, cores: str) -> None:
     """Runs everything; see the top of the file."""
     outputs = {}
     with np.load(images) as pictures:
         for direction in pictures.files:
             found = [run_saved_model(place, pictures[direction]) for place in Path(export, direction).glob("1")]
             for path in sorted(Path(export, direction).glob("tflite/*.tflite")):
-                found.append(run_tflite(path, "tflite", path.stem, pictures[direction]))
+                found.append(run_tflite(path, "tflite", path.stem, pictures[direction], int(cores)))
             found += [run_onnx(path, pictures[direction]) for path in Path(export, direction).glob("*.onnx")]
             for path in Path(export).glob(f"web/weights/{direction}-*.tflite"):
-                found.append(run_tflite(path, "web", "attention", pictures[direction]))
+                found.append(run_tflite(path, "web", "attention", pictures[direction], int(cores)))
             outputs |= {f"{direction}/{name}": value for name, value in itertools.chain(*found)}
     np.savez(results, **outputs)
 

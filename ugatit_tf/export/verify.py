@@ -18,6 +18,7 @@ from ugatit_tf.errors import RunError, reason
 from ugatit_tf.export import fresh_process, tflite
 from ugatit_tf.export.formats import KERAS_FILE
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.system import share
 
 _FLOAT_TOLERANCE = 1e-4  # of the largest value
 _PIXEL_TOLERANCE = 1
@@ -91,7 +92,7 @@ def _run_in_a_fresh_process(export: Path, pictures: Mapping[str, np.ndarray]) ->
         np.savez(inputs, **pictures)
         # -I: neither the working folder nor PYTHONPATH leads to this project. No GPU: this process may hold its memory.
         done = subprocess.run(
-            [sys.executable, "-I", fresh_process.__file__, str(export.resolve()), str(inputs), str(results)],
+            [sys.executable, "-I", fresh_process.__file__, export.resolve(), inputs, results, str(share.cores())],
             cwd=elsewhere,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,

@@ -103,7 +103,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.evaluation import collection
     from ugatit_tf.system import device
 
-    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     results = Path(config.result_dir) / ("folders" if options.fakes else config.model_dir)
     scores.read(results)  # a damaged history is told before the work
     features = None

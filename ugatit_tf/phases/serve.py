@@ -39,7 +39,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.serving.networks import Networks
     from ugatit_tf.system import allocator, device
 
-    on = device.prepare().partition(";")[0]
+    on = device.prepare(precision=config.precision).partition(";")[0]
     allocator.keep_freed()
     print(f"Device: {on}")
     chosen = open_run(config, which=options.checkpoint)

@@ -37,7 +37,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import device
     from ugatit_tf.system.files import write_atomically
 
-    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     checkpoint = open_run(config, which=options.checkpoint)
     test_sets = dict(zip("AB", sources.open_splits(config, ("testA", "testB"), one_will_do=True), strict=True))
     print(f"Translating with {checkpoint}")

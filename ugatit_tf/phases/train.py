@@ -95,7 +95,9 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     threads = device.Threads.parse(options.threads) or memory.threads(config)
     devices = tuple(filter(None, split_commas(options.devices)))
     # Before a face detector runs on it.
-    on = device.prepare(threads, deterministic=config.deterministic, devices=devices)
+    on = device.prepare(
+        threads, deterministic=config.deterministic, devices=devices, precision=config.precision, jit=config.jit
+    )
     name = strategy.choose(options.strategy, devices)
     print(f"Device: {on}" if name == NONE else f"Device: {on}; {name}")
     image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))

@@ -75,7 +75,9 @@ def run(config: Config, options: Options) -> None:
     )
     found_pictures, found_videos = jobs.find(Path(options.input), output)
     crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
-    print(f"Device: {device.prepare(device.Threads.parse(options.threads))}")  # before a face detector runs on it
+    print(
+        f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}"
+    )  # before a face detector runs on it
     allocator.keep_freed()
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:

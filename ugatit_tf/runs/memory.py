@@ -5,24 +5,20 @@ import dataclasses
 import functools
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import psutil
 import tensorflow as tf
 
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.depth import SMALLEST_N_DIS, deepest_n_dis, lowered
 from ugatit_tf.distribution.team import Team
 from ugatit_tf.errors import RunError
-from ugatit_tf.system import allocator, device
+from ugatit_tf.system import allocator, device, share
 from ugatit_tf.training.losses import gan_loss
 from ugatit_tf.training.networks import build_discriminator, build_generator
 
 _FLOAT32 = 4  # bytes
-_V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-_V2_FILES = ("memory.max", "memory.current")
 
 # Fitted to peaks measured on a CPU: 64 to 512 px, ch 16 to 64, batch 1 to 4, light and full. These were 8 % less to
 # 24 % more, and 33 % more at batch 2: what is there at once depends on the order in which TensorFlow runs operations.
@@ -145,12 +141,12 @@ def advice(config: Config) -> Iterator[None]:
 
 
 def available() -> int:
-    """Bytes: of the GPU where there is one, else what the machine, and the control group, still have for a process."""
+    """Returns the bytes of the GPU if there is one, else those that this process can still get."""
     gpus = device.gpus()
     total = _of_gpu(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "")) if gpus else None
     if total is not None:
         return total
-    return min([psutil.virtual_memory().available, *_left_in_cgroups()])
+    return share.available_memory()
 
 
 def _of_gpu(name: str) -> int | None:
@@ -162,29 +158,6 @@ def _of_gpu(name: str) -> int | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return min(sizes, default=0) * 2**20 or None
-
-
-def _left_in_cgroups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What limits on this process's control groups leave, of either version of Linux's control groups."""
-    left = []
-    with contextlib.suppress(OSError):
-        for line in membership.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers not in ("", "memory"):
-                continue
-            names = _V1_FILES if controllers else _V2_FILES
-            group = root / controllers / path.strip("/")
-            for folder in (group, *group.parents):
-                with contextlib.suppress(OSError, ValueError):  # ValueError: "max"
-                    limit, used = (int((folder / name).read_text()) for name in names)
-                    left.append(limit - used + _reclaimable(folder))
-    return left
-
-
-def _reclaimable(folder: Path) -> int:
-    """Bytes of files that the kernel keeps in memory only as long as nobody needs it."""
-    fields = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    return int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
 
 
 def _savings(config: Config) -> list[tuple[str, Estimate]]:

@@ -1,14 +1,16 @@
 """The device that a command runs on, and TensorFlow's settings for it."""
 
 import contextlib
-import os
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import tensorflow as tf
 
 from ugatit_tf.errors import UsageError
-from ugatit_tf.system import startup
+from ugatit_tf.system import processor, share, startup
+
+_log = logging.getLogger(__name__)
 
 
 class Threads(NamedTuple):
@@ -34,28 +36,39 @@ class Threads(NamedTuple):
 
 def one_operation() -> Threads:
     """All cores for one operation at a time: fastest where a graph is a chain, as a generator's is; least memory."""
-    return Threads(1, os.cpu_count() or 1)
+    return Threads(1, share.cores())
 
 
 def two_operations() -> Threads:
     """Half of the cores each for two: fastest where a graph has two sides, as a training step has two directions."""
-    cores = os.cpu_count() or 1
+    cores = share.cores()
     return Threads(2, cores // 2) if cores > 1 else one_operation()
 
 
-def prepare(threads: Threads | None = None, *, deterministic: bool = False, devices: Sequence[str] = ()) -> str:
-    """Sets TensorFlow up, before anything runs on it: GPU memory grows as needed, graphs start fast.
+def prepare(
+    threads: Threads | None = None,
+    *,
+    deterministic: bool = False,
+    devices: Sequence[str] = (),
+    precision: str = "float32",
+    jit: bool = False,
+) -> str:
+    """Sets TensorFlow up before anything runs on it: GPU memory grows as needed, graphs start fast.
+
+    It logs a warning if the CPU computes slowly in `precision`, or with XLA.
 
     Args:
-        threads: on a CPU; None: `one_operation()`. With a GPU, TensorFlow's own choice stands unless some are given.
-        deterministic: whether every operation has to give the same bits each time, for the rest of the process.
-        devices: those to use, such as "GPU:1", or "CPU:0" and "CPU:1" for a CPU taken for two; none: all there are.
+        threads: for a CPU; None: `one_operation()`. On a GPU, None leaves the choice to TensorFlow.
+        deterministic: whether each operation gives the same bits at every run of this process.
+        devices: the devices to use, such as "GPU:1", or "CPU:0" and "CPU:1" for two parts of the CPU; none: all.
+        precision: the number type in which the networks multiply.
+        jit: whether XLA compiles the training step.
 
     Returns:
-        The device as the user is told it, and where to read more if it is not a GPU.
+        The device in words, and where to read more if it is no GPU.
 
     Raises:
-        UsageError: where there is no such device.
+        UsageError: There is no such device.
     """
     # Grappler would take longer over the training step's graph than it ever wins back: fusions that do not need it
     # (convolution and bias) happen all the same.
@@ -67,6 +80,7 @@ def prepare(threads: Threads | None = None, *, deterministic: bool = False, devi
     visible = gpus()
     if not visible:
         threads = threads or one_operation()
+        _warn_of_slow_choices(precision, jit)
     if threads:
         threads = _share_out(threads)
     if not visible:
@@ -76,6 +90,18 @@ def prepare(threads: Threads | None = None, *, deterministic: bool = False, devi
         tf.config.experimental.set_memory_growth(gpu, True)
     name = tf.config.experimental.get_device_details(visible[0]).get("device_name", visible[0].name)
     return f"GPU {name}" if len(visible) == 1 else f"{len(visible)} GPUs {name}"
+
+
+def _warn_of_slow_choices(precision: str, jit: bool) -> None:
+    """Logs the flags that make a GPU faster and this CPU slower."""
+    if processor.lacks(precision):
+        _log.warning(
+            "--precision %s makes this CPU slower: it has no instructions for that type and converts each number. "
+            "A step took about twice as long as in float32 on such a processor.",
+            precision,
+        )
+    if jit:
+        _log.warning("--jit True makes a CPU slower: XLA replaces the convolutions of oneDNN. It is meant for GPUs.")
 
 
 def gpus() -> list[tf.config.PhysicalDevice]:
