@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-all bench lint lint-page
+.PHONY: setup demo test test-numerics test-all bench lint lint-page
 
 setup: .venv/installed
 
@@ -22,6 +22,16 @@ demo: .venv/run-installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
+# The numbers as other processors compute them: without AVX-512, without oneDNN, on one core.
+NUMERICS := tests/ops tests/networks tests/training tests/test_parity.py tests/test_pytorch_parity.py \
+	tests/evaluation/test_distances.py tests/data/test_crops.py tests/data/test_images.py tests/inference
+PYTEST_NUMERICS := $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile $(NUMERICS)
+
+test-numerics: .venv/installed
+	OPENBLAS_CORETYPE=Haswell ONEDNN_MAX_CPU_ISA=AVX2 NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" $(PYTEST_NUMERICS)
+	OPENBLAS_CORETYPE=Zen TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST_NUMERICS)
+	OPENBLAS_CORETYPE=SkylakeX OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(PYTEST_NUMERICS)
 
 test-all: .venv/installed
 	$(BIN)/python -m pytest

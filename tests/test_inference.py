@@ -13,6 +13,8 @@ from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.data import demo, images
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import formats
+from ugatit_tf.inference import Translator
+from ugatit_tf.networks.generator import Translation
 
 ROOT = Path(__file__).parents[1]
 PICTURES = np.stack([demo.draw("testA", index, 40) for index in range(2)])
@@ -131,3 +133,18 @@ def test_a_checkpoint_may_be_named(tiny_config, save_generators):
         ugatit_tf.load_generator(folder, checkpoint="8")
     with pytest.raises(RunError, match=r"g\.keras is an export: it has no checkpoint best"):
         ugatit_tf.load_generator(folder / "g.keras", checkpoint="best")
+
+
+def test_any_number_of_pictures_is_translated_in_parts(monkeypatch):
+    parts = []
+
+    def generate(batch):
+        parts.append(tf.shape(batch)[0])
+        return Translation(-tf.convert_to_tensor(batch), batch, batch)
+
+    monkeypatch.setattr(tf, "function", lambda function, **_: function)
+    translator = Translator(generate, 4, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, (70, 4, 4, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(translator(pictures), 255 - pictures)
+    assert list(map(int, parts)) == [32, 32, 6]
+    assert translator(pictures[:0]).shape == (0, 4, 4, 3)

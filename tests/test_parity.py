@@ -15,8 +15,11 @@ from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.ops import convolution
 from ugatit_tf.training.ugatit import UGATIT
 
+# Of the largest value. Single errors of other processors' arithmetic come to 6e-5; two networks in a row add theirs.
 TOLERANCE = 1e-4
-AFTER_TOLERANCE = 5e-3  # Adam turns rounding noise into steps for biases that a norm cancels
+CYCLE_TOLERANCE = 2e-4
+# Adam turns rounding noise into steps for biases that a norm cancels: 6.4e-3 by AVX2 in place of AVX-512.
+AFTER_TOLERANCE = 1e-2
 
 
 def pytest_generate_tests(metafunc):
@@ -59,8 +62,8 @@ class Recording:
     def keys(self, group):
         return {key.removeprefix(group) for key in self.values.files if key.startswith(group)}
 
-    def check(self, group, computed, tolerance=TOLERANCE):
-        assert self.keys(group) == set(computed)
+    def check(self, group, computed, tolerance=TOLERANCE, others=()):
+        assert self.keys(group) == {*computed, *others}
         for name, value in computed.items():
             expected = self.values[group + name]
             # Heatmaps of a single image were recorded without the batch axis.
@@ -90,6 +93,12 @@ def test_generators(recording):
     a_to_b, b_to_b, b_to_a, a_to_a = translations
     _, metrics = model.generator_losses(real_a, real_b, translations)
     _, discriminator_metrics = model.discriminator_losses(real_a, real_b, b_to_a.image, a_to_b.image)
+    cycles = {
+        "x_aba": model.generator_A(a_to_b.image).image,
+        "x_bab": model.generator_B(b_to_a.image).image,
+    }
+    for name, value in cycles.items():
+        assert_close(value, recording.values[f"gen/{name}"], CYCLE_TOLERANCE, name)
     recording.check(
         "gen/",
         {
@@ -97,8 +106,6 @@ def test_generators(recording):
             "x_ba": b_to_a.image,
             "x_aa": a_to_a.image,
             "x_bb": b_to_b.image,
-            "x_aba": model.generator_A(a_to_b.image).image,
-            "x_bab": model.generator_B(b_to_a.image).image,
             "cam_ab": a_to_b.cam_logits,
             "cam_ba": b_to_a.cam_logits,
             "cam_aa": a_to_a.cam_logits,
@@ -113,6 +120,7 @@ def test_generators(recording):
             "reg_G": metrics["generator/l2"],
             "reg_D": discriminator_metrics["discriminator/l2"],
         },
+        others=cycles,
     )
 
 

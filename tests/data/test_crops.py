@@ -199,3 +199,56 @@ def test_a_picture_without_a_face_is_named(monkeypatch):
     image_set = ImageSet("set/testA", ("x",), lambda index, side: noise(6, 10))
     with pytest.raises(NoFaceError, match="^set/testA/x: no face found$"):
         crops.cropped(Config(crop="face"), "A", image_set).read(0, 4)
+
+
+STRIPS = pytest.mark.parametrize("shape", [(900, 40), (40, 900)], ids=["tall", "wide"])
+
+
+@STRIPS
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_strip_is_cut_and_put_back_as_if_its_whole_square_were_there(shape, channels, monkeypatch):
+    picture = noise(*shape, channels)
+    region, square = region_of("none", picture), noise(24, 24, channels)
+    expected = []
+    for limits in ({"_LARGE": 10**9, "_BAND": 10**9}, {"_LARGE": 2, "_BAND": 64}):
+        for name, value in limits.items():
+            monkeypatch.setattr(crops, name, value)
+        enlarged, pasted = crops.enlarged(square, region, *shape), crops.pasted(square, region, picture)
+        expected.append((crops.cut(picture, region, 24), enlarged, pasted))
+    for whole, in_bands in zip(*expected, strict=True):
+        np.testing.assert_array_equal(in_bands, whole)
+    side = max(shape)
+    canvas = np.full((side, side, channels), 255, np.uint8)
+    rows, columns = ((side - length) // 2 for length in shape)
+    canvas[rows : rows + shape[0], columns : columns + shape[1]] = picture
+    np.testing.assert_array_equal(expected[0][0], images.resize(canvas, 24))
+
+
+@STRIPS
+def test_a_strip_takes_no_memory_of_its_whole_square(shape):
+    picture = noise(*(20 * length for length in shape), 1)  # 14 MB; the square would have 324 MB
+    region, square = region_of("none", picture), noise(24, 24, 1)
+    most = 0
+
+    def watched(new):
+        def make(mode, size, *arguments):
+            nonlocal most
+            most = max(most, size[0] * size[1])
+            return new(mode, size, *arguments)
+
+        return make
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops.Image, "new", watched(crops.Image.new))
+        patch.setattr(
+            crops.Image.Image,
+            "resize",
+            lambda image, size, *more, resize=crops.Image.Image.resize: (
+                watched(lambda mode, size: None)("L", size),
+                resize(image, size, *more),
+            )[1],
+        )
+        crops.cut(picture, region, 24)
+        crops.enlarged(square, region, *picture.shape[:2])
+        crops.pasted(square, region, picture)
+    assert 0 < most <= picture.size

@@ -70,3 +70,19 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     faces.detector.cache_clear()
     with pytest.raises(UsageError, match=r"^--crop face needs .*pip install -r requirements-faces\.txt$"):
         faces.detector()
+
+
+@pytest.mark.parametrize(
+    ("eyes", "angle"),
+    [
+        (((100, 100), (180, 100)), 0),
+        (((100, 100), (160, 160)), 45),
+        (((100, 100), (108, 116)), 0),  # 18 pixels apart in a face of 200: a profile, and no tilt of 63 degrees
+        (((100, 130), (130, 100)), -45),
+    ],
+)
+@pytest.mark.parametrize("scale", [1, 4])
+def test_the_eyes_show_a_tilt_unless_they_almost_cover_each_other(eyes, angle, scale):
+    found = {"box": (40, 40, 160, 200), "keypoints": dict(zip(("left_eye", "right_eye"), eyes, strict=True))}
+    face = faces._face(found, scale)
+    assert (face.angle, face.size) == (pytest.approx(angle), 200 * scale)

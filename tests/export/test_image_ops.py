@@ -76,3 +76,13 @@ def test_pixels_to_floats_and_back_are_the_projects():
     np.testing.assert_allclose(image_ops.to_float(levels), images.to_float(levels), atol=1e-7)
     np.testing.assert_array_equal(image_ops.to_uint8(image_ops.to_float(levels)), levels)
     np.testing.assert_array_equal(image_ops.to_uint8(tf.constant([-1.0, -0.999, 0.01, 1.0])), [0, 0, 129, 255])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [30, 90])
+def test_jpeg_files_are_decoded_as_the_project_does(mode, quality):
+    file = io.BytesIO()
+    Image.fromarray(noise(64, 48, 3)).convert(mode).save(file, "JPEG", quality=quality, subsampling=0)
+    decoded = image_ops.decode(tf.constant(file.getvalue()), 3).numpy()
+    # libjpeg and libjpeg-turbo may round a cosine transform's result differently; TensorFlow's fast one is 20 off.
+    assert difference(decoded, images.decode(io.BytesIO(file.getvalue()))).max() <= 1

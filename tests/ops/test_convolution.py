@@ -133,6 +133,7 @@ def test_winograds_form_rounds_little_more(monkeypatch):
     assert np.std(errors) < 1.25e-6 * np.std(exact)
 
 
+@pytest.mark.low_precision
 @pytest.mark.parametrize("name", ["taps of 3x3", "strides of 4x4", "patches", "blocks"])
 def test_bfloat16_is_close(name):
     functions = (functools.partial(function, strides=SHAPES[name][1]) for function in (conv2d, plain_conv2d))

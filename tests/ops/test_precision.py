@@ -41,6 +41,7 @@ def test_the_compute_dtype_holds_inside_its_block():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.low_precision
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_convolutions_alone_are_of_low_precision_and_results_close(network, precision):
     images = tf.constant(np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)), tf.float32)

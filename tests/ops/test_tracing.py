@@ -75,6 +75,7 @@ def graph_calls(graph):
     return [operation.get_attr("f").name for operation in graph.get_operations() if "PartitionedCall" in operation.type]
 
 
+@pytest.mark.low_precision
 def test_layers_that_are_alike_share_a_graph():
     one, other = convolutions()
     (wider,) = convolutions(1, filters=4)

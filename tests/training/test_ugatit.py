@@ -258,6 +258,7 @@ def test_generators_learn_through_the_augmentation(tiny_config):
     assert 32 * 32 / 4 < moved.sum() < 32 * 32
 
 
+@pytest.mark.low_precision
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_low_precision_trains_nearly_alike(tiny_config, precision):
     results = {}

@@ -13,6 +13,9 @@ from ugatit_tf.data.image_set import ImageSet
 
 _FEATHER = 0.1  # of the side: the breadth of the blend from a pasted region to what is around it
 _WHITE = 255
+_LARGE = 2  # times the picture's pixels: a larger region is cut in bands
+_BAND = 256  # rows or columns that are resized at a time
+_WEIGHTED = {"RGBA": "RGBa"}  # resizing weights colours by their opacity, so that transparent ones do not bleed
 
 
 class NoFaceError(images.UnreadableImageError):
@@ -128,7 +131,11 @@ def around(face: Face, margin: float, height: int, width: int) -> Region:
 
 
 def cut(picture: np.ndarray, region: Region, size: int) -> np.ndarray:
-    """The region of uint8 `[H, W, C]` as a square, uint8 `[size, size, C]`."""
+    """Cuts a region out of uint8 `[H, W, C]`; returns a square, uint8 `[size, size, C]`.
+
+    What lies beyond the picture is white. The memory for it stays near the picture's own, as for the two functions
+    below: the whole of a strip of 800 x 15,000 pixels is a region of 675 MB.
+    """
     height, width = region.shape
     image = images.to_picture(picture)
     white = (_WHITE,) * picture.shape[-1]
@@ -138,11 +145,34 @@ def cut(picture: np.ndarray, region: Region, size: int) -> np.ndarray:
             (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=white
         )
     elif region.corner != (0, 0) or image.size != (width, height):
+        if width * height > _LARGE * image.width * image.height:
+            return images.to_pixels(_cut_in_bands(image, region, size, white))
         left, top = region.corner
         canvas = Image.new(image.mode, (width, height), white)
         canvas.paste(image, (-left, -top))
         image = canvas
     return images.resize(images.to_pixels(image), size)
+
+
+def _cut_in_bands(image: Image.Image, region: Region, size: int, white: tuple[int, ...]) -> Image.Image:
+    """Resizes a region to a square as `images.resize` does, its width before its height, and its width in bands."""
+    height, width = region.shape
+    left, top = region.corner
+    narrow = Image.new(_WEIGHTED.get(image.mode, image.mode), (size, height))
+    for start in range(0, height, _BAND):
+        band = Image.new(image.mode, (width, min(_BAND, height - start)), white)
+        band.paste(image.crop((0, top + start, image.width, top + start + band.height)), (-left, 0))
+        visible = _within(top + start, band.height, image.height)
+        for edge in (slice(0, visible.start), slice(visible.stop, band.height)):  # crop fills with black
+            band.paste(white, (0, edge.start, width, edge.stop))
+        band = band.convert(narrow.mode).resize((size, band.height), Image.Resampling.BILINEAR)
+        narrow.paste(band, (0, start))
+    return narrow.resize((size, size), Image.Resampling.BILINEAR).convert(image.mode)
+
+
+def _within(start: int, length: int, end: int) -> slice:
+    """Returns that part of `length` pixels from `start` on that lies between 0 and `end`, counted from `start`."""
+    return slice(min(max(0, -start), length), min(max(0, end - start), length))
 
 
 def relative(face: Face, region: Region) -> tuple[float, float, float]:
@@ -165,11 +195,9 @@ def enlarged(square: np.ndarray, region: Region, height: int, width: int) -> np.
     Returns:
         uint8 `[h, w, C]`.
     """
-    patch = _stretch(square, region)
     if region.angle:
-        return patch
-    left, top = region.corner
-    return patch[max(0, -top) : height - top, max(0, -left) : width - left]
+        return images.to_pixels(_stretched(square, region))
+    return images.to_pixels(_stretched(square, region, *_visible(region, height, width)))
 
 
 def pasted(square: np.ndarray, region: Region, picture: np.ndarray) -> np.ndarray:
@@ -183,13 +211,15 @@ def pasted(square: np.ndarray, region: Region, picture: np.ndarray) -> np.ndarra
     Returns:
         uint8 `[H, W, C]`.
     """
-    patch = images.to_picture(_stretch(square, region))
-    mask = Image.fromarray(_mask(region, *picture.shape[:2]))
     result = images.to_picture(picture).copy()
-    if not region.angle:
-        result.paste(patch, region.corner, mask)
-        return images.to_pixels(result)
     height, width = region.shape
+    if not region.angle:
+        rows, columns = _visible(region, *picture.shape[:2])
+        left, top = region.corner
+        mask = Image.fromarray(_mask(region, *picture.shape[:2], rows, columns))
+        result.paste(_stretched(square, region, rows, columns), (left + columns.start, top + rows.start), mask)
+        return images.to_pixels(result)
+    patch, mask = _stretched(square, region), Image.fromarray(_mask(region, *picture.shape[:2]))
     reach = math.hypot(height, width) / 2 + 1
     left, top = max(0, math.floor(region.x - reach)), max(0, math.floor(region.y - reach))
     right = min(picture.shape[1], math.ceil(region.x + reach))
@@ -210,19 +240,44 @@ def _turned(angle: float, middle: tuple[float, float], source: tuple[float, floa
     return (cosine, -sine, u - cosine * x + sine * y, sine, cosine, v - sine * x - cosine * y)
 
 
-def _stretch(square: np.ndarray, region: Region) -> np.ndarray:
-    height, width = region.shape
-    return images.to_pixels(images.to_picture(square).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _mask(region: Region, height: int, width: int) -> np.ndarray:
-    """How much of the region counts, uint8 `[h, w]`: less towards those of its edges that lie inside the picture."""
-    rows, columns = region.shape
+def _visible(region: Region, height: int, width: int) -> tuple[slice, slice]:
+    """Returns the rows and the columns of an upright region that lie inside a picture."""
     left, top = region.corner
-    turned = region.angle != 0
-    across = _ramp(columns, turned or left > 0, turned or left + columns < width)
-    down = _ramp(rows, turned or top > 0, turned or top + rows < height)
-    return np.rint(255 * np.minimum.outer(down, across)).astype(np.uint8)
+    rows, columns = region.shape
+    return _within(top, rows, height), _within(left, columns, width)
+
+
+def _stretched(
+    square: np.ndarray, region: Region, rows: slice = slice(None), columns: slice = slice(None)
+) -> Image.Image:
+    """Resizes a square to its region's size, width before height; returns some rows and columns of it."""
+    height, width = region.shape
+    image = images.to_picture(square)
+    top, bottom, _ = rows.indices(height)
+    left, right, _ = columns.indices(width)
+    if (right - left, bottom - top) == (width, height):
+        return image.resize((width, height), Image.Resampling.BICUBIC)
+    mode = _WEIGHTED.get(image.mode, image.mode)
+    wide = image.convert(mode).resize((width, image.height), Image.Resampling.BICUBIC)
+    result = Image.new(mode, (right - left, bottom - top))
+    for start in range(left, right, _BAND):
+        band = wide.crop((start, 0, min(start + _BAND, right), image.height))
+        tall = band.resize((band.width, height), Image.Resampling.BICUBIC)
+        result.paste(tall.crop((0, top, band.width, bottom)), (start - left, 0))
+    return result.convert(image.mode)
+
+
+def _mask(
+    region: Region, height: int, width: int, rows: slice = slice(None), columns: slice = slice(None)
+) -> np.ndarray:
+    """Returns the opacity of some rows and columns of a region, uint8 `[h, w]`.
+
+    It falls towards those edges of the region that lie inside the picture.
+    """
+    (down, across), (left, top), turned = region.shape, region.corner, region.angle != 0
+    fall_across = _ramp(across, turned or left > 0, turned or left + across < width)[columns]
+    fall_down = _ramp(down, turned or top > 0, turned or top + down < height)[rows]
+    return np.rint(255 * np.minimum.outer(fall_down, fall_across)).astype(np.uint8)
 
 
 def _ramp(count: int, start: bool, end: bool) -> np.ndarray:

@@ -13,6 +13,7 @@ from ugatit_tf.data import images
 from ugatit_tf.errors import UsageError
 
 _LONGEST_SIDE = 512  # of what the detector sees: faces of a 25th of that are still found, in a quarter of a second
+_LEAST_EYE_DISTANCE = 0.2  # of the face's size; about 0.4 in a frontal face
 _SUREST = 0.9  # what the detector is less sure of was mostly no face
 
 
@@ -24,7 +25,8 @@ class Face:
         x: of its middle, in pixels from the left edge.
         y: of its middle, in pixels from the top edge.
         size: its height from forehead to chin, or its width if that is more, in pixels.
-        angle: how far its eyes are from level, in degrees, positive where the eye on the right is lower.
+        angle: the tilt of the line through its eyes, in degrees, positive if the eye on the right is lower; 0 for a
+            profile, whose eyes show no tilt.
     """
 
     x: float
@@ -69,5 +71,8 @@ def _face(found: dict, scale: float) -> Face:
     x, y, width, height = (float(value) * scale for value in found["box"])
     # As one sees them: on the left and on the right of the picture.
     (left_x, left_y), (right_x, right_y) = sorted(found["keypoints"][name] for name in ("left_eye", "right_eye"))
-    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x))
-    return Face(x + width / 2, y + height / 2, max(width, height), angle)
+    size = max(width, height)
+    # In a profile the eyes almost cover each other: the line through them says nothing about the head's tilt.
+    is_profile = math.dist((left_x, left_y), (right_x, right_y)) * scale < _LEAST_EYE_DISTANCE * size
+    angle = 0.0 if is_profile else math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+    return Face(x + width / 2, y + height / 2, size, angle)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from ugatit_tf.data import profiles
 from ugatit_tf.errors import RunError, reason, shown
 from ugatit_tf.system.files import write_atomically
 
@@ -38,7 +39,7 @@ class UnreadableImageError(RunError):
 def load(
     source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data", max_pixels: int = 0
 ) -> np.ndarray:
-    """Reads a picture, upright and resized to a square (one of another shape is squeezed, not cropped).
+    """Reads a picture, upright, in sRGB, and resized to a square (another shape is squeezed, not cropped).
 
     Args:
         source: A path, or a binary file object, read from where it stands; of an animation, the first frame counts.
@@ -60,7 +61,7 @@ def load(
 
 
 def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
-    """Decodes a picture at its own size, turned upright by its EXIF orientation.
+    """Decodes a picture at its own size, upright by its EXIF orientation, in sRGB by its colour profile.
 
     Transparency is laid over white, unless `channels` is 4, which keeps it (and is 255 where there was none).
     Grayscale of more than 8 bits is scaled to 8, not clipped. For the rest see `load`.
@@ -165,11 +166,13 @@ def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels:
         data = _read_file(Path(source)) if is_path else source.read()
         if not data:
             raise ValueError("the file is empty")
+        data, profile = profiles.without_texts(data)
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if max_pixels and image.width * image.height > max_pixels:
                 raise ValueError(f"{image.width} x {image.height} pixels, at most {max_pixels:,} are allowed")
             image.load()
-            return _convert(_upright(image), channels)
+            picture = profiles.to_srgb(image, profile or image.info.get("icc_profile") or b"")
+            return _convert(_upright(picture, image), channels)
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
         why = f"not a {KINDS} image" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise UnreadableImageError(f"{shown(source if is_path else name)}: {why}") from error
@@ -190,9 +193,10 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
+    """Turns an image as the EXIF orientation of its source says."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        orientation = source.getexif().get(ExifTags.Base.Orientation)
         method = _UPRIGHT.get(orientation)
     except Exception:  # damaged metadata around good pixels
         method = None

@@ -3,12 +3,13 @@ import { contextOf, fromRgba } from "./pixels.js";
 import { resample } from "./resample.js";
 
 const LARGEST = 4096; // side in pixels of a canvas that telephones allow
-const AS_STORED = { imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" };
+// "default" converts a colour profile to sRGB, as Python does.
+const DECODING = { imageOrientation: "from-image", colorSpaceConversion: "default", premultiplyAlpha: "none" };
 
 /** Decodes a file; an Error whose message is a sentence for people where that cannot be done. */
 export async function decode(file) {
   try {
-    return await createImageBitmap(file, AS_STORED);
+    return await createImageBitmap(file, DECODING);
   } catch {
     throw new Error(
       `${file.name} is not a picture that this browser can read: JPEG, PNG, WebP, GIF and BMP files are.`,
