@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -266,6 +267,7 @@ def test_help_behind_a_phase_shows_what_it_takes(capsys):
 PHASE = '''
 """`--phase greet`: says something."""
 import dataclasses
+from pathlib import Path
 from ugatit_tf.options import PhaseOptions, at_least, option
 
 @dataclasses.dataclass(frozen=True)
@@ -289,3 +291,64 @@ def test_a_new_phase_is_one_new_file(tmp_path, monkeypatch, capsys):
     with pytest.raises(UsageError, match="--whom is no flag of --phase test, but of --phase greet"):
         command("--phase", "test", "--whom", "you")
     assert "--phase greet: says something." in help_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("mine/", "mine"),
+        ("./mine", "mine"),
+        ("dataset/mine/", "mine"),
+        ("./dataset/mine", "mine"),
+        ("a//b/", "a/b"),
+        ("dataset", "dataset"),
+        ("demo/", "demo"),
+        ("tfds:cycle_gan/horse2zebra", "tfds:cycle_gan/horse2zebra"),
+    ],
+)
+def test_all_spellings_of_a_dataset_mean_one_run(dataset, name):
+    assert parse("--dataset", dataset) == Config(dataset=name) == Config(dataset=dataset)
+    assert parse("--dataset", dataset).model_dir == Config(dataset=name).model_dir
+
+
+def test_a_dataset_may_be_given_with_its_folders_whole_path():
+    assert Config(dataset_dir="/data/sets", dataset="/data/sets/mine").dataset == "mine"
+    assert Config(dataset_dir="/data/sets", dataset="/data/other").dataset_root == Path("/data/other")
+
+
+PATHS = {
+    name: phase
+    for phase, module in phases.table().items()
+    for name, field in flags.taken_by(module.Options).items()
+    if field.metadata["is_path"]
+}
+
+
+def test_the_flags_that_are_paths_are_marked():
+    folders = {
+        "dataset",
+        "checkpoint_dir",
+        "sample_dir",
+        "log_dir",
+        "result_dir",
+        "cache_dir",
+        "data_dir",
+        "dataset_dir",
+    }
+    files = {"input", "output", "input_A", "input_B", "model", "features", "fakes", "reals", "compare", "web_runtime"}
+    others = {"run", "export_dir", "from_checkpoint", "to_checkpoint"}
+    assert set(PATHS) == folders | files | others
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_home_folder_is_found_however_a_flag_is_spelt(name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    config = Config(**{name: "~/x/"}) if hasattr(Config, name) else None
+    options = phases.table()[PATHS[name]].Options
+    found = getattr(config or options(**{name: "~/x/"}), name)
+    assert found == "/home/me/x"
+
+
+@pytest.mark.parametrize("address", ["hf://me/mine", "gs://bucket/a/", "", "C:/x"])
+def test_addresses_stay_as_they_are(address):
+    assert translate.Options(model=address).model == address

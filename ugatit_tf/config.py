@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ugatit_tf import depth
@@ -37,7 +37,7 @@ CONFIG_FILE = "config.json"
 
 _NETWORK = "The network"
 _data, _network, _losses, _training, _saving, _places = (
-    functools.partial(option, group=group)
+    functools.partial(option, group=group, is_path=group == "Where files go")
     for group in ("The data", _NETWORK, "The losses", "The training", "What is saved when", "Where files go")
 )
 
@@ -47,7 +47,7 @@ class Config(OptionSet):
     """The configuration of a run. Names and defaults are the reference's where the reference has them."""
 
     dataset: str = _data(
-        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY
+        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY, is_path=True
     )
     augment_flag: bool = _data(True, "random crop and flip; without it images are only resized")
     crop: str = _data(
@@ -136,6 +136,14 @@ class Config(OptionSet):
     run: str = _places(
         "", "the run's folder, or its name under checkpoint_dir: its config.json gives what no flag does"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.dataset, str) and isinstance(self.dataset_dir, str):
+            # A shell completes to dataset/mine, which is the same dataset as mine.
+            place, folder = PurePath(self.dataset), PurePath(self.dataset_dir)
+            if place != folder and place.is_relative_to(folder):
+                object.__setattr__(self, "dataset", str(place.relative_to(folder)))
 
     def validate(self) -> None:
         """Checks every value, and the values against each other.

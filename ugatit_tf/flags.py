@@ -127,7 +127,7 @@ def _configure(preset: dict[str, Any], explicit: dict[str, Any], options: PhaseO
     config = Config(**given)
     if "n_dis" not in explicit:
         config = dataclasses.replace(config, n_dis=depth.lowered(config.n_dis, config.img_size))
-        given = {name: getattr(config, name) for name in given}
+    given = {name: getattr(config, name) for name in given}  # paths are tidied now
     config.validate()
     if config.run:
         return choice.named(given), ""

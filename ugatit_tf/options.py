@@ -1,9 +1,11 @@
 """Declaration of options: default, description, and the constraint on the value."""
 
+import contextlib
 import dataclasses
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ugatit_tf.errors import UsageError
@@ -59,22 +61,46 @@ def split_commas(value: str) -> list[str]:
 POSITIVE = Constraint("more than 0", lambda value: value > 0)
 SHARE = Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1)
 NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
+_ADDRESS = re.compile(r"\w\w+:")  # one letter and a colon are a drive of Windows
 _THREADS = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}")
 _BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
 _TEXT = Constraint("any text", lambda _: True)
 
 
-def option(default: Any, doc: str, constraint: Constraint | None = None, *, group: str = "") -> Any:
-    """A dataclass's field for an option.
+def option(
+    default: Any, doc: str, constraint: Constraint | None = None, *, group: str = "", is_path: bool = False
+) -> Any:
+    """Makes a dataclass's field for an option.
 
     Args:
-        default: its value where none is given.
-        doc: what it is for, as the help says it.
+        default: its value if it is not given.
+        doc: its help text.
         constraint: None: any text or boolean.
-        group: the heading that the help lists it under.
+        group: the heading under which the help lists it.
+        is_path: whether it is a path, which `tidy_path` then tidies.
     """
     constraint = constraint or (_BOOLEAN if isinstance(default, bool) else _TEXT)
-    return dataclasses.field(default=default, metadata={"help": doc, "constraint": constraint, "group": group})
+    metadata = {"help": doc, "constraint": constraint, "group": group, "is_path": is_path}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def path_option(default: str, doc: str, constraint: Constraint | None = None, *, group: str = "") -> Any:
+    """Makes the field of an option that is a path; for the arguments see `option`."""
+    return option(default, doc, constraint, group=group, is_path=True)
+
+
+def tidy_path(text: str) -> str:
+    """Returns a path as one text per place: `mine/` and `./mine` become `mine`, and `~` the home folder.
+
+    A shell expands `~` in `--flag ~/x`, but not in `--flag=~/x`; it completes `mine` to `mine/`. Addresses such as
+    `hf://USER/NAME` stay as they are.
+    """
+    if not text.strip() or _ADDRESS.match(text):
+        return text
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # ~NAME of nobody is a folder of that name
+        path = path.expanduser()
+    return str(path)
 
 
 class OptionSet:
@@ -82,8 +108,11 @@ class OptionSet:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if field.type is float and type(getattr(self, field.name)) is int:
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+            value = getattr(self, field.name)
+            if field.type is float and type(value) is int:
+                object.__setattr__(self, field.name, float(value))
+            elif field.metadata["is_path"] and isinstance(value, str):
+                object.__setattr__(self, field.name, tidy_path(value))
 
     def validate_values(self) -> None:
         """Checks every value on its own.
@@ -155,7 +184,7 @@ def checkpoint_option() -> Any:
 
 def model_option() -> Any:
     """The field of phases that take a network from elsewhere."""
-    return option(
+    return path_option(
         "",
         "in place of a run's: an exported .keras file or SavedModel, any checkpoint's folder, or hf://USER/NAME, a "
         "repository of the Hugging Face Hub",
@@ -164,7 +193,7 @@ def model_option() -> Any:
 
 def features_option() -> Any:
     """The field of phases that need a feature network: where it is."""
-    return option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")
+    return path_option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")
 
 
 def features_output_option() -> Any:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import UsageError
-from ugatit_tf.options import PhaseOptions, option
+from ugatit_tf.options import PhaseOptions, path_option
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
     """Which way to convert; exactly one of the two is given."""
 
-    from_checkpoint: str = option(
+    from_checkpoint: str = path_option(
         "", "what to bring in: a checkpoint of the reference, or its folder; or a .pt file of the PyTorch port"
     )
-    to_checkpoint: str = option("", "a folder to write the newest checkpoint to, for the reference")
+    to_checkpoint: str = path_option("", "a folder to write the newest checkpoint to, for the reference")
 
     @property
     def needs_run(self) -> bool:

@@ -16,6 +16,7 @@ from ugatit_tf.options import (
     features_output_option,
     model_option,
     option,
+    path_option,
     resize_option,
     some_of,
     split_commas,
@@ -46,13 +47,13 @@ class Options(PhaseOptions):
         Constraint("all, or newest, best and steps, separated by commas", _are_checkpoints),
     )
     model: str = model_option()
-    fakes: str = option("", "a folder of pictures that any program made, in place of a run's translations")
-    reals: str = option("", "the folder of real pictures that fakes are compared with")
+    fakes: str = path_option("", "a folder of pictures that any program made, in place of a run's translations")
+    reals: str = path_option("", "the folder of real pictures that fakes are compared with")
     metrics: str = option(",".join(METRICS), "the scores, comma-separated", some_of(tuple(METRICS)))
     features: str = features_option()
     features_output: str = features_output_option()
     resize: str = resize_option()
-    compare: str = option("", "another run, or its folder of results, to show beside this one on the page")
+    compare: str = path_option("", "another run, or its folder of results, to show beside this one on the page")
     threads: str = threads_option()
 
     @property

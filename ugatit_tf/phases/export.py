@@ -6,7 +6,16 @@ from pathlib import Path
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, UsageError, reason
-from ugatit_tf.options import NOT_EMPTY, Constraint, PhaseOptions, checkpoint_option, option, some_of, split_commas
+from ugatit_tf.options import (
+    NOT_EMPTY,
+    Constraint,
+    PhaseOptions,
+    checkpoint_option,
+    option,
+    path_option,
+    some_of,
+    split_commas,
+)
 from ugatit_tf.system import extras
 
 FORMATS = ("saved_model", "tflite", "keras", "onnx", "web", "huggingface")
@@ -19,9 +28,9 @@ class Options(PhaseOptions):
     needs_run = True
 
     checkpoint: str = checkpoint_option()
-    export_dir: str = option("export", "where exported networks go", NOT_EMPTY)
+    export_dir: str = path_option("export", "where exported networks go", NOT_EMPTY)
     export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
-    web_runtime: str = option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")
+    web_runtime: str = path_option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")
     license: str = option(
         "",
         "format huggingface: the licence that the model card states, as the Hub spells it, such as mit; unset: none",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.options import SHARE, PhaseOptions, at_least, check_image_format, image_format, option
+from ugatit_tf.options import SHARE, PhaseOptions, at_least, check_image_format, image_format, option, path_option
 
 if TYPE_CHECKING:
     from ugatit_tf.data.preparation.outcome import Domain
@@ -21,8 +21,8 @@ class Options(PhaseOptions):
         ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "no_face")
     )
 
-    input_A: str = option("", "a folder of pictures of A, at any depth; it is only read")
-    input_B: str = option("", "a folder of pictures of B")
+    input_A: str = path_option("", "a folder of pictures of A, at any depth; it is only read")
+    input_B: str = path_option("", "a folder of pictures of B")
     size: int = option(286, "side of the pictures it makes, in pixels", at_least(1))
     min_size: int = option(128, "pictures, or squares around faces, below this side are dropped", at_least(1))
     test_share: float = option(0.05, "share of each domain that is set apart for testing", SHARE)

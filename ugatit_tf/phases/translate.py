@@ -13,6 +13,7 @@ from ugatit_tf.options import (
     image_format,
     model_option,
     option,
+    path_option,
     threads_option,
     unset_or_one_of,
 )
@@ -22,8 +23,8 @@ from ugatit_tf.options import (
 class Options(PhaseOptions):
     """What is translated, by which network, and what becomes of the results."""
 
-    input: str = option("", "a picture or video, or a folder of them, at any depth")
-    output: str = option("", "the folder whose A2B or B2A gets the results")
+    input: str = path_option("", "a picture or video, or a folder of them, at any depth")
+    output: str = path_option("", "the folder whose A2B or B2A gets the results")
     direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
     model: str = model_option()
     checkpoint: str = checkpoint_option()
