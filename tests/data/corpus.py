@@ -257,4 +257,4 @@ def _strangers() -> Iterator[tuple[Case, bytes]]:
         "icon.png": icon.getvalue(),
         "zeros.bmp": bytes(4096),
     }.items():
-        yield Case(name, None, "not a JPEG, PNG, BMP, GIF, WebP or TIFF image"), content
+        yield Case(name, None, "not a JPEG, PNG, BMP, GIF, WebP, TIFF or AVIF image"), content

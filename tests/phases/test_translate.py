@@ -16,7 +16,7 @@ from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
 from ugatit_tf.data import crops, demo, images, videos
 from ugatit_tf.data.faces import Face
-from ugatit_tf.inference import Translator
+from ugatit_tf.inference import Translator, jobs
 from ugatit_tf.training.networks import build_generator
 
 CONFIG = Config(dataset="mine", light=True, ch=2, n_res=1, n_dis=4, img_size=32)
@@ -71,7 +71,8 @@ def draw(path, number=0, size=(60, 40)):
 
 
 def made(folder="out"):
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != jobs.MANIFEST]
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def close(found, expected):
@@ -126,8 +127,8 @@ def test_both_directions_stay_apart(here, networks):
     assert translate() == translate("--direction", "B2A") == 0
     assert made() == ["A2B/a.png", "B2A/a.png"]
     close(images.decode("out/B2A/a.png"), networks["B2A"](picture[:, 10:50]))
-    assert translate("--direction", "B2A", source="out/A2B") == 0  # and back again
-    close(images.decode("out/B2A/a.png"), networks["B2A"](images.decode("out/A2B/a.png")))
+    assert translate("--direction", "B2A", source="out/A2B", output="cycles") == 0
+    close(images.decode("cycles/B2A/a.png"), networks["B2A"](images.decode("out/A2B/a.png")))
 
 
 def test_what_is_done_is_not_done_again(here, capsys, monkeypatch):
@@ -152,11 +153,65 @@ def test_files_of_others_are_not_overwritten(here, capsys):
     draw(here / "photos" / "b.png")
     before = draw(here / "out" / "A2B" / "a.png", 5)
     assert translate() == 1
-    assert "photos/a.png: out/A2B/a.png is no result of this command: give --overwrite" in capsys.readouterr().out
+    problem = "photos/a.png: out/A2B/a.png is no result of this command: give another --output, or --overwrite"
+    assert problem in capsys.readouterr().out
     np.testing.assert_array_equal(images.decode("out/A2B/a.png"), before)
     assert made() == ["A2B/a.png", "A2B/b.png"]
     assert translate("--overwrite") == 0
     assert images.decode("out/A2B/a.png").shape == (32, 32, 3)
+
+
+def test_a_result_belongs_to_the_full_path_of_its_file(here, capsys):
+    draw(here / "a" / "me.png", 1)
+    draw(here / "b" / "me.png", 2)
+    assert translate(source="a") == 0
+    first = Path("out/A2B/me.png").read_bytes()
+    for source in ("b", "b/me.png"):
+        assert translate(source=source) == 1
+        assert f"b/me.png: out/A2B/me.png is the result of {here}/a/me.png: give" in capsys.readouterr().out
+        assert Path("out/A2B/me.png").read_bytes() == first
+    assert translate(source=here / "a" / "me.png") == 0
+    assert "translated to out/A2B: 0, and 1 before" in capsys.readouterr().out
+    assert translate("--overwrite", source="b") == 0
+    assert Path("out/A2B/me.png").read_bytes() != first
+
+
+def test_a_result_that_somebody_changed_is_theirs(here, capsys):
+    draw(here / "photos" / "a.png")
+    assert translate() == 0
+    changed = draw(here / "out" / "A2B" / "a.png", 5)
+    assert translate() == 1
+    assert "out/A2B/a.png is no result of this command" in capsys.readouterr().out
+    np.testing.assert_array_equal(images.decode("out/A2B/a.png"), changed)
+
+
+def test_half_a_line_in_the_manifest_spoils_no_other(here, capsys):
+    for number in range(3):
+        draw(here / "photos" / f"{number}.png", number)
+    assert translate() == 0
+    path = Path("out/A2B") / jobs.MANIFEST
+    *lines, last = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, "3", last[:20]]))
+    capsys.readouterr()
+    assert translate() == 1  # the third is not known any more
+    assert "translated to out/A2B: 0, and 2 before" in capsys.readouterr().out
+
+
+def test_files_are_known_by_their_content_and_others_are_named(here, capsys):
+    kinds = {"a.jfif": "JPEG", "b.jpe": "JPEG", "c.avif": "AVIF", "d": "PNG", "e.dat": "WEBP"}
+    (here / "photos").mkdir()
+    for name, kind in kinds.items():
+        Image.fromarray(demo.draw("testA", 0, 40)).save(here / "photos" / name, kind)
+    (here / "photos" / "f.heic").write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0")
+    (here / "photos" / "notes.txt").write_text("no picture")
+    assert translate() == 0
+    assert made() == [f"A2B/{name}.png" for name in "abcde"]
+    assert (
+        "Passed over 2 files, neither pictures nor videos: f.heic, notes.txt. Convert HEIC files to JPEG first."
+        in capsys.readouterr().out
+    )
+    for name in kinds:
+        assert translate(source=f"photos/{name}", output="single") == 0
 
 
 @pytest.mark.parametrize(

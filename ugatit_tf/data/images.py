@@ -1,6 +1,7 @@
 """Image files to pixels and back: decode, orient, resize, encode."""
 
 import io
+import re
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,16 +10,20 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from ugatit_tf.data import profiles
+from ugatit_tf.data import metadata
 from ugatit_tf.errors import RunError, reason, shown
 from ugatit_tf.system.files import write_atomically
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-KINDS = "JPEG, PNG, BMP, GIF, WebP or TIFF"  # the same, in words
+# Files of these names are taken for images without a look at their content: a look at 100,000 files takes its time.
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif"})
+KINDS = "JPEG, PNG, BMP, GIF, WebP, TIFF or AVIF"  # the same, in words
 ENDINGS = {"png": ".png", "jpeg": ".jpg"}  # of the formats that pictures are written in
 
 # A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
+_SIGNATURE = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|BM|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftypavi[fs]", re.DOTALL
+)  # the first bytes of each
 _MOST_BYTES = 2**31  # what Pillow allows for pixels takes less, in any format
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _UPRIGHT = {
@@ -34,6 +39,22 @@ _UPRIGHT = {
 
 class UnreadableImageError(RunError):
     """A picture that cannot be decoded; the message is one line with the file and the reason."""
+
+
+def first_bytes(path: str) -> bytes:
+    """Returns the beginning of a file, which shows its kind; nothing of a pipe or of a file that cannot be read."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return b""  # reading might wait forever
+        with Path(path).open("rb") as file:
+            return file.read(32)
+    except OSError:
+        return b""
+
+
+def is_image(path: str) -> bool:
+    """Whether the first bytes of a file are those of an image that `load` reads, whatever its name."""
+    return bool(_SIGNATURE.match(first_bytes(path)))
 
 
 def load(
@@ -116,45 +137,33 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
     save(path, image, kind="PNG")
 
 
-def save(path: str | Path, image: np.ndarray, *, kind: str, comment: str = "") -> None:
+def save(path: str | Path, image: np.ndarray, *, kind: str) -> None:
     """As `save_png`, of one of two kinds of file.
 
     Args:
         path: Where to; the folder exists.
         image: uint8 `[H, W, C]`; JPEG takes no RGBA.
         kind: "PNG", or "JPEG" of high quality.
-        comment: A text that the file carries along; `comment_of` reads it.
 
     Raises:
         RunError: The file cannot be written.
         ValueError: The image has another type or shape.
     """
-    write_atomically(path, encode(image, kind=kind, comment=comment))
+    write_atomically(path, encode(image, kind=kind))
 
 
-def encode(image: np.ndarray, *, kind: str = "PNG", comment: str = "") -> bytes:
-    """The content of the file that `save` writes."""
-    texts = PngInfo()
-    if comment:
-        texts.add_text("comment", comment)
-    options: dict[str, Any] = {"PNG": {"pnginfo": texts}, "JPEG": {"quality": 95, "subsampling": 0, "comment": comment}}
+def encode(image: np.ndarray, *, kind: str = "PNG") -> bytes:
+    """Returns the content of the file that `save` writes."""
+    chunks = PngInfo()
+    chunks.add(b"sRGB", b"\0")  # names the colours, which a JPEG without a profile has too
+    options: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"pnginfo": chunks}
     picture = to_picture(image)
     file = io.BytesIO()
     try:
-        picture.save(file, kind, **options[kind])
+        picture.save(file, kind, **options)
     except OSError as error:  # Pillow's word for an image that the format cannot hold
         raise ValueError(str(error)) from error
     return file.getvalue()
-
-
-def comment_of(path: str | Path) -> str:
-    """The comment that `save` gave to a file; "" where there is none, or no such file."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            comment = image.info.get("comment", "")
-    except Exception:  # as in `decode`
-        return ""
-    return comment.decode(errors="replace") if isinstance(comment, bytes) else comment
 
 
 def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels: int) -> Image.Image:
@@ -166,13 +175,12 @@ def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels:
         data = _read_file(Path(source)) if is_path else source.read()
         if not data:
             raise ValueError("the file is empty")
-        data, profile = profiles.without_texts(data)
+        data, profile = metadata.stripped(data)
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if max_pixels and image.width * image.height > max_pixels:
                 raise ValueError(f"{image.width} x {image.height} pixels, at most {max_pixels:,} are allowed")
             image.load()
-            picture = profiles.to_srgb(image, profile or image.info.get("icc_profile") or b"")
-            return _convert(_upright(picture, image), channels)
+            return _convert(_upright(image), channels, profile or image.info.get("icc_profile"))
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
         why = f"not a {KINDS} image" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise UnreadableImageError(f"{shown(source if is_path else name)}: {why}") from error
@@ -193,20 +201,20 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
-    """Turns an image as the EXIF orientation of its source says."""
+def _upright(image: Image.Image) -> Image.Image:
     try:
-        orientation = source.getexif().get(ExifTags.Base.Orientation)
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
         method = _UPRIGHT.get(orientation)
     except Exception:  # damaged metadata around good pixels
         method = None
     return image if method is None else image.transpose(method)
 
 
-def _convert(image: Image.Image, channels: int) -> Image.Image:
-    """Turns an image of any mode into "L", "RGB" or "RGBA"."""
+def _convert(image: Image.Image, channels: int, profile: bytes | None = None) -> Image.Image:
+    """Turns an image of any mode, in the colours of its profile, into "L", "RGB" or "RGBA" in sRGB."""
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
+    image = metadata.to_srgb(image, profile)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if channels != 4:

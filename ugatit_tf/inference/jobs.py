@@ -1,18 +1,27 @@
-"""What is to be translated: files, the names of their results, and which of those an earlier run has left."""
+"""Which files to translate, the names of their results, and which results an earlier run has left.
 
+A hidden file in the output folder, the manifest, lists each result with the file that it was made of. So a result is
+made once, and neither a file of somebody else nor the result of another file is replaced without a word.
+"""
+
+import contextlib
 import dataclasses
 import hashlib
+import json
+import os
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from ugatit_tf.data import images, videos
 from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError, UsageError, shown
+from ugatit_tf.errors import RunError, UsageError, reason, shown
 from ugatit_tf.system.files import overlap, stamp
 from ugatit_tf.system.names import unique_names
 
-_MARK = "ugatit_tf translate "  # begins the comment in every result
+MANIFEST = ".ugatit_translate.jsonl"  # a line a result; of several lines about one result, the last counts
+_NAMED = 5  # files in a message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +45,17 @@ class Output:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One file to translate; `mark` is the comment of its result, which tells what that was made of and by."""
+    """One file to translate.
+
+    Attributes:
+        path: of the file.
+        target: of its result.
+        digest: changes with the file's content and with what makes the result.
+    """
 
     path: str
     target: Path
-    mark: str
+    digest: str
 
 
 class Files:
@@ -53,9 +68,9 @@ class Files:
 
     Attributes:
         output: as given.
-        paths: theirs, relative to `root`.
-        problems: what could not be translated, and why.
-        partly: what could be translated in part, and why.
+        paths: the files, relative to `root`.
+        problems: a line for each file that could not be translated.
+        partly: a line for each file that could be translated in part.
         found: how many results an earlier run has left.
         written: how many results this run has written.
     """
@@ -65,42 +80,47 @@ class Files:
         self.paths: list[str] = []
         self._kind = kind
         self._root = root
+        self._manifest = Manifest(output.folder)
         self.problems: list[str] = []
         self.partly: list[str] = []
         self.found = 0
         self.written = 0
         self._failed = 0
 
-    def left(self, made_by: str, comment_of: Callable[[Path], str], ending: str = "") -> Iterator[Job]:
-        """A job for each file that is still to be translated, and whose result may be written.
+    def left(self, made_by: str, ending: Callable[[str], str]) -> Iterator[Job]:
+        """Yields a job for each file that is still to be translated, and whose result may be written.
 
         Args:
             made_by: a text that changes with what the results are made with.
-            comment_of: reads a result's comment.
-            ending: of the results' names; "": each file's own.
+            ending: returns the ending of a file's result.
         """
         for path, name in _results(self.paths, ending).items():
             source = f"{self._root}/{path}"
-            facts = f"{made_by} {self.output.original_size} {self.output.paste_back} {path} {stamp(source)}"
+            facts = f"{made_by} {self.output.original_size} {self.output.paste_back} {stamp(source)}"
             digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
-            job = Job(source, self.output.folder / name, _MARK + digest)
-            comment = comment_of(job.target) if job.target.exists() else _MARK
-            if comment == job.mark:
+            job = Job(source, self.output.folder / name, digest)
+            made = self._manifest.entry(job.target)
+            if made == (_place(source), digest):
                 self.found += 1
-            elif comment.startswith(_MARK) or self.output.overwrite:
+            elif self.output.overwrite or not job.target.exists() or (made and made[0] == _place(source)):
                 yield job
             else:
+                whose = f"is the result of {shown(made[0])}" if made else "is no result of this command"
                 self.problems.append(
-                    f"{shown(source)}: {shown(job.target)} is no result of this command: give --overwrite"
+                    f"{shown(source)}: {shown(job.target)} {whose}: give another --output, or --overwrite to replace it"
                 )
 
+    def note(self, job: Job) -> None:
+        """Notes that a job's result is written."""
+        self._manifest.add(job)
+
     def fail_all(self, why: str) -> None:
-        """Notes, and prints, why none of them can be translated."""
+        """Notes and prints why none of the files can be translated."""
         print(f"Not translated: {len(self.paths)} {self._kind}: {why}")
         self._failed = len(self.paths)
 
     def report(self) -> None:
-        """Prints what has become of them."""
+        """Prints the problems, and how many results were written."""
         for problem in sorted(self.problems):
             print(f"Not translated: {problem}")
         for problem in sorted(self.partly):
@@ -110,54 +130,121 @@ class Files:
 
     @property
     def failures(self) -> str:
-        """How many could not be translated, or not all of them, in words; "" where none."""
+        """The number of files that could not be translated, or only in part, in words; "" if there are none."""
         count = self._failed + len(self.problems) + len(self.partly)
         return f"{count} of {len(self.paths)} {self._kind}" if count else ""
 
 
-def find(path: Path, output: Output) -> tuple[Files, Files]:
-    """The pictures, and the videos, to translate.
+class Manifest:
+    """The list of results in a folder.
+
+    Args:
+        folder: of the results.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._entries: dict[str, list] = {}
+        with contextlib.suppress(OSError):
+            for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+                with contextlib.suppress(ValueError, TypeError):  # a line that a killed process left half-written
+                    name, *entry = json.loads(line)
+                    self._entries[name] = entry
+
+    def entry(self, target: Path) -> tuple[str, str] | None:
+        """Returns the place of the file that a result was made of, and its digest.
+
+        It returns None for a file that is missing, or was changed since: that is no result any more.
+        """
+        match self._entries.get(self._name(target)):
+            case [str(source), str(digest), written] if written == stamp(target):
+                return source, digest
+        return None
+
+    def add(self, job: Job) -> None:
+        """Adds a result, which has just been written, at the list's end.
+
+        Raises:
+            RunError: The list cannot be written.
+        """
+        line = json.dumps([self._name(job.target), _place(job.path), job.digest, stamp(job.target)])
+        try:
+            with self._lock, (self._folder / MANIFEST).open("a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self._folder / MANIFEST}: {reason(error)}") from error
+
+    def _name(self, target: Path) -> str:
+        return target.relative_to(self._folder).as_posix()
+
+
+def _place(path: str) -> str:
+    """Returns the full path of a file, which tells it from files of that name in other folders."""
+    return os.path.realpath(path)  # where Path.resolve raises at links in a circle
+
+
+def find(path: Path, output: Output) -> tuple[Files, Files, list[str]]:
+    """Finds the pictures and the videos to translate, by their content, or else by their endings.
 
     Args:
         path: a picture or video, or a folder of them, at any depth.
         output: what becomes of the translations.
 
+    Returns:
+        The pictures, the videos, and the other files in the folder.
+
     Raises:
-        UsageError: where there is nothing at the path, it and the output overlap, or there are videos alone and
-            nothing that reads them.
-        RunError: where the folder has neither pictures nor videos.
+        UsageError: There is nothing at the path, it and the output overlap, or there are only videos and no package
+            that reads them.
+        RunError: The folder has neither pictures nor videos.
     """
     if not path.exists():
         raise UsageError(f"--input {path}: no such file or folder.")
     if overlap(path, output.folder):
         raise UsageError(f"--input {path} and {output.folder}, which is written, overlap: give another --output.")
     is_folder = path.is_dir()
-    root, paths = (path, []) if is_folder else (path.parent, [path.name])
+    root, paths, others = (path, [], []) if is_folder else (path.parent, [path.name], [])
     still, moving = Files("pictures", root, output), Files("videos", root, output)
     if is_folder:
-        paths, _ = folder.list_files(path, images.EXTENSIONS | videos.CONTAINERS.keys())
+        paths, others = folder.list_files(path, lambda each: _is_picture(each) or videos.is_video(each))
         if not paths:
             raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
     for each in paths:
         (moving if videos.is_video(f"{root}/{each}") else still).paths.append(each)
     if not still.paths and not videos.is_installed():
         raise UsageError(f"--input {path}: videos take PyAV: {videos.INSTALL}")
-    return still, moving
+    return still, moving, others
+
+
+def _is_picture(path: str) -> bool:
+    return folder.suffix_of(path) in images.EXTENSIONS or images.is_image(path)
+
+
+def passed_over(others: Sequence[str]) -> str:
+    """Returns a line that counts and names the files that are neither pictures nor videos; "" if there are none."""
+    if not others:
+        return ""
+    named = ", ".join(map(shown, others[:_NAMED])) + (", ..." if len(others) > _NAMED else "")
+    is_heic = any(folder.suffix_of(path) in (".heic", ".heif") for path in others)
+    advice = " Convert HEIC files to JPEG first." if is_heic else ""
+    count = f"{len(others)} file{'s' if len(others) > 1 else ''}"
+    return f"Passed over {count}, neither pictures nor videos: {named}.{advice}"
 
 
 def check_all(*kinds: Files) -> None:
-    """Raises a RunError where some files could not be translated, or not all of them."""
+    """Raises a RunError if some files could not be translated, or only in part."""
     failures = " and ".join(filter(None, (files.failures for files in kinds)))
     in_part = ", or not all of them" if any(files.partly for files in kinds) else ""
     if failures:
         raise RunError(f"{failures} could not be translated{in_part}: see the list above.")
 
 
-def _results(paths: Sequence[str], ending: str) -> dict[str, str]:
-    """Each path's result: the path's own name, but for what would be the same, or too long, in its folder."""
+def _results(paths: Sequence[str], ending: Callable[[str], str]) -> dict[str, str]:
+    """Returns each path's result. It keeps each name unless it collides in its folder, or is too long."""
     inside: dict[tuple[PurePath, str], list[str]] = defaultdict(list)
     for path in map(PurePath, paths):
-        inside[path.parent, ending or path.suffix.lower()].append(path.name)
+        inside[path.parent, ending(str(path))].append(path.name)
     results = {}
     for (parent, own), files in inside.items():
         unique = unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]

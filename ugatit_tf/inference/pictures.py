@@ -31,7 +31,7 @@ def translate(files: Files, translator: Translator, cropper: Cropper) -> None:
     """
     work = Work(files, translator, cropper)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)}"
-    left = list(files.left(made_by, images.comment_of, images.ENDINGS[files.output.image_format]))
+    left = list(files.left(made_by, lambda _: images.ENDINGS[files.output.image_format]))
     cuts = filter(None, parallel.in_order(work.cut, left))
     translations = itertools.chain.from_iterable(map(work.translate, parallel.in_batches(cuts, _BATCH_SIZE)))
     name, total = files.output.folder.name, len(files.paths)
@@ -99,8 +99,9 @@ class Work:
             result = crops.enlarged(result, cut.region, cut.height, cut.width)
         make_folder(job.target.parent)
         try:
-            images.save(job.target, result, kind=output.image_format.upper(), comment=job.mark)
+            images.save(job.target, result, kind=output.image_format.upper())
         except ValueError as error:  # too large for JPEG
             self._files.problems.append(f"{shown(job.path)}: {error}")
             return False
+        self._files.note(job)
         return True

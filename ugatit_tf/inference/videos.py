@@ -46,7 +46,7 @@ def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth:
         return
     work = Work(files.output, translator, cropper, smooth)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)} {smooth}"
-    for job in files.left(made_by, videos.comment_of):
+    for job in files.left(made_by, videos.result_ending):
         try:
             damage = work.translate(job)
         except VideoError as error:
@@ -55,6 +55,7 @@ def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth:
         except NoFaceError as error:
             files.problems.append(f"{shown(job.path)}: {error}")
             continue
+        files.note(job)
         files.written += 1
         if damage:
             files.partly.append(f"{shown(job.path)}: {damage}")
@@ -114,7 +115,7 @@ class Work:
         with (
             Video(job.path, self._translator.channels) as video,
             replace_file(job.target) as temporary,
-            Writer(temporary, container, video, job.mark) as writer,
+            Writer(temporary, container, video) as writer,
         ):
             for frame in _counted(self._frames(video, place), video, job.target.name):
                 writer.write(frame)

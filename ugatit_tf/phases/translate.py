@@ -74,7 +74,9 @@ def run(config: Config, options: Options) -> None:
         options.paste_back,
         options.overwrite,
     )
-    found_pictures, found_videos = jobs.find(Path(options.input), output)
+    found_pictures, found_videos, others = jobs.find(Path(options.input), output)
+    if others:
+        print(jobs.passed_over(others))
     crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
     print(
         f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}"

@@ -140,19 +140,24 @@ class Summaries:
 
 
 def read_samples(config: Config, domain: str, train_set: ImageSet) -> np.ndarray:
-    """The images of "A" or "B" that every grid shows: the first of the test split, or else of the training split.
+    """Reads the images of "A" or "B" that every grid shows: the first ones of the test split that can be read.
+
+    The training split takes the place of a test split that is missing or cannot be read.
 
     Returns:
         uint8 `[N, S, S, C]`.
 
     Raises:
-        RunError: where none can be read.
+        RunError: No image of the training split can be read either.
     """
+
+    def read(image_set: ImageSet) -> np.ndarray:
+        return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size, print)
+
     try:
-        (image_set,) = sources.open_splits(config, (f"test{domain}",))
+        return read(*sources.open_splits(config, (f"test{domain}",)))
     except RunError:
-        image_set = train_set
-    return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size, print)
+        return read(train_set)
 
 
 def _row(image: np.ndarray, forth: Generator, back: Generator) -> tuple[np.ndarray, ...]:

@@ -12,7 +12,8 @@ def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
 
     Lines are added should even that clash. A name that is too long for a file system is cut and gets a number.
     """
-    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in paths]
+    names_alone = (path.rpartition("/")[2] for path in paths)
+    stems = [name.rpartition(".")[0] or name for name in names_alone]
     counts = Counter(stems)
     taken: set[str] = set()
     names = []

@@ -88,7 +88,7 @@ def test_a_jpeg_may_be_asked_for(survey):
 def test_why_a_picture_cannot_be_used(survey, tmp_path, face):
     (tmp_path / "text.png").write_text("no picture")
     found, folder = survey(path=tmp_path / "text.png")
-    assert (found.problem, found.detail) == (UNREADABLE, "not a JPEG, PNG, BMP, GIF, WebP or TIFF image")
+    assert (found.problem, found.detail) == (UNREADABLE, "not a JPEG, PNG, BMP, GIF, WebP, TIFF or AVIF image")
     assert survey(path=tmp_path / "none.png")[0].detail == "No such file or directory"
     found, _ = survey(min_size=21)
     assert (found.problem, found.detail, found.width) == (TOO_SMALL, "40 x 20 pixels", 40)

@@ -61,7 +61,7 @@ def test_links_to_folders_are_followed_but_never_in_circles(mine, tmp_path, capl
         (root / "trainA" / name).symlink_to(target)
     with caplog.at_level(logging.WARNING):
         paths, skipped = folder.list_images(root / "trainA")
-    assert (sorted(paths), skipped) == (["inside/a.png", "linked/b.png"], 0)
+    assert (sorted(paths), skipped) == (["inside/a.png", "linked/b.png"], [])
     assert [record.args[0].rpartition("/")[2] for record in caplog.records] == ["self", "up", "again"]
 
 
@@ -86,15 +86,15 @@ def test_a_folder_that_may_not_be_listed_is_named(mine, monkeypatch, caplog, put
 
     monkeypatch.setattr(os, "scandir", refuse)
     with caplog.at_level(logging.WARNING):
-        assert folder.list_images(root / "trainA") == (["a.png"], 0)
+        assert folder.list_images(root / "trainA") == (["a.png"], [])
     (record,) = caplog.records
     assert record.getMessage() == f"Skipping a folder: {root / 'trainA' / 'private'}: Permission denied"
 
 
 def test_what_is_no_folder_has_no_images(tmp_path, caplog):
     (tmp_path / "file").write_text("x")
-    assert folder.list_images(tmp_path / "file") == ([], 0)
+    assert folder.list_images(tmp_path / "file") == ([], [])
     assert "Not a directory" in caplog.text
     caplog.clear()
-    assert folder.list_images(tmp_path / "none") == ([], 0)
+    assert folder.list_images(tmp_path / "none") == ([], [])
     assert not caplog.records  # the caller tells

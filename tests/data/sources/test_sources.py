@@ -28,8 +28,24 @@ def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine, put):
     assert sources.read_all(image_set, range(3), 2, said.append)[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
     (line,) = said
     assert line.startswith(f"Skipped: {root / 'testA' / 'b.png'}: ")
-    with pytest.raises(RunError, match="testA: none of the images tried can be read"):
+    for name in "ac":
+        (root / "testA" / f"{name}.png").write_bytes(b"no image")
+    with pytest.raises(RunError, match="testA: none of the 3 images tried can be read"):
         sources.read_all(image_set, [1], 2, said.append)
+
+
+def test_the_next_images_take_the_place_of_unreadable_ones(mine, put):
+    config, root = mine
+    for name in "abcd":
+        put(root / "testA", f"{name}.png")
+        (root / "testA" / f"{name}.png").write_bytes(b"no image")
+    for number, name in enumerate("efgh"):
+        put(root / "testA", f"{name}.png", colour=(number, 2, 3))
+    (image_set,) = sources.open_splits(config, ("testA",))
+    for wanted, found in (([0, 1, 2], [0, 1, 2]), ([3, 7], [0, 3]), ([7, 7], [3, 0]), (range(8), [0, 1, 2, 3])):
+        said = []
+        assert sources.read_all(image_set, wanted, 2, said.append)[:, 0, 0, 0].tolist() == found
+        assert len(said) <= 4
 
 
 def test_one_of_the_splits_will_do_where_that_is_asked_for(mine, put):

@@ -11,7 +11,7 @@ from ugatit_tf.data.images import with_channels
 
 pytest.importorskip("av")
 
-from ugatit_tf.data.videos import VideoError, is_video  # noqa: E402
+from ugatit_tf.data.videos import VideoError, is_video, result_ending  # noqa: E402
 from ugatit_tf.data.videos.reader import Video  # noqa: E402
 
 KINDS = (".mp4", ".mov", ".webm", ".gif")
@@ -143,7 +143,9 @@ def test_a_file_that_is_no_video_is_told_in_one_line(clips, tmp_path):
     contents["list.webm"] = f"ffconcat version 1.0\nfile {tmp_path}/good.mp4\n".encode()
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(VideoError, match=f"^{tmp_path}/{name}: not an intact MP4, MOV, WebM or animated GIF file"):
+        with pytest.raises(
+            VideoError, match=f"^{tmp_path}/{name}: not an intact MP4, MOV, WebM, MKV, AVI or animated GIF file"
+        ):
             Video(str(tmp_path / name), 3)
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match=r"pipe\.mp4: a pipe, socket or device$"):
@@ -171,9 +173,58 @@ def test_a_name_is_no_address(clips, tmp_path, monkeypatch):
     assert len(read("concat:a|b.mp4")[0]) == 10
 
 
-@pytest.mark.parametrize(("name", "is_one"), [("a.MP4", True), ("a.mkv", False), ("a", False), ("a.gif", False)])
-def test_endings(tmp_path, name, is_one):
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("a.MP4", True), ("a.mkv", True), ("a.avi", True), ("a", False), ("a.gif", False)],
+)
+def test_endings_of_files_that_say_nothing_else(tmp_path, name, is_one):
     assert is_video(str(tmp_path / name)) == is_one
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "matroska", "webm", "avi"])
+@pytest.mark.parametrize("name", ["clip", "clip.txt"])
+def test_a_video_is_one_whatever_its_name(clips, tmp_path, container, name):
+    made = tmp_path / ("a.webm" if container == "webm" else "a.mp4")
+    clips.make(made, container=container)
+    path = made.rename(tmp_path / name)
+    assert is_video(str(path))
+    assert len(read(path)[0]) > 6  # AVI keeps no time stamps
+    assert result_ending(str(path)) == ".mp4"
+
+
+def test_other_files_are_no_videos(tmp_path):
+    for name, content in {
+        "song": b"\0\0\0\x1cftypM4A \0\0\2\0",
+        "photo": b"\0\0\0\x1cftypheic\0\0\0\0",
+        "sound": b"RIFF\0\0\0\0WAVEfmt ",
+        "text": b"some words",
+        "nothing": b"",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        assert not is_video(str(tmp_path / name)), name
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparency_of_webm_is_laid_over_white(tmp_path, codec):
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.webm"
+    rgba = np.zeros((48, 64, 4), np.uint8)
+    rgba[:, 32:] = (200, 30, 30, 255)
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, 10, {"auto-alt-ref": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format="yuva420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    with Video(str(path), 3) as video:
+        pixels = [frame.pixels for frame in video.frames()]
+    assert len(pixels) == 3
+    for frame in pixels:
+        assert np.abs(frame[8:40, 4:24].astype(int) - 255).max() <= 12
+        assert np.abs(frame[8:40, 40:60].astype(int) - (200, 30, 30)).max() <= 12
 
 
 def test_a_gif_of_one_frame_is_a_picture(tmp_path):

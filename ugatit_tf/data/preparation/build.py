@@ -81,7 +81,7 @@ def build(config: Config, plan: Plan) -> Outcome:
     domains = {}
     for name, (_, others) in found.items():
         kept, dropped = _decide(config.seed, plan, surveyors[name], pictures[name])
-        domains[name] = Domain(str(plan.inputs[name]), others, tuple(kept), tuple(dropped))
+        domains[name] = Domain(str(plan.inputs[name]), len(others), tuple(kept), tuple(dropped))
         _make_missing(dataset, surveyors[name], domains[name])
     places = {kept.file: kept.picture.key for domain in domains.values() for kept in domain.kept}
     dataset.place(places, {picture.path for some in pictures.values() for picture in some})

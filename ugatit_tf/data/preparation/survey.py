@@ -18,6 +18,7 @@ from ugatit_tf.data.preparation import duplicates
 from ugatit_tf.errors import reason, shown
 
 UNREADABLE, TOO_SMALL, NO_FACE = "unreadable", "too small", "no face"
+_READING = 2  # the version of how pictures are read: since 2, in sRGB by their profile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Recipe:
 
     @functools.cached_property
     def identity(self) -> str:
-        """The same for equal recipes, and for no others."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        """Is equal for equal recipes and one way of reading pictures, and for no others."""
+        facts = dataclasses.asdict(self) | {"reading": _READING}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)  # slots, as there may be a hundred thousand

@@ -1,5 +1,6 @@
 """Data sources: from a dataset's name to its images, be it a folder, a dataset of TFDS or the built-in demo faces."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from ugatit_tf.errors import RunError
 __all__ = ["DEMO", "ImageSet", "has_ground_truth", "open_splits", "read_all"]
 
 DEMO = "demo"
+_MOST_FAILURES = 100  # to look for a face takes a quarter of a second
 
 
 def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = False) -> tuple[ImageSet, ...]:
@@ -41,19 +43,34 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
 
 
 def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callable[[str], None]) -> np.ndarray:
-    """Some images of a set, uint8 `[N, side, side, C]`; those that cannot be read are named by `say` and left out.
+    """Reads some images of a set, each or, if it cannot be read, the next one that was not tried yet.
+
+    Args:
+        image_set: the images.
+        indices: which ones.
+        side: of the images, in pixels.
+        say: names each image that cannot be read.
+
+    Returns:
+        uint8 `[N, side, side, C]`; N is less than wanted if the set ends, or after a hundred failures.
 
     Raises:
-        RunError: where none can be read.
+        RunError: None of the images tried can be read.
     """
-    read = []
+    read, tried, failures = [], set(), 0
     for index in indices:
-        try:
-            read.append(image_set.read(int(index), side))
-        except images.UnreadableImageError as error:
-            say(f"Skipped: {error}")
+        for candidate in itertools.chain(range(int(index), len(image_set)), range(int(index))):
+            if candidate in tried or failures == _MOST_FAILURES:
+                continue
+            tried.add(candidate)
+            try:
+                read.append(image_set.read(candidate, side))
+                break
+            except images.UnreadableImageError as error:
+                failures += 1
+                say(f"Skipped: {error}")
     if not read:
-        raise RunError(f"{image_set.place}: none of the images tried can be read.")
+        raise RunError(f"{image_set.place}: none of the {failures} images tried can be read.")
     return np.stack(read)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,43 +23,49 @@ def open_split(config: Config, split: str) -> ImageSet:
 
 def open_folder(folder: Path, channels: int) -> ImageSet:
     """The images of a folder, in subfolders too."""
-    paths, skipped = list_images(folder)
+    paths, others = list_images(folder)
 
     def read(index: int, side: int | None) -> np.ndarray:
         return images.load(f"{folder}/{paths[index]}", side, channels)
 
     lack = "no images" if _identity(folder) else "no such folder"
-    return ImageSet(str(folder), unique_names(paths), read, skipped, lack)
+    return ImageSet(str(folder), unique_names(paths), read, len(others), lack)
 
 
-def list_images(folder: Path) -> tuple[list[str], int]:
-    """Image files, as `list_files` finds them."""
-    return list_files(folder, images.EXTENSIONS)
+def list_images(folder: Path) -> tuple[list[str], list[str]]:
+    """Lists the images in a folder as `list_files` does: by their endings, or else by their content."""
+    return list_files(folder, lambda path: suffix_of(path) in images.EXTENSIONS or images.is_image(path))
 
 
-def list_files(folder: Path, endings: Collection[str]) -> tuple[list[str], int]:
-    """Files of some endings at any depth, relative to a folder, in a fixed order; and the number of other files.
+def suffix_of(path: str) -> str:
+    """Returns the ending of a path in lower case, such as ".png"; "" if it has none."""
+    _, dot, ending = path[path.rfind("/") + 1 :].rpartition(".")
+    return f"{dot}{ending}".lower() if dot else ""
 
-    Links to folders are followed, but none is gone through twice. A folder left out is named in the log.
+
+def list_files(folder: Path, is_wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Lists files at any depth of a folder, as paths relative to it, in a fixed order.
+
+    It follows links to folders, but enters no folder twice. The log names each folder that it leaves out.
 
     Args:
         folder: to look in.
-        endings: of the names, in lower case, such as ".png".
+        is_wanted: whether a file is wanted, by its path; hidden files never are.
+
+    Returns:
+        The files that are wanted, and the others.
     """
-    paths: list[str] = []  # not Path: of a hundred thousand, those take seconds
-    skipped = 0
+    paths: list[str] = []  # texts, as a hundred thousand Path objects take seconds
+    others: list[str] = []
     top = folder.absolute()
     known = {_identity(place) for place in (top, *top.resolve().parents)}
     for parent, folders, names in os.walk(folder, onerror=_tell, followlinks=True):
         folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(Path(parent, name), known)]
         inside = parent[len(str(folder)) + 1 :]
         for name in sorted(names):
-            _, dot, ending = name.rpartition(".")
-            if name[0] == "." or f"{dot}{ending}".lower() not in endings:
-                skipped += 1
-            else:
-                paths.append(f"{inside}/{name}" if inside else name)
-    return paths, skipped
+            is_kept = name[0] != "." and is_wanted(f"{parent}/{name}")
+            (paths if is_kept else others).append(f"{inside}/{name}" if inside else name)
+    return paths, others
 
 
 def _tell(error: OSError) -> None:

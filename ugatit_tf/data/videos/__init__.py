@@ -1,21 +1,26 @@
 """Video files by PyAV, an extra: `pip install -r requirements-video.txt`."""
 
-import contextlib
 import importlib.util
+import re
 import stat
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf.data import images
 from ugatit_tf.data.videos import gif
 from ugatit_tf.errors import RunError
 
-# By ending: FFmpeg's name of what is written.
+# By the ending of a result: FFmpeg's name of its container. All other videos become MP4 files.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".gif": "gif"}
-KINDS = "MP4, MOV, WebM or animated GIF"  # the same, in words
+KINDS = "MP4, MOV, WebM, MKV, AVI or animated GIF"
+_ENDINGS = CONTAINERS.keys() | {".m4v", ".mkv", ".avi"}
+_SOUND_ALONE, _STILL = (b"M4A ", b"M4B "), (b"heic", b"heix", b"mif1", b"msf1")  # other brands of such files
+# The first bytes of MP4 and MOV, WebM and MKV, and AVI.
+_SIGNATURE = re.compile(rb".{4}(ftyp|moov|mdat|wide|free)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.DOTALL)
 INSTALL = "pip install -r requirements-video.txt"
 
 # Closed lists, so that a file's content leads neither to FFmpeg's other parsers nor, by a playlist, to other files.
-_OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif", "protocol_whitelist": "file"}
+_OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi", "protocol_whitelist": "file"}
 
 
 class VideoError(RunError):
@@ -28,9 +33,18 @@ def is_installed() -> bool:
 
 
 def is_video(path: str) -> bool:
-    """Whether a file is to be taken for a video: by its ending; a GIF where it has more than one frame."""
+    """Whether a file is a video, by its first bytes, or else by its ending; a GIF is one if it has several frames."""
+    first = images.first_bytes(path)
+    if images.is_image(path):
+        return first.startswith(b"GIF8") and gif.is_animated(path)
+    is_known = bool(_SIGNATURE.match(first)) and first[8:12] not in (*_SOUND_ALONE, *_STILL)
+    return is_known or Path(path).suffix.lower() in _ENDINGS - {".gif"}
+
+
+def result_ending(path: str) -> str:
+    """Returns the ending of a video's result: its own if `Writer` can write that kind, else that of MP4."""
     ending = Path(path).suffix.lower()
-    return gif.is_animated(path) if ending == ".gif" else ending in CONTAINERS
+    return ending if ending in CONTAINERS else ".gif" if gif.is_animated(path) else ".mp4"
 
 
 def open_to_read(path: str | Path) -> Any:
@@ -51,13 +65,3 @@ def open_to_read(path: str | Path) -> Any:
         if isinstance(error, OSError):
             raise
         raise ValueError(f"not an intact {KINDS} file ({error.strerror})") from error
-
-
-def comment_of(path: Path) -> str:
-    """The comment that a `Writer` gave to a file; "" where there is none, or no such file."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.suffix == ".gif":
-            return gif.comment_of(path)
-        with open_to_read(path) as container:
-            return {name.lower(): value for name, value in container.metadata.items()}.get("comment", "")
-    return ""

@@ -1,4 +1,4 @@
-"""What animated GIFs need beside FFmpeg: palettes, a comment, how often they repeat, whether they are complete."""
+"""What animated GIFs need beside FFmpeg: palettes, how often they repeat, whether they are complete."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,9 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-_COMMENT = b"\x21\xfe"  # begins a comment; a byte with its length follows, and a zero behind it
 _TRAILER = b"\x3b"  # the last byte
-_END = b"\0" + _TRAILER
 
 
 def is_animated(path: str) -> bool:
@@ -31,27 +29,9 @@ def loop_of(path: str) -> str:
 
 def is_complete(path: str) -> bool:
     """Whether a GIF ends as it should."""
-    return _tail(Path(path), 64).rstrip(b"\0").endswith(_TRAILER)
-
-
-def add_comment(path: Path, comment: str) -> None:
-    """Puts a comment of up to 255 ASCII characters at the end of a GIF, for `comment_of`."""
-    with path.open("r+b") as file:
-        file.seek(-len(_TRAILER), 2)
-        file.write(_COMMENT + bytes([len(comment)]) + comment.encode("ascii") + _END)
-
-
-def comment_of(path: Path) -> str:
-    """What `add_comment` has put at the end of a GIF, or ""."""
-    _, found, block = _tail(path, len(_COMMENT) + 1 + 255 + len(_END)).rpartition(_COMMENT)
-    text = block[1:].removesuffix(_END)
-    return text.decode("ascii", errors="replace") if found and block == bytes([len(text)]) + text + _END else ""
-
-
-def _tail(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - count))
-        return file.read()
+    with Path(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 64))
+        return file.read().rstrip(b"\0").endswith(_TRAILER)
 
 
 class Palettes:

@@ -15,6 +15,7 @@ from ugatit_tf.errors import reason, shown
 _MISSING = 0.5  # seconds less than a file announces, from which on it counts as cut short
 _WIDEST = 4  # times as wide as high, or as high as wide: pixels of other shapes are taken for a mistake of the file
 _HD = 720  # rows from which on colours of no stated kind are BT.709's, as players take them
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _UNSPECIFIED = 2  # FFmpeg's number of the colour space that is not stated
 
 
@@ -64,6 +65,7 @@ class Video:
             self._container.close()
             raise VideoError(f"{shown(path)}: no pictures that can be decoded")
         self._stream.thread_type = "AUTO"
+        self._decoder = _decoder_of(self._stream)
         self.time_base: Fraction = self._stream.time_base
         self.rate: Fraction = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
 
@@ -104,7 +106,7 @@ class Video:
                     break
                 if packet.pts is not None:  # of the sound, too: a file may announce one duration for both
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-                frames = packet.decode() if packet.stream is self._stream else ()
+                frames = self._decoder.decode(packet) if packet.stream is self._stream else ()
             except av.FFmpegError as error:
                 problems.append(error.strerror)
                 continue
@@ -130,6 +132,19 @@ class Video:
             format="rgba" if has_alpha else "rgb24", width=width, height=height, src_colorspace=guess
         )
         return images.with_channels(_upright(pixels, frame.side_data.get("DISPLAYMATRIX")), self._channels)
+
+
+def _decoder_of(stream: Any) -> Any:
+    """Returns the decoder of a stream: libvpx for a WebM with transparency, which FFmpeg's own decoders leave out."""
+    from av import CodecContext
+
+    name = _ALPHA_DECODERS.get(stream.codec_context.name)
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") != "1" or name is None:
+        return stream.codec_context
+    decoder = CodecContext.create(name, "r")
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 def _is_film(stream: Any) -> bool:

@@ -1,5 +1,6 @@
 """The sound of a video on its way into another file."""
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -66,8 +67,11 @@ class Sound:
 class _Copied:
     """A sound track, copied."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, source: Any, stream: Any) -> None:
         self._stream = stream
+        # One sample in the source's ticks: the least step that no container rounds away.
+        self._step = max(1, math.ceil(Fraction(1, source.rate or _RATE) / source.time_base))
+        self._last: int | None = None
 
     @classmethod
     def of(cls, stream: Any, output: Any) -> "_Copied | None":
@@ -75,12 +79,16 @@ class _Copied:
         if stream.codec_context is None:
             return None
         try:
-            return cls(output.add_stream_from_template(stream))
+            return cls(stream, output.add_stream_from_template(stream))
         except ValueError:
             return None
 
     def take(self, packet: Any) -> Iterator[Any]:
-        """The packets that one of the source becomes."""
+        """Yields the packet, moved behind the one before it if both have one time: containers take no such pair."""
+        if self._last is not None and packet.dts <= self._last:
+            packet.dts = self._last + self._step
+            packet.pts = max(packet.pts or 0, packet.dts)
+        self._last = packet.dts
         packet.stream = self._stream
         yield packet
 

@@ -40,19 +40,16 @@ class Writer:
         path: of the file.
         container: one of `videos.CONTAINERS`' values.
         source: the video that time stamps, sound and, of a GIF, the number of repetitions are of.
-        comment: up to 255 ASCII characters that the file carries along; `videos.comment_of` reads it.
 
     Attributes:
         lost: how many sound tracks are left out, as nothing can decode them.
     """
 
-    def __init__(self, path: Path, container: str, source: Video, comment: str) -> None:
+    def __init__(self, path: Path, container: str, source: Video) -> None:
         import av
 
-        self._path = path
         self._container = container
         self._source = source
-        self._comment = comment
         self._durations: dict[int, int] = {}
         self._stream: Any = None
         self._palettes: gif.Palettes | None = None
@@ -83,8 +80,6 @@ class Writer:
                 self._encode(None)
                 self._mux(self._sound.until(None))
                 self._output.close()
-                if self._container == "gif":
-                    gif.add_comment(self._path, self._comment)
         if self._sound:
             self._sound.close()
 
@@ -117,7 +112,6 @@ class Writer:
             self._palettes = gif.Palettes(width, height, pixel_format, self._source.time_base)
         else:
             context.colorspace = context.color_primaries = context.color_trc = _BT709
-            self._output.metadata["comment"] = self._comment
         self._sound = Sound(self._source.path, self._output)
 
     def _fitting(self, pixels: np.ndarray) -> np.ndarray:
