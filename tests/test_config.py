@@ -107,6 +107,12 @@ def test_a_whole_number_will_do_for_a_float():
     assert type(config.cam_weight) is float
 
 
+def test_a_run_of_before_the_flag_flips_as_it_did():
+    values = json.loads(Config(light=True).to_json())
+    del values["flip"]
+    assert Config.from_json(json.dumps(values)).flip is True
+
+
 NAN, INF = float("nan"), float("inf")
 AT_LEAST_ZERO = ("GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight", "decay_epoch")
 AT_LEAST_ONE = ("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic")

@@ -50,6 +50,7 @@ class Config(OptionSet):
         "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY, is_path=True
     )
     augment_flag: bool = _data(True, "random crop and flip; without it images are only resized")
+    flip: bool = _data(True, "augment_flag also mirrors images left to right; False suits text and one-sided faces")
     crop: str = _data(
         "",
         "how pictures become square; unset: prepare center, translate as prepared, else squeeze",

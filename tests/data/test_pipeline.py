@@ -91,6 +91,25 @@ def test_augmentation_crops_and_flips_each_image_on_its_own():
     assert {y for _, y, _ in found} == {x for *_, x in found} == set(range(5))
 
 
+def test_without_flips_the_same_crops_are_seen_the_right_way_round():
+    caches = [make_cache(3, seed=seed)[0] for seed in (1, 2)]
+    both, unflipped = (draw(caches, 40, img_size=8, augment=True, flip=flip) for flip in (True, False))
+    for mixed, straight in zip(both, unflipped, strict=True):
+        kept = (mixed == straight).all(axis=(1, 2, 3))
+        turned = (mixed == straight[:, :, ::-1]).all(axis=(1, 2, 3))
+        assert (kept | turned).all()
+        assert 0 < kept.sum() < 40
+    upright = images.to_float(make_cache(3, seed=1)[1])
+    windows = [each[y : y + 8, x : x + 8] for each in upright for y in range(5) for x in range(5)]
+    assert all(any(np.array_equal(image, window) for window in windows) for image in unflipped[0])
+
+
+def test_images_that_are_not_augmented_are_not_flipped():
+    caches = [make_cache(3, seed=seed)[0] for seed in (1, 2)]
+    for flipping, straight in zip(draw(caches, 12, flip=True), draw(caches, 12, flip=False), strict=True):
+        np.testing.assert_array_equal(flipping, straight)
+
+
 def test_batches_are_float_in_minus_one_to_one():
     caches = [make_cache(4, seed=seed)[0] for seed in (1, 2)]
     for domain in draw(caches, 2, batch_size=2):

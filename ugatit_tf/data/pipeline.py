@@ -17,6 +17,7 @@ def batches(
     batch_size: int,
     *,
     augment: bool,
+    flip: bool = True,
     seed: int,
     first_step: int,
     device: str | None = None,
@@ -30,7 +31,8 @@ def batches(
         caches: the images of A and of B, at the load size.
         img_size: side of the crops, in pixels.
         batch_size: images of a domain in a batch.
-        augment: crop and flip at random; without it the load size must be `img_size`.
+        augment: crop at random; without it the load size must be `img_size`.
+        flip: where `augment` is True, also mirror images left to right, each with a chance of one half.
         seed: of order and augmentation.
         first_step: the batch to begin with; the batches before it are passed over at no cost.
         device: where batches are put ahead of time; None for the host's memory.
@@ -52,7 +54,7 @@ def batches(
     counts = tf.data.Dataset.counter(start=first_step * size, dtype=tf.int64)
     domains = []
     for index, cache in enumerate(caches):
-        sample = _sampler(cache, img_size, augment=augment, seed=2 * seed + index)
+        sample = _sampler(cache, img_size, augment=augment, flip=flip, seed=2 * seed + index)
         images = counts.map(
             lambda count, sample=sample: sample(place(count)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
@@ -70,7 +72,9 @@ def batches(
         raise
 
 
-def _sampler(cache: ImageCache, img_size: int, *, augment: bool, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def _sampler(
+    cache: ImageCache, img_size: int, *, augment: bool, flip: bool, seed: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """What makes the image at a place in a domain's order, float32 `[img_size, img_size, C]` in [-1, 1]."""
     count, channels = len(cache), cache.shape[-1]
 
@@ -83,6 +87,7 @@ def _sampler(cache: ImageCache, img_size: int, *, augment: bool, seed: int) -> C
         image = tf.ensure_shape(image, cache.shape)
         if augment:
             image = tf.image.stateless_random_crop(image, (img_size, img_size, channels), _seed(seed, _CROP, position))
+        if augment and flip:
             image = tf.image.stateless_random_flip_left_right(image, _seed(seed, _FLIP, position))
         return tf.cast(image, tf.float32) / 127.5 - 1.0
 

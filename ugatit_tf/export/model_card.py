@@ -13,7 +13,7 @@ from ugatit_tf.system.files import write_atomically
 # Of the rest, some tell the places of the machine that it was trained on.
 _TOLD = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
 _TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
-_TOLD += ("diffaugment", "ema", "seed")
+_TOLD += ("flip", "diffaugment", "ema", "seed")
 _COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 _NO_LICENCE = "not stated: whoever trained it fills this in, with regard to the rights in the training pictures"
 _FACTS = """\

@@ -182,7 +182,13 @@ def _batches(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]")
 
     caches = open_caches(tuple(image_sets.values()), config.load_size, config.img_ch, Path(config.cache_dir))
     part_of_batches = functools.partial(
-        pipeline.batches, caches, config.img_size, config.batch_size, augment=config.augment_flag, seed=config.seed
+        pipeline.batches,
+        caches,
+        config.img_size,
+        config.batch_size,
+        augment=config.augment_flag,
+        flip=config.flip,
+        seed=config.seed,
     )
     return lambda first_step: team.batches(functools.partial(part_of_batches, first_step=first_step))
 
