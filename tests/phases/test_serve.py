@@ -46,6 +46,12 @@ def test_missing_packages_are_named(arguments, capsys, monkeypatch):
     assert "--phase serve needs starlette and uvicorn: pip install -r requirements-serve.txt" in error_line(capsys)
 
 
+@pytest.mark.parametrize("names", ["https://faces.example.org", "faces.example.org:443", "a,,b", "faces/a", "*.b"])
+def test_a_name_is_a_name_and_no_address_of_a_page(arguments, capsys, names):
+    assert main.main([*arguments, "--allow_host", names]) == 2
+    assert "names such as faces.example.org, without http:// and port" in error_line(capsys)
+
+
 @pytest.fixture
 def start(arguments):
     """Starts the server in a process of its own; returns that, its address, and what it has printed."""
@@ -113,3 +119,15 @@ def test_other_addresses_come_with_a_warning(start):
     _, address, printed = start("--host", "0.0.0.0")
     assert "Warning: whoever reaches 0.0.0.0 may use it; what passes is not encrypted." in printed
     assert translate(address, b"")[0] == 400
+
+
+def test_a_proxy_with_a_name_is_answered(start):
+    _, address, printed = start("--allow_host", "Faces.example.org, münchen.example")
+    assert "Also answers to faces.example.org, xn--mnchen-3ya.example\n" in printed
+    statuses = {}
+    for name in ("faces.example.org", "xn--mnchen-3ya.example", "other.example.org"):
+        connection = http.client.HTTPConnection(*address, timeout=120)
+        connection.request("GET", "/settings.json", headers={"Host": name, "Origin": f"https://{name}"})
+        statuses[name] = connection.getresponse().status
+        connection.close()
+    assert statuses == {"faces.example.org": 200, "xn--mnchen-3ya.example": 200, "other.example.org": 403}

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -168,6 +169,48 @@ def test_garbage_is_the_clients_mistake(serve):
         status, answer = client.ask("POST", "/translate", body)
         assert status == 400, body
         assert answer["error"]
+
+
+def test_base64_is_taken_as_programs_write_it(serve, pictures):
+    client = serve()
+    assert all({"+", "/"} <= set(base64.b64encode(file).decode()) for file in pictures)  # which URL-safe text has not
+    for file in pictures:
+        plain = base64.b64encode(file).decode()
+        safe = base64.urlsafe_b64encode(file).decode()
+        wrapped = base64.encodebytes(file).decode()
+        forms = [plain, plain.rstrip("="), safe, safe.rstrip("="), wrapped, wrapped.replace("\n", "\r\n")]
+        forms += [f"data:image/png;base64,{plain}", f"DATA:;base64,{plain}", f"data:image/png;name=a.png;base64,{safe}"]
+        forms += [f"data:image/png;base64,{quote(plain, safe='')}", f" {plain}\n"]
+        answers = set()
+        for text in forms:
+            body = json.dumps({"instances": [{"image_bytes": {"b64": text}}]})
+            status, answer = client.ask("POST", "/translate", body)
+            assert status == 200, text[:40]
+            answers.add(answer["predictions"][0]["b64"])
+        assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("iVBO!Rw0", "b64 is not base64: it has the character '!'"),
+        ("iVBO=Rw0", "b64 is not base64: it has the character '='"),
+        ("päckchen", "b64 is not base64: it has the character 'ä'"),
+        ("data:image/svg+xml,%3Csvg/%3E", "b64 is not base64: it has the character ':'"),
+        ("iVBOR", "b64 is not base64: its 5 characters are one too many or too few"),
+    ],
+)
+def test_what_is_not_base64_is_called_that(serve, pictures, text, problem):
+    good = base64.b64encode(pictures[0]).decode()
+    body = json.dumps({"instances": [{"image_bytes": {"b64": each}} for each in (good, text)]})
+    assert serve().ask("POST", "/translate", body) == (400, {"error": f"picture 1: {problem}"})
+
+
+def test_base64_of_what_is_no_picture_is_not_blamed_on_base64(serve):
+    status, answer = serve().translate(b"no picture")
+    assert status == 400
+    assert "base64" not in answer["error"]
+    assert answer["error"].startswith("picture 0")
 
 
 def test_more_than_is_allowed(serve, pictures):

@@ -1,10 +1,44 @@
 """`--phase serve`: serves a page that translates pictures, and an API for programs, with a run's checkpoints."""
 
 import dataclasses
+import re
 
 from ugatit_tf.config import Config
-from ugatit_tf.options import NOT_EMPTY, POSITIVE, PhaseOptions, at_least, between, checkpoint_option, option
+from ugatit_tf.options import (
+    NOT_EMPTY,
+    POSITIVE,
+    Constraint,
+    PhaseOptions,
+    at_least,
+    between,
+    checkpoint_option,
+    option,
+    split_commas,
+)
 from ugatit_tf.system import extras
+
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+
+
+def _host_names(value: str) -> list[str]:
+    """The names in a comma-separated text as a browser sends them: lower case, other scripts in ASCII form.
+
+    Raises:
+        ValueError: One of them is no name of a host.
+    """
+    names = [part.removesuffix(".").encode("idna").decode().lower() for part in split_commas(value)] if value else []
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is no name of a host")
+    return names
+
+
+def _are_names(value: str) -> bool:
+    try:
+        _host_names(value)
+    except ValueError:  # of which UnicodeError is one
+        return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,6 +48,11 @@ class Options(PhaseOptions):
     needs_run = True
 
     host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0: all, for others on the network", NOT_EMPTY)
+    allow_host: str = option(
+        "",
+        "names under which the server is reached beside its own, comma-separated, such as a proxy's",
+        Constraint("names such as faces.example.org, without http:// and port", _are_names),
+    )
     port: int = option(8000, "the port to listen on; 0: any that is free", between(0, 65535))
     checkpoint: str = checkpoint_option()
     max_pixels: int = option(50_000_000, "the most pixels of a picture", at_least(1))
@@ -55,6 +94,8 @@ def run(config: Config, options: Options) -> None:
         address, port = listener.getsockname()[:2]
         if not server.is_local(address):
             print(f"Warning: whoever reaches {address} may use it; what passes is not encrypted.")
+        if options.allow_host:
+            print(f"Also answers to {', '.join(_host_names(options.allow_host))}")
         print(f"Serving on http://{address}:{port}, until Ctrl-C", flush=True)
         service = app.Service(networks, settings, options.checkpoint, limits)
-        server.make(service.app(options.host)).run(sockets=[listener])
+        server.make(service.app(options.host, _host_names(options.allow_host))).run(sockets=[listener])

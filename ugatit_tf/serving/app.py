@@ -2,13 +2,14 @@
 
 import asyncio
 import base64
-import binascii
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from starlette.applications import Starlette
@@ -32,6 +33,9 @@ from ugatit_tf.serving.networks import Networks
 BATCH_SIZE = 8
 ATTENTION = "attention"  # the signature that gives all that the network does
 _SIGNATURES = ("serving_default", ATTENTION)
+_DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_URL_SAFE = str.maketrans("-_", "+/")
+_NOT_BASE64 = re.compile("[^A-Za-z0-9+/]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +73,15 @@ class Service:
         self._batcher = Batcher(self._run, BATCH_SIZE)
         self._active = 0
 
-    def app(self, host: str) -> Guard:
-        """The ASGI application, for a server that listens on a host."""
+    def app(self, host: str, allowed: Collection[str] = ()) -> Guard:
+        """Returns the ASGI application, for a server that listens on a host; for the arguments see `Guard`."""
         routes = [
             Route("/settings.json", self.settings),
             Route("/translate", self.translate, methods=["POST"]),
             Mount("/", StaticFiles(directory=site.FOLDER, html=True)),
         ]
-        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), host)
+        handlers = {HTTPException: _answer, Exception: _answer}
+        return Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed)
 
     async def settings(self, _: Request) -> Response:
         """The page's settings, with the checkpoints that are there now."""
@@ -135,15 +140,19 @@ class Service:
         try:
             message = json.loads(body)
             signature = message.get("signature_name", _SIGNATURES[0])
-            files = [base64.b64decode(each["image_bytes"]["b64"], validate=True) for each in message["instances"]]
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+            texts = [each["image_bytes"]["b64"] for each in message["instances"]]
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError("b64 is no text")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             text = 'it must be {"instances": [{"image_bytes": {"b64": "..."}}]}'
             raise HTTPException(HTTPStatus.BAD_REQUEST, text) from error
         if signature not in _SIGNATURES:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"signature_name must be {' or '.join(_SIGNATURES)}")
-        if not 1 <= len(files) <= BATCH_SIZE:
+        if not 1 <= len(texts) <= BATCH_SIZE:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"instances must be 1 to {BATCH_SIZE} pictures")
-        return signature, [self._square(file, f"picture {index}") for index, file in enumerate(files)]
+        names = [f"picture {index}" for index in range(len(texts))]
+        files = [_decode(text, name) for text, name in zip(texts, names, strict=True)]
+        return signature, [self._square(file, name) for file, name in zip(files, names, strict=True)]
 
     def _square(self, file: bytes, name: str) -> np.ndarray:
         config = self._networks.config
@@ -157,6 +166,26 @@ class Service:
     def _run(self, key: tuple[str, str], squares: Sequence[np.ndarray]) -> list[Translation]:
         translation = self._networks.translate(*key, np.stack(squares))
         return [Translation(*outputs) for outputs in zip(*translation, strict=True)]
+
+
+def _decode(text: str, name: str) -> bytes:
+    """Returns the file in a base64 text as programs write it: wrapped, unpadded, URL-safe, or a data URL.
+
+    Raises:
+        HTTPException: The text is not base64; the message says which picture's, and the first wrong character.
+    """
+    found = _DATA_URL.match(text)
+    if found:
+        text = unquote(text[found.end() :])
+    digits = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    wrong = _NOT_BASE64.search(digits)
+    if wrong:
+        problem = f"it has the character {wrong[0]!r}"
+    elif len(digits) % 4 == 1:  # 6 bits are left over, which are no byte
+        problem = f"its {len(digits):,} characters are one too many or too few"
+    else:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4))
+    raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name}: b64 is not base64: {problem}")
 
 
 def _response(signature: str, translations: Sequence[Translation]) -> Response:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,23 +18,25 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
     """An ASGI application around another: refuses other origins, and adds headers that keep pages apart.
 
-    A request names the server by an address, or by a name of this machine: another site's name, made to lead here, is
-    refused.
+    A request names the server by an address, by a name of this machine, or by a name that its owner allows: another
+    site's name, made to lead here, is refused.
 
     Args:
-        app: what answers the others.
+        app: answers the requests that are not refused.
         host: the name or address that the server listens on.
+        allowed: further names, such as that of a proxy in front of the server, in lower case.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, allowed: Collection[str] = ()) -> None:
         self._app = app
         name = socket.gethostname().lower()
-        self._names = {"localhost", host, name, f"{name}.local"}
+        self._names = {"localhost", host.lower(), name, f"{name}.local", *allowed}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, as ASGI has it."""
@@ -49,12 +51,25 @@ class Guard:
 
     def _problem(self, headers: Headers) -> str:
         host, origin = headers.get("host", "").lower(), headers.get("origin")
-        name = urlsplit(f"//{host}").hostname or ""
+        name, port = _name_and_port(f"//{host}")
         if name not in self._names and not _is_address(name):
-            return f"{host!r} is no name of this server"
-        if origin is not None and urlsplit(origin).netloc.lower() != host:
-            return "pages of other origins are refused"
+            return f"{host!r} is no name of this server: --allow_host adds names, such as a proxy's"
+        if origin is not None:
+            default = _DEFAULT_PORTS.get(urlsplit(origin).scheme)
+            from_name, from_port = _name_and_port(origin)
+            # A browser leaves out the default port; a proxy may write it.
+            if (from_name, from_port or default) != (name, port or default):
+                return f"the page's origin is {origin}, not {host}: pages of other origins are refused"
         return ""
+
+
+def _name_and_port(url: str) -> tuple[str, int | None]:
+    """Returns a URL's name or address in lower case, and its port if it has one; ("", None) of garbage."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "").removesuffix("."), parts.port
+    except ValueError:
+        return "", None
 
 
 def _is_address(name: str) -> bool:
