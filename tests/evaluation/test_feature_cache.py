@@ -8,9 +8,9 @@ from ugatit_tf.evaluation.features import Extractor, FeatureNetwork
 class Network:
     """Features are the mean colours; counts the pictures that it sees."""
 
-    def __init__(self, checksum="a" * 64):
+    def __init__(self, checksum="a" * 64, output="pool_3"):
         self.seen = 0
-        self.network = FeatureNetwork(self.run, "file", checksum)
+        self.network = FeatureNetwork(self.run, "file", checksum, output)
 
     def run(self, batch):
         self.seen += len(batch)
@@ -48,6 +48,16 @@ def test_another_network_or_another_way_of_resizing_has_features_of_its_own(tmp_
     for cache in (one.cache(tmp_path), one.cache(tmp_path, "legacy"), other.cache(tmp_path), one.cache(tmp_path)):
         cache.features(some)
     assert (one.seen, other.seen) == (6, 3)
+
+
+def test_another_layer_of_the_same_network_has_features_of_its_own(tmp_path):
+    some = pictures(3)
+    one, other = Network(output="pool_3"), Network(output="mixed/join")
+    other.network = other.network._replace(run=lambda batch: 2 * one.run(batch))
+    first = one.cache(tmp_path).features(some)
+    np.testing.assert_array_equal(other.cache(tmp_path).features(some), 2 * first)
+    np.testing.assert_array_equal(one.cache(tmp_path).features(some), first)
+    assert one.seen == 6  # 3 of each layer
 
 
 def test_a_set_larger_than_what_is_held_at_once(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.evaluation import features
 from ugatit_tf.evaluation.features import Extractor, find_input, load
 
@@ -110,7 +110,7 @@ def test_a_saved_model_by_the_name_of_its_output(tmp_path):
     network = load(tmp_path / "model", "embedding")
     np.testing.assert_allclose(network.run(np.full((2, 299, 299, 3), 0.5, np.float32)), np.full((2, 5), 1.5), rtol=1e-5)
     assert len(network.checksum) == 64
-    with pytest.raises(RunError, match=r"it has no output pool_3, but embedding, other"):
+    with pytest.raises(UsageError, match=r"^--features_output pool_3: .* no such output; it has embedding, other\.$"):
         load(tmp_path / "model")
 
 
@@ -119,7 +119,7 @@ def test_a_saved_model_by_the_name_of_its_output(tmp_path):
     [
         ("x.pb", b"<html>not found</html>", "x.pb cannot be used as a feature network"),
         ("x.tgz", b"<html>not found</html>", "x.tgz cannot be used as a feature network"),
-        ("x.pb", b"", "it has no operation pool_3 .its last is none."),
+        ("x.pb", b"", "it holds no network"),
         ("missing.pb", None, "No such file"),
     ],
 )
@@ -132,8 +132,10 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, name, data, message):
 
 
 def test_a_graph_without_the_output_or_with_two_inputs(inception_file):
-    with pytest.raises(RunError, match="it has no operation pool_4 .its last is softmax."):
+    with pytest.raises(UsageError, match=r"^--features_output pool_4: .* it has .*pool_3.*; its last is softmax\.$"):
         load(inception_file, "pool_4")
+    with pytest.raises(UsageError, match=r"none of its \d+ operations is called alike; its last is softmax\.$"):
+        load(inception_file, "zzzzzzzz")
     maker = MAKER["GraphMaker"]()
     kernel = np.ones((3, 3, 3, 2))
     inputs = [maker.add(name, "Placeholder", dtype=MAKER["FLOAT"]) for name in "ab"]
@@ -141,3 +143,14 @@ def test_a_graph_without_the_output_or_with_two_inputs(inception_file):
     maker.pool("pool_3", maker.add("join", "AddN", both, T=MAKER["FLOAT"]))
     with pytest.raises(ValueError, match="one input to convolutions, and has 2"):
         find_input(maker.graph, "pool_3")
+
+
+def test_an_output_that_gives_no_features_of_each_image_is_refused(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec((None, 299, 299, 3), name="images")])
+    def serve(images):
+        return {"count": tf.shape(images)[:1], "mean": tf.reduce_mean(images)}
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "model"), signatures=serve)
+    for output in ("count", "mean"):
+        with pytest.raises(RunError, match=f"its {output} gives .* of 2 images, and no features"):
+            load(tmp_path / "model", output)

@@ -2,14 +2,18 @@
 
 import hashlib
 import io
+import runpy
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from ugatit_tf.errors import RunError
-from ugatit_tf.evaluation import inception
+from ugatit_tf.errors import RunError, UsageError
+from ugatit_tf.evaluation import collection, inception
+
+MAKER = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 
 
 class Answer(io.BytesIO):
@@ -103,3 +107,49 @@ def test_the_cache_folder_is_the_users(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert inception.cache_folder() == tmp_path / ".cache" / "ugatit_tf"
+
+
+@pytest.fixture
+def small_inception(tmp_path, monkeypatch):
+    """A file in Inception's place whose `pool_3` gives 6 features, which are called right here; returns its path."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(collection, "INCEPTION_FEATURES", 6)
+    path = tmp_path / "ugatit_tf" / inception.FILE
+    path.parent.mkdir()
+    path.write_bytes(MAKER["archive_of"](MAKER["inception_graph"]()))
+    return path
+
+
+def open_features(output="pool_3"):
+    return collection.open_features("", output, "clean", Path("unused"))
+
+
+def test_a_mistyped_output_is_not_blamed_on_the_file(small_inception):
+    with pytest.raises(UsageError, match=r"^--features_output pool_4: .*pool_3") as error:
+        open_features("pool_4")
+    assert "delete" not in str(error.value)
+    assert [path.name for path in small_inception.parent.iterdir()] == [small_inception.name]
+    assert open_features().network.output == "pool_3"
+
+
+def test_another_layer_of_inception_may_have_another_width(small_inception, monkeypatch):
+    monkeypatch.setattr(collection, "INCEPTION_FEATURES", 2048)
+    assert open_features("softmax").facts["output"] == "softmax"
+    assert [path.name for path in small_inception.parent.iterdir()] == [small_inception.name]  # nothing is noted
+    with pytest.raises(RunError, match="gives 6 features, where Inception gives 2048: it is another network") as error:
+        open_features()
+    assert "delete" not in str(error.value)
+
+
+@pytest.mark.parametrize(("data", "advice"), [(b"<html>", True), (b"\x1f\x8b", True), (None, False)])
+def test_only_a_damaged_file_is_to_be_deleted(small_inception, data, advice):
+    if data is None:  # a good file that cannot be read now
+        small_inception.unlink()
+        small_inception.symlink_to(small_inception)
+        with pytest.raises(RunError) as error:
+            collection._load_inception(small_inception, "pool_3")
+    else:
+        small_inception.write_bytes(data)
+        with pytest.raises(RunError) as error:
+            open_features()
+    assert ("delete it to download it again" in str(error.value)) == advice

@@ -36,6 +36,21 @@ def results(tmp_path):
     return make_run(tmp_path / "results" / "mine", (10, 20, 30))
 
 
+def test_scores_that_do_not_compare_with_the_latest_are_not_in_its_curve(tmp_path):
+    def note(step, value, output="pool_3", dataset="demo", file="a.pb"):
+        facts = {"file": file, "sha256": "0" * 64, "output": output, "resize": "clean"}
+        found = {"KID": Estimate(value, value, value), "l1": Estimate(value, value, value)}
+        scores.append(tmp_path, Entry(f"model-{step}", step, dataset, 8, facts, {"A2B": Scored(9, 9, 0, found)}))
+
+    note(10, 1.0, output="mixed")
+    note(20, 2.0, file="elsewhere.pb")
+    note(20, 3.0, output="mixed", dataset="other")
+    note(30, 4.0)
+    found = [(entry.step, entry.directions["A2B"].scores) for entry in evaluation.read("it", tmp_path, "").entries]
+    values = [(step, {name: score.value for name, score in each.items()}) for step, each in found]
+    assert values == [(10, {"l1": 1.0}), (20, {"KID": 2.0, "l1": 2.0}), (30, {"KID": 4.0, "l1": 4.0})]
+
+
 def test_the_page_shows_scores_and_pictures(results):
     again = {"A2B": Scored(9, 9, 0, {"l1": Estimate(0.5, 0.4, 0.6)})}
     scores.append(results, Entry("model-20", 20, "demo", 8, {}, again))

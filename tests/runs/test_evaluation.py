@@ -72,7 +72,7 @@ def test_the_best_is_kept_with_its_score(tiny_config):
         best = run.folder.best()
         kept.append((best.step, best.value))
     assert kept == [(10, 5.0), (20, 3.0), (20, 3.0), (20, 3.0), (50, 2.0)]  # of equals, the first
-    assert best == (f"{tiny_config.model_name}.model-50", 50, "l1", 2.0, 2.2)
+    assert best == (f"{tiny_config.model_name}.model-50", 50, "l1", 2.0, 2.2, {"dataset": "demo", "img_size": 32})
     assert sorted(path.name for path in (run.folder.path / "best").iterdir()) == [
         "UGATIT_light.model-50.data-00000-of-00001",
         "UGATIT_light.model-50.index",
@@ -214,3 +214,39 @@ def test_old_configurations_still_load():
     for name in ("evaluate_freq", "keep_best"):
         del values[name]
     assert Config.from_json(json.dumps(values)) == Config()
+
+
+def with_features(value, **facts):
+    """A scoring function that gives every step this KID, of the feature network that `facts` tell."""
+    facts = {"file": "a.pb", "sha256": "0" * 64, "output": "pool_3", "resize": "clean"} | facts
+    return lambda label, step: dataclasses.replace(entry_of(step, value, "KID"), features=facts)
+
+
+@pytest.mark.parametrize(
+    ("change", "comparable"),
+    [({"output": "mixed"}, False), ({"resize": "legacy"}, False), ({"sha256": "1" * 64}, False), ({"file": "b"}, True)],
+)
+def test_scores_of_other_features_do_not_compare(tiny_config, change, comparable):
+    run = Run(tiny_config, {}, metric="KID")
+    run.evaluation._score = with_features(2.0)
+    run.evaluate(10)
+    later = Run(tiny_config, {}, first_step=10, metric="KID")
+    later.evaluation._score = with_features(5.0, **change)  # worse, if it did compare
+    later.evaluate(20)
+    assert [point.step for point in later.evaluation.points] == ([10, 20] if comparable else [20])
+    assert later.folder.best().step == (10 if comparable else 20)
+    assert any("earlier scores do not compare" in line for line in later.said) == (not comparable)
+    assert later.history == [10, 20]
+    again = Run(tiny_config, {}, first_step=20, metric="KID")
+    assert again.evaluation.points == later.evaluation.points
+
+
+def test_a_best_checkpoint_of_an_earlier_version_compares_as_before(tiny_config):
+    run = Run(tiny_config, {10: 2.0, 20: 5.0})
+    run.evaluate(10)
+    path = run.folder.path / "best" / "best.json"
+    values = json.loads(path.read_text())
+    del values["conditions"]
+    path.write_text(json.dumps(values))
+    run.evaluate(20)
+    assert run.folder.best().step == 10

@@ -349,3 +349,15 @@ def test_the_page_translates_by_the_server(serve, tiny_config):
 
 def test_the_page_begins_with_the_newest_checkpoint_where_its_own_is_gone(serve):
     assert serve(checkpoint="6").ask("GET", "/settings.json")[1]["checkpoint"] == "UGATIT_light.model-7"
+
+
+def test_another_checkpoint_of_the_same_name_is_loaded_anew(serve, tiny_config, pictures):
+    client = serve()
+    client.translate(pictures[0])
+    variables = [variable for generator in serve.generators.values() for variable in generator.variables]
+    for variable in variables:
+        variable.assign(0.5 * variable)
+    writer.CheckpointWriter(variables, tiny_config).save(7)  # a training that was begun anew
+    after = expected(serve.generators["A2B"], pictures[0])
+    _, answer = client.translate(pictures[0])
+    assert np.abs(pixels(answer["predictions"][0]) - after).max() <= 1

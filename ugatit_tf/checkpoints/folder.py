@@ -29,6 +29,8 @@ class Best(NamedTuple):
         metric: the name of the score that chose it.
         value: that score, the mean of both directions.
         high: the upper end of its 95% interval; None if unknown.
+        conditions: what else the score depends on: scores of other conditions do not compare with it. None if a run of
+            an earlier version did not write them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Best(NamedTuple):
     metric: str
     value: float
     high: float | None
+    conditions: dict[str, str | int] | None = None
 
 
 class RunFolder:

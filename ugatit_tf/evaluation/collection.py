@@ -12,7 +12,7 @@ from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.evaluation import batches, inception
 from ugatit_tf.evaluation.feature_cache import FeatureCache
-from ugatit_tf.evaluation.features import SIDE, Extractor, FeatureNetwork, load
+from ugatit_tf.evaluation.features import OUTPUT, SIDE, DamagedFileError, Extractor, FeatureNetwork, load
 
 INCEPTION_FEATURES = 2048
 _LEAST = 2  # images, of which a variance can be taken
@@ -48,24 +48,29 @@ def open_features(path: str, output: str, resize: str, folder: Path) -> Features
         folder: where features of real images are kept.
 
     Raises:
-        RunError: where it cannot be had or used.
+        UsageError: The network has no such output.
+        RunError: The network cannot be had or used.
     """
     if path:
         return Features(load(Path(path), output), resize, folder)
     place = inception.cache_folder()
     network = _load_inception(inception.fetch(place), output)
-    inception.note(place, network.checksum)
+    if output == OUTPUT:  # with which alone the file has turned out to be Inception
+        inception.note(place, network.checksum)
     return Features(network, resize, folder)
 
 
 def _load_inception(path: Path, output: str) -> FeatureNetwork:
     try:
         network = load(path, output)
-        count = network.run(np.zeros((1, SIDE, SIDE, 3), np.float32)).size
-        if count != INCEPTION_FEATURES:
-            raise RunError(f"{path} gives {count} features, where Inception gives {INCEPTION_FEATURES}")
-    except RunError as error:
+    except DamagedFileError as error:
         raise RunError(f"{error}; delete it to download it again") from error
+    count = network.run(np.zeros((1, SIDE, SIDE, 3), np.float32)).size if output == OUTPUT else INCEPTION_FEATURES
+    if count != INCEPTION_FEATURES:
+        raise RunError(
+            f"{path} gives {count} features, where Inception gives {INCEPTION_FEATURES}: it is another "
+            "network. Name it with --features, or move it away to download Inception."
+        )
     return network
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import logging
 import zipfile
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from ugatit_tf.system.files import make_folder, write_atomically
 
 _log = logging.getLogger(__name__)
 
+_VERSION = 2  # of how features are computed from a picture; another one leaves earlier files unused
 _AT_ONCE = 64  # pictures in memory
 
 
@@ -22,13 +24,15 @@ class FeatureCache:
     """The features of one set of pictures, each known by the bytes that the network saw.
 
     Args:
-        folder: for the file, one for each network and way of resizing.
+        folder: for the file, one for each network, output of it, and way of resizing.
         name: of the set.
         extractor: makes features.
     """
 
     def __init__(self, folder: Path, name: str, extractor: Extractor) -> None:
-        self._path = folder / f"{name}-{extractor.resize}-{extractor.network.checksum[:16]}.npz"
+        # All that a feature depends on beside the picture: two layers of one network are two networks here.
+        made_by = json.dumps([_VERSION, extractor.network.checksum, extractor.network.output, extractor.resize])
+        self._path = folder / f"{name}-{extractor.resize}-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}.npz"
         self._extract = extractor
 
     def features(self, pictures: Iterable[np.ndarray]) -> np.ndarray:

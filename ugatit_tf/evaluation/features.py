@@ -1,7 +1,9 @@
 """The network whose features images are compared by, and what is done to an image before it."""
 
+import difflib
 import hashlib
 import tarfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +14,17 @@ from google.protobuf.message import DecodeError
 from PIL import Image
 
 from ugatit_tf.data import images
-from ugatit_tf.errors import RunError, reason
+from ugatit_tf.errors import RunError, UsageError, reason
 
 SIDE = 299  # of the images that Inception takes, in pixels
 OUTPUT = "pool_3"  # of Inception: its features
 _BATCH_SIZE = 16
+_NAMED = 8  # outputs in an error message
+_GIVEN = {"Const", "Placeholder", "NoOp"}  # operations that compute nothing of an image
+
+
+class DamagedFileError(RunError):
+    """A file's bytes are no network at all, whatever output of it is asked for."""
 
 
 class FeatureNetwork(NamedTuple):
@@ -66,18 +74,42 @@ def load(path: Path, output: str = OUTPUT) -> FeatureNetwork:
         output: the name of the operation, or of the SavedModel's output, that gives the features.
 
     Raises:
-        RunError: where it cannot be read, or has no such output or no input that is found.
+        UsageError: The network has no such output; the message names those that it has.
+        DamagedFileError: The file holds no network.
+        RunError: The file cannot be read, the network's input is not found, or the output is not features of images.
     """
     try:
-        if path.is_dir():
-            return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
-        data = path.read_bytes()
-        checksum = hashlib.sha256(data).hexdigest()
-        if path.name.endswith((".tgz", ".tar.gz")):
-            data = _in_archive(path)
-        return FeatureNetwork(_from_graph(data, output), str(path), checksum, output)
-    except (OSError, tarfile.TarError, EOFError, DecodeError, ValueError, tf.errors.OpError) as error:
+        return _probed(_load(path, output))
+    except (tarfile.TarError, EOFError, zlib.error, DecodeError) as error:
+        raise DamagedFileError(f"{path} cannot be used as a feature network: {reason(error)}") from error
+    except (OSError, ValueError, tf.errors.OpError) as error:
         raise RunError(f"{path} cannot be used as a feature network: {reason(error)}") from error
+
+
+def _load(path: Path, output: str) -> FeatureNetwork:
+    if path.is_dir():
+        return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
+    data = path.read_bytes()
+    checksum = hashlib.sha256(data).hexdigest()
+    if path.name.endswith((".tgz", ".tar.gz")):
+        data = _in_archive(path)
+    return FeatureNetwork(_from_graph(data, output), str(path), checksum, output)
+
+
+def _probed(network: FeatureNetwork) -> FeatureNetwork:
+    """Returns the network if its output is a row of floats for each of two images, and raises ValueError if not."""
+    found = network.run(np.zeros((2, SIDE, SIDE, 3), np.float32))
+    if found.ndim < 2 or len(found) != 2 or not np.issubdtype(found.dtype, np.floating):
+        raise ValueError(f"its {network.output} gives {found.dtype} {list(found.shape)} of 2 images, and no features")
+    return network
+
+
+def _no_output(output: str, outputs: Sequence[str], last: str = "") -> UsageError:
+    """The error for a name that is no output of a network, with the names that may be meant."""
+    similar = difflib.get_close_matches(output, outputs, n=_NAMED)
+    names = outputs if len(outputs) <= _NAMED else similar
+    known = f"it has {', '.join(names)}" if names else f"none of its {len(outputs):,} operations is called alike"
+    return UsageError(f"--features_output {output}: the feature network has no such output; {known}{last}.")
 
 
 def _checksum(folder: Path) -> str:
@@ -116,11 +148,18 @@ def find_input(graph: tf.compat.v1.GraphDef, output: str) -> str:
     Whatever decodes, resizes and scales before it, in the one file or the other, is left aside that way.
 
     Raises:
-        ValueError: where there is no such output, or not exactly one first convolution.
+        UsageError: There is no such output.
+        DecodeError: The graph computes nothing.
+        ValueError: There is not exactly one first convolution.
     """
     nodes = {node.name: node for node in graph.node}
     if output not in nodes:
-        raise ValueError(f"it has no operation {output} (its last is {graph.node[-1].name if graph.node else 'none'})")
+        computed = [node.name for node in graph.node if node.op not in _GIVEN]
+        if not computed:
+            raise DecodeError("it holds no network")
+        used = {name.removeprefix("^").partition(":")[0] for node in graph.node for name in node.input}
+        last = [name for name in computed if name not in used]
+        raise _no_output(output, computed, f"; its last is {last[0]}" if len(computed) > _NAMED else "")
     convolutions = [node for node in _behind(nodes, output) if node.op == "Conv2D"]
     first = {node.input[0] for node in convolutions}
     first -= {name for name in first if any(node.op == "Conv2D" for node in _behind(nodes, name))}
@@ -147,7 +186,7 @@ def _from_saved_model(folder: Path, output: str) -> Callable[[np.ndarray], np.nd
         raise ValueError("it has no signature serving_default")
     signature = loaded.signatures["serving_default"]
     if output not in signature.structured_outputs:
-        raise ValueError(f"it has no output {output}, but {', '.join(sorted(signature.structured_outputs))}")
+        raise _no_output(output, sorted(signature.structured_outputs))
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1:
         raise ValueError(f"it should have one input, and has {len(inputs)}")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ugatit_tf.reports import curves, gallery, scores, stages
 from ugatit_tf.reports.curves import Point
 from ugatit_tf.reports.gallery import Item, Section
-from ugatit_tf.reports.scores import METRICS, Entry
+from ugatit_tf.reports.scores import METRICS, Entry, Scored
 from ugatit_tf.reports.stages import Stages
 from ugatit_tf.system.files import replace_folder
 
@@ -81,10 +81,28 @@ def read(name: str, results: Path, data: str) -> Run:
         data: where its pictures are, relative to the page.
     """
     found: dict[int, Entry] = {}
-    for entry in scores.read(results):
-        if entry.step is not None:
-            found[entry.step] = _merged(found[entry.step], entry) if entry.step in found else entry
+    for entry in _comparable([entry for entry in scores.read(results) if entry.step is not None]):
+        found[entry.step] = _merged(found[entry.step], entry) if entry.step in found else entry
     return Run(name, [found[step] for step in sorted(found)], Stages.find(name, results / DATA, data))
+
+
+def _comparable(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries without scores that do not compare with the latest of their kind: of another network or dataset."""
+    latest = {
+        metric: entry.conditions(metric)
+        for entry in entries
+        for scored in entry.directions.values()
+        for metric in scored.scores
+    }
+
+    def kept(entry: Entry, scored: Scored) -> Scored:
+        names = [name for name in scored.scores if entry.conditions(name) == latest[name]]
+        return dataclasses.replace(scored, scores={name: scored.scores[name] for name in names})
+
+    return [
+        dataclasses.replace(entry, directions={name: kept(entry, each) for name, each in entry.directions.items()})
+        for entry in entries
+    ]
 
 
 def _merged(earlier: Entry, later: Entry) -> Entry:

@@ -126,6 +126,18 @@ class Entry:
         default_factory=lambda: datetime.datetime.now().astimezone().isoformat("T", "seconds")
     )
 
+    def conditions(self, metric: str) -> dict[str, str | int]:
+        """Returns all that a score depends on beside the generators: scores compare where these are equal.
+
+        Args:
+            metric: a key of METRICS.
+        """
+        found: dict[str, str | int] = {"dataset": self.dataset, "img_size": self.img_size}
+        if METRICS[metric].needs_features:  # whose file may lie elsewhere and be the same
+            names = ("sha256", "output") if metric == "mean_KID" else ("sha256", "output", "resize")
+            found |= {name: self.features[name] for name in names if name in self.features}
+        return found
+
     @property
     def scalars(self) -> dict[str, float]:
         """The scores by the names of TensorBoard's curves."""

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,8 @@ class Evaluation:
         self._score = score
         self._draw = draw
         self._path = config.run_checkpoint_dir / SCORES_FILE
-        self.points = [point for point in _read(self._path, self.metric) if point.step <= first_step]
+        points, self._conditions = _read(self._path, self.metric)
+        self.points = [point for point in points if point.step <= first_step]
 
     def is_due(self, step: int) -> bool:
         """Whether a step's checkpoint is to be scored."""
@@ -77,14 +78,22 @@ class Evaluation:
         try:
             entry = self._score(prefix.name, step)
             mean = entry.mean(self.metric)
-            if self._config.keep_best and self._is_best(mean):
+            conditions = entry.conditions(self.metric)
+            if self._conditions not in (None, conditions):
+                self.points = []
+                say(
+                    f"{self.metric} is computed otherwise than before: earlier scores do not compare, and do not count."
+                )
+            self._conditions = conditions
+            if self._config.keep_best and self._is_best(mean, conditions):
                 high = None if math.isnan(mean.high) else mean.high
-                writer.keep_best(prefix, Best(prefix.name, step, self.metric, mean.value, high))
+                writer.keep_best(prefix, Best(prefix.name, step, self.metric, mean.value, high, conditions))
                 say(f"The best so far by {self.metric}: step {step}")
             scores.append(Path(self._config.result_dir) / self._config.model_dir, entry)
             self._draw(step)
             self.points = [*(point for point in self.points if point.step < step), Point(step, *mean[:3])]
-            write_atomically(self._path, (json.dumps({"metric": self.metric, "points": self.points}) + "\n").encode())
+            kept = {"metric": self.metric, "conditions": conditions, "points": self.points}
+            write_atomically(self._path, (json.dumps(kept) + "\n").encode())
         except RunError as error:
             say(f"Warning: step {step} is not scored, and the training goes on: {error}")
             return None
@@ -105,15 +114,19 @@ class Evaluation:
             f"{later[-1].value:.4g}. So the best checkpoint lies behind ({keep}). Stop here, or try a lower --lr."
         )
 
-    def _is_best(self, mean: scores.Estimate) -> bool:
+    def _is_best(self, mean: scores.Estimate, conditions: Mapping[str, str | int]) -> bool:
         earlier = RunFolder(self._config.run_checkpoint_dir).best()
-        return earlier is None or earlier.metric != self.metric or mean.value < earlier.value
+        if earlier is None or earlier.metric != self.metric or earlier.conditions not in (None, conditions):
+            return True
+        return mean.value < earlier.value
 
 
-def _read(path: Path, metric: str) -> list[Point]:
-    """The scores of an earlier session; none where they are of another metric, or cannot be read."""
+def _read(path: Path, metric: str) -> tuple[list[Point], dict[str, str | int] | None]:
+    """The scores of an earlier session, and their conditions; none where they are of another metric, or unreadable."""
     try:
         values = json.loads(path.read_bytes())
-        return [Point(*point) for point in values["points"]] if values["metric"] == metric else []
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+        if values["metric"] != metric:
+            return [], None
+        return [Point(*point) for point in values["points"]], values.get("conditions")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return [], None

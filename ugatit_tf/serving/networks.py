@@ -12,6 +12,7 @@ from ugatit_tf.errors import RunError
 from ugatit_tf.inference import Translator
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.options import BEST, NEWEST
+from ugatit_tf.system.files import stamp
 
 _KEPT = 2  # in memory: both directions of a checkpoint
 
@@ -66,9 +67,11 @@ class Networks:
         Raises:
             RunError: where the checkpoint is damaged, or gone meanwhile.
         """
-        return self._translator(name, direction).translate(pictures)
+        # A training that begins anew writes other weights under the same name.
+        path = self._folder.path / f"{name}.index"
+        return self._translator(name, direction, tuple(stamp(path) or ())).translate(pictures)
 
-    def _load(self, name: str, direction: str) -> Translator:
+    def _load(self, name: str, direction: str, _: tuple[int, ...]) -> Translator:
         checkpoint = Checkpoint(self._folder.path / name, self.config)
         checkpoint.verify([direction])
         return Translator.of(checkpoint, direction)

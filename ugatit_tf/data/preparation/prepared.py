@@ -11,7 +11,7 @@ from typing import Any
 from ugatit_tf.config import Config
 from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
-from ugatit_tf.errors import RunError, shown
+from ugatit_tf.errors import RunError, reason, shown
 from ugatit_tf.system.files import make_folder, stamp, write_atomically
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
@@ -114,8 +114,10 @@ class PreparedFolder:
                 self._known = {path: (*rest, _picture(facts)) for path, (*rest, facts) in state["known"].items()}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RunError(f"{self._state} is damaged; delete {self._root} to begin anew ({error!r})") from error
+        except OSError as error:
+            raise RunError(f"cannot read {self._state}: {reason(error)}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RunError(f"{self._state} is damaged ({error!r}): move {self._root} away to begin anew.") from error
 
     def _check_others(self) -> None:
         for split in SPLITS:
