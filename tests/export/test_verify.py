@@ -1,9 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 
 from ugatit_tf.data import demo
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import formats, verify
+from ugatit_tf.export import formats, fresh_process, verify
 from ugatit_tf.export.verify import Measurement
 
 PICTURES = np.stack([demo.draw("testA", index, 32) for index in range(2)])
@@ -106,7 +108,7 @@ def test_what_is_missing_fails(exported, _no_process):
 @pytest.mark.parametrize(
     ("name", "off", "passes"),
     [("output", 0.5e-4, True), ("output", 4e-4, False), ("output", np.nan, False), ("float32", 4e-4, False)]
-    + [("float16", 0.5 / 127.5, True), ("float16", 3 / 127.5, False), ("int8", 30, True), ("int8", 70, False)]
+    + [("float16", 0.5 / 127.5, True), ("float16", 3 / 127.5, False), ("int8", 3, True), ("int8", 4, False)]
     + [("attention", 0.5 / 127.5, True), ("attention", 3 / 127.5, False)]
     + [("heatmap of float16", 0.015, True), ("heatmap of float16", 0.03, False), ("cam_logits of float16", 0.03, False)]
     + [("image", 0.5e-4, True), ("image", 4e-4, False), ("image", np.nan, False)]
@@ -141,6 +143,118 @@ def test_single_values_of_an_onnx_file_may_be_further_off(count, off, passes):
     else:
         with pytest.raises(RunError, match="it is off by"):
             verify._compare(*arguments)
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """What a network gives for pictures: structured, and different for each."""
+    pixels = np.stack([*(demo.draw("testB", index, 32) for index in range(3)), verify.chart(32, 3)])
+    grey = pixels.mean(axis=-1)[:, ::4, ::4].astype(np.float32)
+    return {
+        "translate_uint8": pixels,
+        "output": verify.images.to_float(pixels),
+        "heatmap": 10 + grey / 255,  # far from 0, and with a spread of a few per cent of that
+        "cam_logits": np.float32([[5, 5.3], [5.5, 4.9], [5.2, 5.9], [4.6, 5.1]]),
+    }
+
+
+def wrong(name, value):
+    """Every simple wrong answer of an output, by its name; random ones too."""
+    rng = np.random.default_rng(0)
+    flat = value.reshape(-1)
+    yield "zeros", np.zeros_like(value)
+    yield "grey", np.full_like(value, 128 if value.dtype == np.uint8 else value.mean())
+    yield "pixels in any order", rng.permutation(flat).reshape(value.shape)
+    yield (
+        "pixels of each image in any order",
+        np.stack([rng.permutation(each.reshape(-1)).reshape(each.shape) for each in value]),
+    )
+    for mistake, answer in verify._wrong_answers(value).items():
+        yield mistake, answer.astype(value.dtype)
+
+
+@pytest.mark.parametrize("name", verify._RULES)
+def test_every_rule_refuses_every_simple_wrong_answer(outputs, name):
+    reference, _ = verify._RULES[name]
+    right = outputs[reference]
+    arguments = (*verify._RULES[name], outputs)
+    verify._compare("it", right, *arguments)
+    kinds = set()
+    for mistake, value in wrong(name, right):
+        assert (value != right).any(), mistake
+        with pytest.raises(RunError, match="it is off by"):
+            verify._compare("it", value, *arguments)
+        kinds.add(mistake)
+    assert {"grey", "moved by 1 in the batch"} <= kinds
+    assert reference == "cam_logits" or {"upside down", "mirrored", "turned round"} <= kinds
+
+
+@pytest.mark.parametrize("name", ["int8", "dynamic"])
+def test_wrong_answers_in_8_bits_are_refused_and_right_ones_are_not(outputs, name):
+    """Noise of 4 levels on average, as a coarse file has."""
+    right = outputs["translate_uint8"]
+    noise = np.random.default_rng(0).normal(scale=5, size=right.shape)
+    arguments = (*verify._RULES[name], outputs)
+    verify._compare("it", np.uint8(np.clip(right + noise, 0, 255)), *arguments)
+    for _, value in wrong(name, right):
+        with pytest.raises(RunError, match="it is off by"):
+            verify._compare("it", np.uint8(np.clip(value + noise, 0, 255)), *arguments)
+
+
+@pytest.mark.parametrize("name", ["int8", "dynamic", "float16", "float32", "serving_default"])
+def test_a_network_that_gives_nearly_one_colour_is_not_refused(name):
+    pixels = np.random.default_rng(0).integers(127, 129, (4, 16, 16, 3), np.uint8)  # 127 or 128: no file is nearer
+    value = np.full_like(pixels, 128)
+    verify._compare("it", value, *verify._RULES[name], {"translate_uint8": pixels})
+    if name in ("int8", "dynamic"):
+        verify._compare("it", value + np.uint8(2), *verify._RULES[name], {"translate_uint8": pixels})
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_chart_differs_from_each_of_its_turns(channels):
+    chart = verify.chart(32, channels)[np.newaxis]
+    assert (chart.shape, chart.dtype) == ((1, 32, 32, channels), np.uint8)
+    for mistake, answer in verify._wrong_answers(chart.astype(float)).items():
+        assert np.abs(answer - chart).mean() > 10, mistake
+
+
+@pytest.mark.parametrize("name", ["int8", "float32"])
+def test_a_file_that_the_interpreter_refuses_is_told_apart_by_what_it_holds(tmp_path, name):
+    pytest.importorskip("ai_edge_litert")
+    path = tmp_path / f"{name}.tflite"
+    path.write_bytes(b"no model")
+    found = fresh_process.run_tflite(path, "tflite", name, PICTURES)
+    if name == "int8":
+        ((key, why),) = found
+        assert key == "refused/int8"
+        assert str(why) and "\n" not in str(why)
+    else:
+        with pytest.raises(ValueError, match="model"):
+            list(found)
+
+
+def test_a_file_whose_scales_the_interpreter_refuses_is_left_out(exported, monkeypatch, capsys):
+    folder, generator = exported("keras")
+    file = folder / "A2B" / "tflite" / "int8.tflite"
+    file.parent.mkdir()
+    file.write_bytes(b"x")
+    signature = file.parents[1] / "signature.json"
+    signature.write_text(json.dumps({"formats": {"tflite": {"float32": "a", "int8": "b"}}}))
+    monkeypatch.setattr(
+        verify,
+        "_run_in_a_fresh_process",
+        lambda _, pictures: {
+            "A2B/refused/int8": np.array("scale is 0"),
+            "A2B/tflite/heatmap of float16": verify._run(generator, pictures["A2B"])["heatmap"],
+        },
+    )
+    assert check(folder, generator, "tflite") == []
+    assert not file.exists()
+    assert json.loads(signature.read_text()) == {"formats": {"tflite": {"float32": "a"}}}
+    assert (
+        "Left out A2B/tflite/int8.tflite: these weights cannot be held in 8 bits (scale is 0)."
+        in capsys.readouterr().out
+    )
 
 
 def test_the_table_has_a_line_a_file():

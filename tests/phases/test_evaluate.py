@@ -211,7 +211,7 @@ def test_the_downloaded_file_has_to_be_inception(run, here, capsys):
     assert "cannot be used as a feature network: not a gzip file; delete it" in capsys.readouterr().err
     archive.write_bytes(MAKER["archive_of"](MAKER["inception_graph"](count=6)))
     assert evaluate(*run[0]) == 1
-    assert "gives 6 features, where Inception gives 2048; delete it" in capsys.readouterr().err
+    assert "gives 6 features, where Inception gives 2048: it is another network" in capsys.readouterr().err
     assert [path.name for path in archive.parent.iterdir()] == [inception.FILE]  # its checksum is not noted
 
     archive.write_bytes(MAKER["archive_of"](MAKER["inception_graph"](count=2048, kernel=1)))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+QUANTISED = ("dynamic", "int8")  # TFLite files whose scales may turn out as no interpreter takes them
 Named = tuple[str, np.ndarray]
 
 
@@ -29,18 +30,24 @@ def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
 
 
 def run_tflite(path: Path, kind: str, name: str, images: np.ndarray, cores: int) -> Iterator[Named]:
-    """Yields a file's outputs, and the median milliseconds that an image takes it."""
+    """Yields a file's outputs and the median milliseconds for an image; or why the interpreter refuses it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=cores)
-    dtype = interpreter.get_input_details()[0]["dtype"]
-    run = interpreter.get_signature_runner()
     outputs, times = [], []
-    for image in [images[0], *images]:  # the first run also warms up
-        value = image[np.newaxis] if dtype == np.uint8 else to_float(image[np.newaxis])
-        start = time.perf_counter()
-        outputs.append(run(images=value))
-        times.append(1000 * (time.perf_counter() - start))
+    try:
+        interpreter = Interpreter(str(path), num_threads=cores)
+        dtype = interpreter.get_input_details()[0]["dtype"]
+        run = interpreter.get_signature_runner()
+        for image in [images[0], *images]:  # the first run also warms up
+            value = image[np.newaxis] if dtype == np.uint8 else to_float(image[np.newaxis])
+            start = time.perf_counter()
+            outputs.append(run(images=value))
+            times.append(1000 * (time.perf_counter() - start))
+    except (RuntimeError, ValueError) as error:
+        if name not in QUANTISED:
+            raise
+        yield f"refused/{name}", np.array(" ".join(str(error).split()))
+        return
     joined = {key: np.concatenate([output[key] for output in outputs[1:]]) for key in outputs[0]}
     yield f"{kind}/{name}", joined.pop("output")
     yield f"milliseconds/{name}", np.median(times[1:])
