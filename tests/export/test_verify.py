@@ -5,7 +5,7 @@ import pytest
 
 from ugatit_tf.data import demo
 from ugatit_tf.errors import RunError
-from ugatit_tf.export import formats, fresh_process, verify
+from ugatit_tf.export import formats, fresh_process, mistakes, verify
 from ugatit_tf.export.verify import Measurement
 
 PICTURES = np.stack([demo.draw("testA", index, 32) for index in range(2)])
@@ -148,7 +148,7 @@ def test_single_values_of_an_onnx_file_may_be_further_off(count, off, passes):
 @pytest.fixture(scope="module")
 def outputs():
     """What a network gives for pictures: structured, and different for each."""
-    pixels = np.stack([*(demo.draw("testB", index, 32) for index in range(3)), verify.chart(32, 3)])
+    pixels = np.stack([*(demo.draw("testB", index, 32) for index in range(3)), mistakes.chart(32, 3)])
     grey = pixels.mean(axis=-1)[:, ::4, ::4].astype(np.float32)
     return {
         "translate_uint8": pixels,
@@ -169,7 +169,7 @@ def wrong(name, value):
         "pixels of each image in any order",
         np.stack([rng.permutation(each.reshape(-1)).reshape(each.shape) for each in value]),
     )
-    for mistake, answer in verify._wrong_answers(value).items():
+    for mistake, answer in mistakes.wrong_answers(value).items():
         yield mistake, answer.astype(value.dtype)
 
 
@@ -212,9 +212,9 @@ def test_a_network_that_gives_nearly_one_colour_is_not_refused(name):
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_the_chart_differs_from_each_of_its_turns(channels):
-    chart = verify.chart(32, channels)[np.newaxis]
+    chart = mistakes.chart(32, channels)[np.newaxis]
     assert (chart.shape, chart.dtype) == ((1, 32, 32, channels), np.uint8)
-    for mistake, answer in verify._wrong_answers(chart.astype(float)).items():
+    for mistake, answer in mistakes.wrong_answers(chart.astype(float)).items():
         assert np.abs(answer - chart).mean() > 10, mistake
 
 

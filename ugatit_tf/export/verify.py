@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError, reason
-from ugatit_tf.export import fresh_process, tflite
+from ugatit_tf.export import fresh_process, mistakes, tflite
 from ugatit_tf.export.formats import KERAS_FILE
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.system import share
@@ -25,8 +25,6 @@ from ugatit_tf.system.files import write_atomically
 _FLOAT_TOLERANCE = 1e-4  # of the largest value
 _PIXEL_TOLERANCE = 1
 _LEAST_LEVELS = 3.0  # of 255, that 8-bit arithmetic may be off on average, however little the outputs vary
-_SHARE_OF_SPREAD = 0.6  # of how far the best constant is off; int8 was measured at 0.14 to 0.28 of it
-_CLEARLY_NEARER = 0.8  # of the distance to the right answer: an output as near as that to a wrong one is the wrong one
 _TABLE = "{:<9} {:<9} {:>10} {:>10} {:>9} {:>9}"
 
 
@@ -61,7 +59,9 @@ def check(
     Raises:
         RunError: where an output is too far off, saying which and by how much, or the fresh process fails.
     """
-    pictures = {name: np.concatenate([some, chart(*some.shape[2:])[np.newaxis]]) for name, some in pictures.items()}
+    pictures = {
+        name: np.concatenate([some, mistakes.chart(*some.shape[2:])[np.newaxis]]) for name, some in pictures.items()
+    }
     results = _run_in_a_fresh_process(export, pictures)
     measurements = []
     for direction, generator in generators.items():
@@ -85,16 +85,6 @@ def check(
                 milliseconds = float(outputs["milliseconds", name])
                 measurements.append(Measurement(direction, name, size, levels.mean(), levels.max(), milliseconds))
     return sorted(measurements, key=lambda m: (m.direction, list(tflite.VARIANTS).index(m.name)))
-
-
-def chart(size: int, channels: int) -> np.ndarray:
-    """Draws a picture that no flip, turn or exchange of channels leaves as it is, uint8 `[size, size, channels]`."""
-    y, x = np.mgrid[:size, :size] / size
-    planes = [0.2 + 0.6 * x, 0.8 - 0.6 * y**2, 0.2 + 0.6 * x * y, np.ones_like(x)]
-    picture = np.stack(planes[:channels], axis=-1)
-    picture[(x - 0.3) ** 2 + (y - 0.25) ** 2 < 0.03] = 0.9
-    picture[(x > 0.15) & (x < 0.3) & (y > 0.6)] = 0.1
-    return np.uint8(np.round(255 * picture))
 
 
 def _leave_out(folder: Path, name: str, why: str) -> None:
@@ -201,56 +191,19 @@ def _similar(allowed: float) -> Callable:
     return rule
 
 
-def _wrong_answers(expected: np.ndarray) -> dict[str, np.ndarray]:
-    """Simple mistakes of an export, by what is wrong with them; shaped like `expected`, `[N, ...]`."""
-    over = tuple(range(expected.ndim - 1)) if expected.ndim == 4 else tuple(range(expected.ndim))
-    found = {"the same everywhere": np.broadcast_to(np.median(expected, axis=over, keepdims=True), expected.shape)}
-    if expected.ndim > 2:
-        found |= {
-            "upside down": expected[:, ::-1],
-            "mirrored": expected[:, :, ::-1],
-            "turned round": expected[:, ::-1, ::-1],
-            "with rows for columns": expected.swapaxes(1, 2),
-            "one colour for each image": np.broadcast_to(
-                np.median(expected, axis=(1, 2), keepdims=True), expected.shape
-            ),
-        }
-    if expected.ndim != 3 and expected.shape[-1] > 1:
-        found["with the channels reversed"] = expected[..., ::-1]
-    for places in range(1, len(expected)):
-        found[f"moved by {places} in the batch"] = np.roll(expected, places, axis=0)
-    return found
-
-
-def _told_apart(value: np.ndarray, expected: np.ndarray, least: float, unit: str) -> tuple[float, float, str]:
-    """The rule for outputs that are far from exact: clearly nearer to the right answer than to any simple mistake.
-
-    Where the outputs hardly vary, mistakes cannot be told from the right answer: being off by `least` is allowed.
-    """
-    wrong = _wrong_answers(expected)
-    error = np.abs(value - expected).mean()
-    spread = np.abs(wrong["the same everywhere"] - expected).mean()
-    allowed = max(least, _SHARE_OF_SPREAD * spread)
-    for mistake, answer in wrong.items():
-        distance = np.abs(value - answer).mean()
-        if np.abs(answer - expected).mean() > least and distance < _CLEARLY_NEARER * error:
-            return error, min(allowed, distance), f"{unit}, as if it were {mistake}"
-    return error, allowed, unit
-
-
 def _coarse(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-    """As `_told_apart`, of pixels in 8-bit arithmetic."""
+    """As `told_apart`, of pixels in 8-bit arithmetic."""
     levels = value if value.dtype == np.uint8 else images.to_uint8(value)
-    return _told_apart(levels.astype(float), expected.astype(float), _LEAST_LEVELS, "levels on average")
+    return mistakes.told_apart(levels.astype(float), expected.astype(float), _LEAST_LEVELS, "levels on average")
 
 
 def _half_precision(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-    """At most 2 % of the largest value off, and as `_told_apart`."""
+    """At most 2 % of the largest value off, and as `told_apart`."""
     largest = np.abs(expected).max()
     error, allowed, unit = _near(0.02)(value, expected)
     if not error <= allowed:
         return error, allowed, unit
-    return _told_apart(value, expected, 0.002 * largest, "on average")
+    return mistakes.told_apart(value, expected, 0.002 * largest, "on average")
 
 
 # The name of an output: (what it is compared with, how)
