@@ -44,6 +44,6 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The page's scripts; takes node, and a network the first time.
+# The pages' scripts; takes node, and a network the first time.
 lint-page:
-	npx --yes eslint@9 ugatit_tf/export/web/page
+	npx --yes eslint@9 ugatit_tf/export/web/page ugatit_tf/reports/templates

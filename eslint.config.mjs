@@ -19,6 +19,10 @@ export default [
     },
   },
   {
+    files: ["**/templates/*.js"],
+    languageOptions: { sourceType: "script", globals: known("document", "location", "setInterval") },
+  },
+  {
     files: ["**/worker.js", "**/service-worker.js"],
     languageOptions: { sourceType: "script", globals: known("Response", "caches") },
   },

@@ -56,7 +56,7 @@ def test_the_page_shows_scores_and_pictures(results):
     scores.append(results, Entry("model-20", 20, "demo", 8, {}, again))
     page = Page(evaluation.write(results, "Scores"))
     assert page.texts("h2") == ["Scores", "Checkpoints"]
-    assert page.texts("figcaption")[:2] == ["KID x 100", "paired L1"]
+    assert page.texts("b") == ["KID x 100", "paired L1"]
     assert "A2B, step 30" in page.texts("th")
     assert "0.03333 [0.01667, 0.06667]" in page.texts("td")
     titles = page.texts("title")
@@ -113,7 +113,7 @@ def test_another_run_is_copied_beside_this_one(results, tmp_path):
     assert [slider["id"] for slider in page.attributes("input")] == ["stage-0", "stage-1"]
     assert {"A2B, step 30, this run", "B2A, step 40, other run"} <= set(page.texts("th"))
     assert page.texts("figcaption").count("other run") == 4
-    assert len(page.attributes("polyline")) == 2 * 4
+    assert [path["class"] for path in page.attributes("path")].count("line") == 2 * 4
     assert page.texts("dd") == ["mine", "other"]
     for image in page.attributes("img"):
         assert (moved / Path(image["src"].replace("%25", "%").split("/")[0])).exists()

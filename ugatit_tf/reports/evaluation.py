@@ -10,13 +10,14 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from ugatit_tf.reports import curves, gallery, scores, stages
-from ugatit_tf.reports.curves import Point
+from markupsafe import Markup
+
+from ugatit_tf.reports import gallery, plots, scores
 from ugatit_tf.reports.gallery import Item, Section
+from ugatit_tf.reports.plots import Point
 from ugatit_tf.reports.scores import METRICS, Entry, Scored
-from ugatit_tf.reports.stages import Stages
 from ugatit_tf.system.files import replace_folder
 
 PAGE = "evaluation.html"
@@ -24,7 +25,44 @@ DATA = "evaluation"  # the folder of the page's pictures, beside it
 INPUTS, OUTPUTS, DETAILS = "inputs", "outputs", "details"  # in that one
 THIS, OTHER = "this run", "other run"  # names in a comparison: the runs' own may be long
 _OTHER = "compared"  # in the folder DATA: what is shown of another run
-HEAD = f"<style>{curves.STYLE}{stages.STYLE}</style>\n<script>{stages.SCRIPT}</script>"
+
+
+class Stages(NamedTuple):
+    """The translations of the same images by each checkpoint of a run.
+
+    Attributes:
+        name: the run's, for people.
+        steps: of the checkpoints.
+        inputs: the images' file names by direction.
+        folder: the pictures' folder on the disk.
+        data: the same folder, relative to the page.
+    """
+
+    name: str
+    steps: tuple[int, ...]
+    inputs: dict[str, list[str]]
+    folder: Path
+    data: str
+
+    @classmethod
+    def find(cls, name: str, folder: Path, data: str) -> Self:
+        """Returns the pictures in a folder with `inputs/A2B/NAME.png` and `outputs/STEP/A2B/NAME.png`."""
+        steps = sorted(int(path.name) for path in folder.glob(f"{OUTPUTS}/*") if path.name.isdecimal())
+        inputs = {
+            direction: sorted(path.name for path in (folder / INPUTS / direction).glob("*.png"))
+            for direction in ("A2B", "B2A")
+        }
+        return cls(name, tuple(steps), inputs, folder, data)
+
+    @property
+    def labels(self) -> list[str]:
+        """The steps, for people."""
+        return [f"step {step:,}" for step in self.steps]
+
+    def outputs(self, direction: str, image: str) -> list[str]:
+        """Returns the URL of an image's translation at each step, an empty one where there is none."""
+        paths = [f"{OUTPUTS}/{step}/{direction}/{image}" for step in self.steps]
+        return [gallery.url(f"{self.data}/{path}") if (self.folder / path).is_file() else "" for path in paths]
 
 
 class Run(NamedTuple):
@@ -57,29 +95,23 @@ def write(results: Path, title: str, compare: Path | None = None) -> Path:
     """
     facts = [("Run", results.name)] if compare is None else [(THIS, results.name), (OTHER, compare.name)]
     links = [("Run", "index.html")] if (results / "index.html").is_file() else []
-    gallery.write(results / PAGE, title, facts, sections(results, compare), head=HEAD, links=links)
+    gallery.write(results / PAGE, title, facts, _sections(results, compare), links=links)
     return results / PAGE
 
 
-def sections(results: Path, compare: Path | None = None) -> list[Section]:
-    """The page's sections, for a page in the folder of results whose head has `HEAD`; for the rest see `write`."""
-    runs = [read(THIS, results, DATA)]
+def _sections(results: Path, compare: Path | None) -> list[Section]:
+    runs = [_read(THIS, results, DATA)]
     if compare is not None:
         runs.append(_copied(compare, results))
-    parts = [Section("Scores", _rows(runs), (), _columns(runs), total=0, markup=_curves(runs))]
+    parts = [Section("Scores", _rows(runs), (), _columns(runs), total=0, markup=_plots(runs))]
     if any(run.stages.steps for run in runs):
-        parts.append(Section("Checkpoints", (), (), total=0, markup=stages.markup([run.stages for run in runs])))
+        markup = gallery.render("stages.html", runs=[run.stages for run in runs])
+        parts.append(Section("Checkpoints", (), (), total=0, markup=markup))
     return [*parts, *_details(results)]
 
 
-def read(name: str, results: Path, data: str) -> Run:
-    """A run's results.
-
-    Args:
-        name: of the run, for people.
-        results: its folder of results.
-        data: where its pictures are, relative to the page.
-    """
+def _read(name: str, results: Path, data: str) -> Run:
+    """Returns a run's results; `data` is the folder of its pictures, relative to the page."""
     found: dict[int, Entry] = {}
     for entry in _comparable([entry for entry in scores.read(results) if entry.step is not None]):
         found[entry.step] = _merged(found[entry.step], entry) if entry.step in found else entry
@@ -121,7 +153,7 @@ def _copied(compare: Path, results: Path) -> Run:
         for part in (INPUTS, OUTPUTS):
             if (compare / DATA / part).is_dir():
                 shutil.copytree(compare / DATA / part, folder / part)
-    run = read(OTHER, compare, DATA)
+    run = _read(OTHER, compare, DATA)
     return run._replace(stages=Stages.find(OTHER, target, f"{DATA}/{_OTHER}"))
 
 
@@ -144,8 +176,8 @@ def _rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
     return (*rows, ("Images", *(f"{scored.images:,}" for scored in latest))) if rows else ()
 
 
-def _curves(runs: Sequence[Run]) -> str:
-    figures = []
+def _plots(runs: Sequence[Run]) -> Markup:
+    drawn = []
     for metric in METRICS:
         found: dict[str, list[Point]] = {}
         for run in runs:
@@ -155,10 +187,8 @@ def _curves(runs: Sequence[Run]) -> str:
                 if points:
                     found[name] = points
         if found:
-            figures.append(curves.figure(METRICS[metric].label, found))
-    if not figures:
-        return '<p class="note">No checkpoint has been scored yet.</p>'
-    return f'<div class="curves">\n{"".join(figures)}\n</div>'
+            drawn.append(plots.large(METRICS[metric].label, found))
+    return plots.draw(drawn, "No checkpoint has been scored yet.")
 
 
 def _points(entries: Sequence[Entry], direction: str, metric: str) -> list[Point]:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from ugatit_tf.data import images
-from ugatit_tf.reports import evaluation, gallery, sparklines
+from ugatit_tf.reports import evaluation, gallery, plots
 from ugatit_tf.reports.gallery import Section
-from ugatit_tf.reports.sparklines import Curve
+from ugatit_tf.reports.plots import Curve
 from ugatit_tf.system.files import make_folder, write_atomically
 
 PAGE = "index.html"
@@ -26,24 +27,6 @@ DIRECTIONS = ("A2B", "B2A")
 SECONDS = 30  # after which the page of a run that goes on is loaded anew
 _FILE = "progress.json"  # in that folder
 _WIDTH = 160  # of a sample picture, in pixels, at most
-
-_STYLE = """
-.columns { display: flex; flex-direction: row-reverse; gap: .5rem; overflow-x: auto; padding-bottom: .5rem; }
-.columns:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
-.columns figure { flex: 1 0 5.5rem; max-width: 10rem; }
-.columns figure:first-child { margin-right: auto; }
-.columns img { aspect-ratio: auto; border-radius: .5rem; }
-.columns .input { position: sticky; left: 0; background: var(--page); box-shadow: .25rem 0 0 .25rem var(--page); }
-"""
-# Not while somebody looks at earlier stages, or moves through the page by the keyboard: they would lose their place.
-_REFRESH = f"""
-<noscript><meta http-equiv="refresh" content="{SECONDS}"></noscript>
-<script>
-setInterval(() => {{
-  const back = [...document.querySelectorAll(".columns")].some((columns) => columns.scrollLeft);
-  if (!back && !document.querySelector(":focus-visible")) location.reload();
-}}, {SECONDS}000);
-</script>"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,41 +138,28 @@ def _curve(values: Sequence[float | None], count: int) -> list[float | None]:
 
 def _write_page(results: Path, progress: Progress) -> None:
     sections = [
-        Section(f"{direction[0]} → {direction[-1]}", (), (), total=0, markup=_stages(progress, direction))
+        Section(f"{direction[0]} → {direction[-1]}", (), (), total=0, markup=_columns(progress, direction))
         for direction in DIRECTIONS
     ]
-    sections.append(Section("Losses", (), (), total=0, markup=_losses(progress)))
+    drawn = [plots.small(title, progress.steps, curves) for title, curves in progress.plots.items() if progress.steps]
+    sections.append(Section("Losses", (), (), total=0, markup=plots.draw(drawn, "None yet.")))
     gallery.write(
         results / PAGE,
         progress.title,
         progress.facts,
         sections,
         progress.warnings,
-        head=f"<style>{_STYLE}{sparklines.STYLE}</style>{_REFRESH if progress.running else ''}",
         links=[(label, page) for label, page in _BESIDE if (results / page).is_file()],
+        refresh=SECONDS if progress.running else 0,
     )
 
 
-def _stages(progress: Progress, direction: str) -> str:
-    """A direction's columns. The newest comes first and stands at the right, where the row is scrolled to at first."""
-    if not progress.stages:
-        return f'<p class="note">The first sample pictures come at step {progress.awaited:,}.</p>'
+def _columns(progress: Progress, direction: str) -> Markup:
+    """Returns a direction's columns. The newest comes first; the style sheet shows it at the right end of the row."""
     columns = [
-        _column(stage_name(direction, step), f"{direction} at step {step:,}", f"step {step:,}")
+        (f"{DATA}/{stage_name(direction, step)}", f"{direction} at step {step:,}", f"step {step:,}")
         for step in reversed(progress.stages)
     ]
-    columns.append(_column(progress.inputs[direction], f"Inputs of {direction}", "input", ' class="input"'))
-    label = f"{direction}, the newest stage first"
-    return f'<div class="columns" role="region" aria-label="{label}" tabindex="0">\n{"".join(columns)}</div>'
-
-
-def _column(name: str, alt: str, caption: str, attributes: str = "") -> str:
-    image = f'<img src="{gallery.url(f"{DATA}/{name}")}" alt="{alt}">'
-    return f"<figure{attributes}>{image}<figcaption>{caption}</figcaption></figure>\n"
-
-
-def _losses(progress: Progress) -> str:
-    if not progress.steps:
-        return '<p class="note">None yet.</p>'
-    plots = "\n".join(sparklines.figure(title, progress.steps, curves) for title, curves in progress.plots.items())
-    return f'<div class="sparklines">\n{plots}\n</div>'
+    if columns:
+        columns.append((f"{DATA}/{progress.inputs[direction]}", f"Inputs of {direction}", "input"))
+    return gallery.render("columns.html", columns=columns, direction=direction, awaited=progress.awaited)

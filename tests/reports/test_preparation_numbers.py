@@ -4,7 +4,7 @@ import pytest
 
 from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.survey import Picture
-from ugatit_tf.reports import comparison
+from ugatit_tf.reports import preparation
 
 PICTURE = Picture("x.png", width=400, height=300, side=300, colour=(100.0, 50.0, 200.0))
 
@@ -17,7 +17,7 @@ def domain(count=600, *, dropped=(), **changes):
 
 def warnings(a, b):
     domains = {"A": a, "B": b}
-    return comparison.warnings(domains, {name: comparison.measure(each, 286) for name, each in domains.items()})
+    return preparation.find_warnings(domains, {name: preparation.measure(each, 286) for name, each in domains.items()})
 
 
 def test_a_domain_counts_itself():
@@ -30,7 +30,7 @@ def test_a_domain_counts_itself():
 def test_numbers_by_hand():
     dark = dataclasses.replace(PICTURE, width=200, height=500, side=200, colour=(0.0, 0.0, 0.0), face=(0.4, 0.5, 0.6))
     bright = dataclasses.replace(PICTURE, colour=(200.0, 100.0, 50.0), face=(0.6, 0.5, 0.2))
-    measured = comparison.measure(Domain("", 0, tuple(Kept(p, "trainA/x") for p in (dark, bright)), ()), 286)
+    measured = preparation.measure(Domain("", 0, tuple(Kept(p, "trainA/x") for p in (dark, bright)), ()), 286)
     # 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
     assert measured == {
         "width": 200,
@@ -43,7 +43,7 @@ def test_numbers_by_hand():
         "face_y": [0.5, 0.0],
         "face_size": [0.4, 0.2],
     }
-    assert comparison.measure(Domain("", 0, (), ()), 286) == {}
+    assert preparation.measure(Domain("", 0, (), ()), 286) == {}
 
 
 def test_nothing_is_said_of_good_data():
@@ -85,7 +85,7 @@ def test_few_faces_say_nothing_about_the_rest():
 
 def test_a_table_for_people():
     domains = {"A": domain(1500, face=(0.5, 0.45, 0.6)), "B": domain(7, dropped=["unreadable"])}
-    rows = comparison.rows(domains, {name: comparison.measure(each, 286) for name, each in domains.items()})
+    rows = preparation.rows(domains, {name: preparation.measure(each, 286) for name, each in domains.items()})
     assert {label: tuple(values) for label, *values in rows} == {
         "Pictures found": ("1,500", "8"),
         "Kept to train on": ("1,495", "2"),
@@ -105,5 +105,5 @@ def test_a_table_for_people():
 
 def test_of_a_domain_without_pictures_there_is_a_table_too():
     domains = {"A": domain(3), "B": domain(0, dropped=["unreadable"])}
-    rows = comparison.rows(domains, {name: comparison.measure(each, 286) for name, each in domains.items()})
+    rows = preparation.rows(domains, {name: preparation.measure(each, 286) for name, each in domains.items()})
     assert [label for label, *_ in rows][-1] == "Other files"
