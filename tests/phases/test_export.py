@@ -19,7 +19,7 @@ from ugatit_tf import flags, phases
 from ugatit_tf.data import demo
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import saved_model
-from ugatit_tf.export.web import chromium, litert
+from ugatit_tf.export.web import litert
 
 TINY = ["--dataset", "secret_place/mine", "--ch", "2", "--n_res", "1", "--img_size", "32"]
 LIGHT = [*TINY, "--light", "True"]
@@ -125,7 +125,7 @@ def test_a_page_without_its_runtime_is_refused_first(trained, here, capsys):
 
 
 @pytest.mark.slow
-def test_a_page_is_exported_and_opened(trained, here, capsys):
+def test_a_page_is_exported(trained, here, capsys):
     config = trained(LIGHT)
     try:
         litert.read("")
@@ -133,7 +133,6 @@ def test_a_page_is_exported_and_opened(trained, here, capsys):
         pytest.skip(str(error))
     assert command(*LIGHT, "--export_format", "web") == 0
     output = capsys.readouterr().out
-    assert ("The page agrees in " if chromium.browser() else "The page was not opened") in output
     assert f"python -m http.server 8000 --directory export/{config.model_dir}/web" in output
     assert [path.name for path in (here / "export" / config.model_dir).iterdir()] == ["web"]
     for name, data in files(here / "export").items():

@@ -15,12 +15,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import chromium
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.data import demo, images
 from ugatit_tf.export import saved_model
-from ugatit_tf.export.web import chromium, site
+from ugatit_tf.export.web import site
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving import app, server
 from ugatit_tf.serving.networks import Networks

@@ -12,7 +12,7 @@ from ugatit_tf.data import sources
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import formats, huggingface, model_card, verify, web
-from ugatit_tf.export.web import chromium, litert
+from ugatit_tf.export.web import litert
 
 _CHECKED = 8
 _CALIBRATION = 32
@@ -72,8 +72,6 @@ def write(
     print(f"Agrees with the checkpoint on {count} images in each direction.")
     if measurements:
         print(verify.table(measurements))
-    if runtime:
-        print(chromium.check(folder / web.NAME, generators, pictures))
 
 
 def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:
