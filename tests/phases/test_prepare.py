@@ -189,7 +189,7 @@ def test_a_picture_taken_away_comes_back_while_its_source_is_there(here):
 def test_pictures_of_both_domains_are_told(here, capsys):
     shutil.copy("photos/0/2.png", "drawings/same.png")
     assert prepare() == 0
-    line = "In both A and B: 1 of the pictures, such as photos/0/2.png and drawings/same.png."
+    line = "A and B share 1 of the pictures, such as photos/0/2.png and drawings/same.png."
     assert f"Note: {line}\n" in capsys.readouterr().out
     assert line in report()["warnings"]
     assert report()["in_both"] == [["photos/0/2.png", "drawings/same.png"]]

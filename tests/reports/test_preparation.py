@@ -66,7 +66,7 @@ def test_the_numbers_are_for_programs(root):
 
 def test_a_domain_without_test_pictures_is_told(root):
     (line,) = (each for each in json.loads((root / "report.json").read_text())["warnings"] if "for testing" in each)
-    assert line == "No picture of B was drawn for testing: try a larger --test_share, or another --seed."
+    assert line == "No picture of B was chosen for testing. Try a larger --test_share, or another --seed."
     domains = {"A": Domain("a", 0, squares(root, "trainA", [0]), ()), "B": Domain("b", 0, (), ())}
     assert not any("for testing" in each for each in preparation.write(root, SETTINGS | {"test_share": 0}, domains, []))
 

@@ -54,19 +54,19 @@ def test_nothing_is_said_of_good_data():
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
     [
-        (domain(60), domain(), ["A has 60 images; results are poor under about 500: consider --diffaugment."]),
+        (domain(60), domain(), ["A has 60 images; results are poor below about 500. Consider --diffaugment."]),
         (domain(), domain(499), ["B has 499 images; "]),
         (
             domain(dropped=["no face"] * 200),
             domain(dropped=["no face"] * 100),
-            ["200 of 800 pictures of A were dropped: no face. For drawings, which the detector was not made for, "],
+            ["200 of 800 pictures of A were dropped: no face. The detector does not know drawings: use --crop_A"],
         ),
         (domain(dropped=["duplicate"] * 151), domain(), ["151 of 751 pictures of A were dropped: duplicate."]),
-        (domain(side=285), domain(), ["600 of 600 images of A were enlarged, and are blurred"]),
+        (domain(side=285), domain(), ["600 of 600 images of A were enlarged, so they are blurred"]),
         (
             domain(face=(0.5, 0.5, 0.35)),
             domain(face=(0.5, 0.5, 0.8)),
-            ["Faces in B fill 80% of the picture, in A 35%: make them alike, by --face_margin"],
+            ["Faces fill 80% of the pictures in B, but 35% in A. Make them similar by --face_margin"],
         ),
     ],
 )

@@ -1,7 +1,6 @@
-"""What a person decides by which checkpoint to keep: scores over the steps, the same pictures at every checkpoint.
+"""The page of scores helps to choose a checkpoint: scores over the steps, and the same images at every checkpoint.
 
-Everything comes from a run's folder of results: `evaluation.json`, and the pictures in `evaluation/` beside it. So the
-sections can be made at any time, also for a page of which they are a part.
+All of it comes from a run's folder of results: `evaluation.json`, and the pictures in `evaluation/` beside it.
 """
 
 import dataclasses
@@ -22,9 +21,9 @@ from ugatit_tf.system.files import replace_folder
 
 PAGE = "evaluation.html"
 DATA = "evaluation"  # the folder of the page's pictures, beside it
-INPUTS, OUTPUTS, DETAILS = "inputs", "outputs", "details"  # in that one
-THIS, OTHER = "this run", "other run"  # names in a comparison: the runs' own may be long
-_OTHER = "compared"  # in the folder DATA: what is shown of another run
+INPUTS, OUTPUTS, DETAILS = "inputs", "outputs", "details"  # folders in DATA
+THIS, OTHER = "this run", "other run"  # names in a comparison, as the runs' own names may be long
+_OTHER = "compared"  # the folder in DATA for copies of another run's pictures
 
 
 class Stages(NamedTuple):
@@ -66,12 +65,12 @@ class Stages(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run's results, as far as this page shows them.
+    """The results of a run that this page shows.
 
     Attributes:
         name: for people.
-        entries: of its checkpoints, one a step, with the latest of each score, in the order of the steps.
-        stages: what its checkpoints make of the same images.
+        entries: one for each checkpoint with the latest scores, in the order of the steps.
+        stages: its checkpoints' translations of the same images.
     """
 
     name: str
@@ -80,18 +79,18 @@ class Run(NamedTuple):
 
 
 def write(results: Path, title: str, compare: Path | None = None) -> Path:
-    """Writes `evaluation.html` into a run's folder of results, which may be moved as a whole.
+    """Writes `evaluation.html` into a run's folder of results. The folder may be moved as a whole.
 
     Args:
         results: the folder.
-        title: of the page.
+        title: the heading.
         compare: another run's folder of results to show beside this one; its pictures are copied.
 
     Returns:
-        Where the page is.
+        The page's path.
 
     Raises:
-        RunError: where the page cannot be written, or a history is damaged.
+        RunError: the page cannot be written, or a history is damaged.
     """
     facts = [("Run", results.name)] if compare is None else [(THIS, results.name), (OTHER, compare.name)]
     links = [("Run", "index.html")] if (results / "index.html").is_file() else []
@@ -138,7 +137,7 @@ def _comparable(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _merged(earlier: Entry, later: Entry) -> Entry:
-    """The later of two evaluations of a checkpoint, with what only the earlier one has."""
+    """Returns the later of two evaluations of a checkpoint, completed by scores that only the earlier one has."""
     directions = dict(earlier.directions)
     for name, scored in later.directions.items():
         known = directions[name].scores if name in directions else {}
@@ -147,7 +146,7 @@ def _merged(earlier: Entry, later: Entry) -> Entry:
 
 
 def _copied(compare: Path, results: Path) -> Run:
-    """Another run, whose pictures are copied, so that the page needs nothing outside of its folder."""
+    """Returns another run's results, and copies its pictures, so that the page needs only its own folder."""
     target = results / DATA / _OTHER
     with replace_folder(target, overwrite=True) as folder:
         for part in (INPUTS, OUTPUTS):
@@ -166,7 +165,7 @@ def _columns(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def _rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
-    """The latest scores of each run."""
+    """Returns the table of the latest scores of each run."""
     latest = [scored for run in runs if run.entries for scored in run.entries[-1].directions.values()]
     rows = [
         (metric.label, *(str(scored.scores.get(name, "")) for scored in latest))
@@ -202,24 +201,24 @@ def _points(entries: Sequence[Entry], direction: str, metric: str) -> list[Point
 
 
 def _details(results: Path) -> list[Section]:
-    """The best, the worst, and the neighbours, as `evaluation.pictures` has left them; nothing where it has not."""
+    """Returns the best, the worst and the nearest training images, if `evaluation.pictures` has written them."""
     try:
         details = json.loads((results / DATA / DETAILS / f"{DETAILS}.json").read_bytes())
     except (OSError, ValueError):
         return []
     parts = []
     for direction, found in details["directions"].items():
-        of = ("Of", details["checkpoint"])
+        of = ("Checkpoint", details["checkpoint"])
         way = f"{direction[0]} → {direction[-1]}"
         for kind in ("best", "worst"):
             if found.get(kind):
-                rows = (of, ("By", found["by"]))
+                rows = (of, ("Score", found["by"]))
                 parts.append(Section(f"{way}: the {kind} {len(found[kind])}", rows, _items(found[kind]), total=0))
         if found.get("neighbours"):
             rows = (
                 of,
-                ("Median distance of a translation, by its features' cosine", f"{found['median']:.3f}"),
-                ("… of a real test image", f"{found['usual']:.3f}"),
+                ("Median cosine distance of a translation to its nearest training image", f"{found['median']:.3f}"),
+                ("Median cosine distance of a real test image", f"{found['usual']:.3f}"),
             )
             items = _items(found["neighbours"])
             parts.append(Section(f"{way}: nearest training images, the closest first", rows, items, total=0))

@@ -20,8 +20,8 @@ from ugatit_tf.system.files import replace_folder, write_atomically
 
 PAGE = "report.html"
 PICTURES = "report"  # the folder of the pictures that the page has beside the dataset's own
-_SHOWN = 60  # of a split
-_SHOWN_DROPPED = 24  # of those dropped for one reason
+_SHOWN = 60  # pictures of a split
+_SHOWN_DROPPED = 24  # of the pictures dropped for one reason
 _THUMBNAIL = 180  # pixels
 _MEAN_OF = 200  # pictures
 _FEW = 500
@@ -37,7 +37,7 @@ def write(
     """Writes the report into a dataset's folder.
 
     Args:
-        root: the folder, which has the pictures already.
+        root: the folder; it contains the pictures already.
         settings: of the run, by flag.
         domains: A and B.
         both: pictures of A and of B that are the same.
@@ -46,18 +46,18 @@ def write(
         The warnings, a sentence or two each.
 
     Raises:
-        RunError: where it cannot be written.
+        RunError: the report cannot be written.
     """
     measured = {name: measure(domain, settings["size"]) for name, domain in domains.items()}
     warnings = find_warnings(domains, measured)
     warnings += [
-        f"No picture of {name} was drawn for testing: try a larger --test_share, or another --seed."
+        f"No picture of {name} was chosen for testing. Try a larger --test_share, or another --seed."
         for name, domain in domains.items()
         if settings["test_share"] and domain.kept and not domain.split("test")
     ]
     if both:
         example = " and ".join(shown(picture.path) for picture in both[0])
-        warnings.append(f"In both A and B: {len(both)} of the pictures, such as {example}.")
+        warnings.append(f"A and B share {len(both)} of the pictures, such as {example}.")
     report = {
         "settings": dict(settings),
         "warnings": warnings,
@@ -86,7 +86,7 @@ def _summary(domain: Domain) -> dict[str, Any]:
 
 
 def _facts(entry: Kept | Dropped) -> dict[str, Any]:
-    """Everything about a picture that is known."""
+    """Returns all that is known about a picture."""
     picture = entry.picture
     if isinstance(entry, Kept):
         facts = {"path": picture.path, "file": entry.file, "colour": picture.colour}
@@ -121,7 +121,7 @@ def _sections(
 
 
 def _some(entries: Sequence[Any], count: int) -> list[Any]:
-    """Up to `count` entries from all over."""
+    """Returns up to `count` entries, spread evenly."""
     return [entries[index] for index in np.unique(np.linspace(0, len(entries) - 1, count).astype(int)) if entries]
 
 
@@ -143,7 +143,7 @@ def _dropped_item(folder: Path, name: str, dropped: Dropped) -> Item:
 
 
 def _thumbnail(path: str, target: Path) -> bool:
-    """Writes a small copy of a picture; false where it can no longer be read."""
+    """Writes a small copy of a picture; returns False if the picture cannot be read any more."""
     try:
         image = images.to_picture(images.decode(path))
     except images.UnreadableImageError:
@@ -154,7 +154,7 @@ def _thumbnail(path: str, target: Path) -> bool:
 
 
 def _mean_picture(root: Path, folder: Path, name: str, domain: Domain) -> Item | None:
-    """The mean of a domain's squares: sharp where they are alike."""
+    """Returns the mean of a domain's squares, which is sharp where they are similar; None without pictures."""
     some = _some(domain.kept, _MEAN_OF)
     if not some:
         return None
@@ -164,16 +164,16 @@ def _mean_picture(root: Path, folder: Path, name: str, domain: Domain) -> Item |
 
 
 def measure(domain: Domain, size: int) -> dict[str, Any]:
-    """Numbers about the pictures kept; of a mean, also the standard deviation.
+    """Measures the kept pictures; a mean comes with its standard deviation.
 
     Args:
-        domain: whose pictures.
+        domain: the pictures' domain.
         size: side of the squares, in pixels.
 
     Returns:
-        `width`, `height`: medians, in pixels. `enlarged`: how many were smaller than `size`. `colour`: mean red, green
-        and blue, 0 to 255. `brightness`: mean and deviation. Where faces were found, `faces`: how many; `face_x`,
-        `face_y`, `face_size`: means and deviations, in shares of the square. Nothing, where none is kept.
+        `width`, `height`: medians, in pixels. `enlarged`: the number of pictures smaller than `size`. `colour`: mean
+        red, green and blue, 0 to 255. `brightness`: mean and deviation. With faces, `faces`: their number; `face_x`,
+        `face_y`, `face_size`: means and deviations, as fractions of the square. An empty dict without kept pictures.
     """
     pictures = [kept.picture for kept in domain.kept]
     if not pictures:
@@ -198,7 +198,7 @@ def measure(domain: Domain, size: int) -> dict[str, Any]:
 
 
 def find_warnings(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What speaks against training on these domains, a sentence or two each; `measured` is by `measure`."""
+    """Returns the problems of training on these domains, a sentence or two each; `measured` comes from `measure`."""
     found = [text for name, domain in domains.items() for text in _of_one(name, domain, measured[name])]
     shares = {
         name: measured[name]["face_size"][0]
@@ -208,14 +208,14 @@ def find_warnings(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[
     if len(shares) == 2 and max(shares.values()) > _UNLIKE * min(shares.values()):
         large, small = sorted(shares, key=shares.__getitem__, reverse=True)
         found.append(
-            f"Faces in {large} fill {shares[large]:.0%} of the picture, in {small} {shares[small]:.0%}: make them "
-            "alike, by --face_margin or by other pictures."
+            f"Faces fill {shares[large]:.0%} of the pictures in {large}, but {shares[small]:.0%} in {small}. Make them "
+            "similar by --face_margin, or use other pictures."
         )
     return found
 
 
 def rows(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """A table for people: a label, and a text for each domain."""
+    """Returns a table for people: rows of a label and a text for each domain."""
     table = [
         ("Pictures found", [f"{domain.found:,}" for domain in domains.values()]),
         ("Kept to train on", [f"{len(domain.split('train')):,}" for domain in domains.values()]),
@@ -242,18 +242,18 @@ def _of_one(name: str, domain: Domain, measured: Mapping[str, Any]) -> list[str]
     count = len(domain.kept)
     found = []
     if count < _FEW:
-        found.append(f"{name} has {count} images; results are poor under about {_FEW}: consider --diffaugment.")
+        found.append(f"{name} has {count} images; results are poor below about {_FEW}. Consider --diffaugment.")
     for reason, dropped in domain.reasons.items():
         if dropped > _MANY * domain.found:
-            hint = f" For drawings, which the detector was not made for, --crop_{name} center."
+            hint = f" The detector does not know drawings: use --crop_{name} center for them."
             found.append(
                 f"{dropped} of {domain.found} pictures of {name} were dropped: {reason}."
                 + (hint if reason == NO_FACE else "")
             )
     if measured and measured["enlarged"] > _MANY * count:
         found.append(
-            f"{measured['enlarged']} of {count} images of {name} were enlarged, and are blurred: larger pictures, or a "
-            "smaller --size and --img_size, would be better."
+            f"{measured['enlarged']} of {count} images of {name} were enlarged, so they are blurred. Use larger "
+            "pictures, or a smaller --size and --img_size."
         )
     return found
 

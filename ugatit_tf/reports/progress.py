@@ -1,7 +1,7 @@
-"""The page of a training: what becomes of the same sample pictures, losses, step and time left, also while it goes on.
+"""The page of a training: translations of the same sample pictures, losses, step and time left.
 
-It is `index.html` in the run's folder of results. All that it shows lies in `training/` beside it, so that the folder
-may be moved, the page be written anew, and a run that is resumed go on with it.
+The page is written from before the first step until the end. It is `index.html` in the run's folder of results. All that it shows lies in `training/` beside it. So the folder may be
+moved, the page may be written anew, and a resumed run continues it.
 """
 
 import contextlib
@@ -22,24 +22,24 @@ from ugatit_tf.system.files import make_folder, write_atomically
 PAGE = "index.html"
 GALLERY = "gallery.html"  # the test phase's page beside it
 _BESIDE = (("Test pictures", GALLERY), ("Scores", evaluation.PAGE))
-DATA = "training"  # the folder of what the page shows
+DATA = "training"  # the folder of the page's pictures and data
 DIRECTIONS = ("A2B", "B2A")
-SECONDS = 30  # after which the page of a run that goes on is loaded anew
+SECONDS = 30  # between two loads of a running training's page
 _FILE = "progress.json"  # in that folder
 _WIDTH = 160  # of a sample picture, in pixels, at most
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What the page shows.
+    """The contents of the page.
 
     Attributes:
         title: The heading.
         facts: Pairs of label and value, such as the step and the time left.
         warnings: What the reader should know first.
-        running: Whether the run goes on.
+        running: Whether the run goes on; the page then loads itself anew.
         inputs: The sample pictures themselves, by "A2B" and "B2A": names of files that `save_column` has written.
-        stages: Steps whose translations are shown, ascending; their files are of `stage_name`.
+        stages: The steps of the shown translations, ascending; `stage_name` names their files.
         steps: Of the points of the curves, ascending.
         plots: By title, curves by name: a value at each of the steps, None where it was no finite number.
         awaited: The step of the next sample pictures.
@@ -57,7 +57,7 @@ class Progress:
 
 
 def stage_name(direction: str, step: int) -> str:
-    """The file of a direction's translations at a step."""
+    """Returns the file name of a direction's translations at a step."""
     return f"{direction}_{step}.jpg"
 
 
@@ -66,7 +66,7 @@ def save_column(results: Path, name: str, grid: np.ndarray) -> None:
 
     Args:
         results: The run's folder of results.
-        name: Of the file.
+        name: The file's name.
         grid: uint8 `[N * S, S, C]`, pictures one below the other.
 
     Raises:
@@ -79,7 +79,7 @@ def save_column(results: Path, name: str, grid: np.ndarray) -> None:
 
 
 def write(results: Path, progress: Progress) -> None:
-    """Writes the page and what it is made of, each whole or not at all, and deletes pictures that it shows no more.
+    """Writes the page and its data, each file whole or not at all, and deletes pictures that are no longer shown.
 
     Raises:
         RunError: It cannot be written.
@@ -96,7 +96,7 @@ def write(results: Path, progress: Progress) -> None:
 
 
 def read(results: Path) -> Progress | None:
-    """What a run's page shows; None where there is none, or none that this version wrote."""
+    """Reads the contents of a run's page; returns None without a page, or if another version wrote its data."""
     try:
         values = json.loads((results / DATA / _FILE).read_bytes())
         steps = [int(step) for step in values["steps"]]
@@ -119,7 +119,7 @@ def read(results: Path) -> Progress | None:
 
 
 def write_links(results: Path) -> None:
-    """Writes a run's page anew, if there is one, with links to the pages that are beside it by now.
+    """Writes a run's page anew, if there is one, with links to the pages that lie beside it now.
 
     Raises:
         RunError: It cannot be written.

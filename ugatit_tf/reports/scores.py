@@ -1,4 +1,4 @@
-"""Scores of translations: what each one is, and `evaluation.json`, the history of all that a run has got."""
+"""Scores of translations: the definition of each, and `evaluation.json`, the history of a run's scores."""
 
 import dataclasses
 import datetime
@@ -19,8 +19,8 @@ class Metric(NamedTuple):
     """A score of translations.
 
     Attributes:
-        label: its name for people.
-        definition: what exactly it is, as the history notes it down.
+        label: the name for people.
+        definition: the exact definition, which the history records.
         needs_features: whether it needs the feature network.
         higher_is_better: as of an accuracy.
     """
@@ -65,7 +65,7 @@ METRICS: dict[str, Metric] = {
 
 
 class Estimate(NamedTuple):
-    """A score and how sure it is.
+    """A score and its uncertainty.
 
     Attributes:
         value: the score.
@@ -161,7 +161,7 @@ class Entry:
         return "\n".join(f"| {line} |" for line in lines)
 
     def mean(self, metric: str) -> Estimate | None:
-        """A score's mean over the directions, and of its interval; None where one of them lacks it."""
+        """Returns the mean of a score and its interval over the directions; None if a direction lacks the score."""
         found = [scored.scores.get(metric) for scored in self.directions.values()]
         if not found or None in found:
             return None
@@ -169,7 +169,7 @@ class Entry:
 
 
 def read(folder: Path) -> list[Entry]:
-    """The history in a folder of results, the oldest first.
+    """Reads the history in a folder of results, the oldest entry first.
 
     Raises:
         RunError: where the file is damaged.
@@ -182,7 +182,7 @@ def read(folder: Path) -> list[Entry]:
 
 
 def append(folder: Path, entry: Entry) -> None:
-    """Adds an evaluation to the history in a folder, which is made if need be; what is there stays as it is.
+    """Adds an evaluation to the history in a folder, and makes the folder if needed; earlier entries stay as they are.
 
     Raises:
         RunError: where the file is damaged, or cannot be written.

@@ -56,11 +56,11 @@ def thinned(steps: Sequence[int], every: int, most: int) -> list[int]:
 class TrainingPage:
     """Keeps a run's page: it is there before the first step, and goes on where an earlier session left off.
 
-    What cannot be written is told, and no reason to stop.
+    A failed write is logged once and does not stop the training.
 
     Args:
         config: of the run.
-        first_step: steps done before. What there is of later ones, which are done anew, goes.
+        first_step: completed steps. The page drops points and pictures of later steps, which are repeated.
         say: prints a line.
         clock: seconds, from anywhere, that never jump.
     """
