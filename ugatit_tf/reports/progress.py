@@ -1,7 +1,8 @@
 """The page of a training: translations of the same sample pictures, losses, step and time left.
 
-The page is written from before the first step until the end. It is `index.html` in the run's folder of results. All that it shows lies in `training/` beside it. So the folder may be
-moved, the page may be written anew, and a resumed run continues it.
+The page is written from before the first step until the end. It is `index.html` in the run's folder of results. All
+that it shows lies in `training/` beside it. So the folder may be moved, the page may be written anew, and a resumed run
+continues it.
 """
 
 import contextlib
