@@ -1,5 +1,5 @@
 import dataclasses
-import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
 from ugatit_tf.runs import status, status_report
 from ugatit_tf.runs.status import Alarm, Status
-from ugatit_tf.system.lock import LOCK_FILE
+from ugatit_tf.system import lock
 
 ROOT = Path(__file__).parents[2]
 STATUS = Status(
@@ -111,18 +111,14 @@ def test_a_folder_without_a_status_tells_what_it_can(write_run, tiny_config, cap
 
 def test_whether_it_is_running_is_in_its_lock(write_run, tiny_config, capsys):
     folder = write_run()
-    lock = folder / LOCK_FILE
     phase.run(tiny_config, phase.Options())
     assert lines(capsys)[1] == "Now         not running"
-    lock.write_text("process 7 on here since 2026-01-01 00:00\n")
-    phase.run(tiny_config, phase.Options())
-    assert lines(capsys)[1] == "Now         not running"  # it crashed
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with lock.hold(folder):
         phase.run(tiny_config, phase.Options())
-    assert lines(capsys)[1] == "Now         running: process 7 on here since 2026-01-01 00:00"
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go of
+    assert lines(capsys)[1].startswith(f"Now         running: process {os.getpid()} on ")
+    (folder / lock.LOCK_FILE).touch()  # a crash leaves it
+    phase.run(tiny_config, phase.Options())
+    assert lines(capsys)[1] == "Now         not running"
 
 
 def test_a_damaged_checkpoint_is_told(write_run, tiny_config, capsys):

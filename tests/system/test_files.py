@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ugatit_tf.errors import RunError
+from ugatit_tf.system import files
 from ugatit_tf.system.files import replace_file, replace_folder, staged, stamp, write_atomically
 
 
@@ -134,14 +135,14 @@ def test_a_block_that_raises_keeps_the_old_folder_and_leaves_nothing(tmp_path, e
 
 def test_a_folder_that_cannot_be_renamed_keeps_the_old_one(tmp_path, monkeypatch):
     write_folder(tmp_path / "target", "old")
-    rename = Path.rename
+    replace = os.replace
 
     def refuse_the_new_one(path, target):
         if path.suffix == ".tmp":
             raise PermissionError(13, "Permission denied")
-        return rename(path, target)
+        return replace(path, target)
 
-    monkeypatch.setattr(Path, "rename", refuse_the_new_one)
+    monkeypatch.setattr(os, "replace", refuse_the_new_one)
     with pytest.raises(RunError, match=r"^cannot write .*target: Permission denied$"):
         write_folder(tmp_path / "target", "new", overwrite=True)
     assert content(tmp_path) == {"target/x": "old"}
@@ -168,7 +169,9 @@ def test_a_stamp_changes_with_the_file(tmp_path):
     assert stamp(path) != first
 
 
-def test_staged_files_are_on_the_disk_before_they_appear_and_the_last_comes_last(tmp_path, monkeypatch):
+@pytest.fixture
+def events(monkeypatch):
+    """The names of what is brought to the disk, and of what is renamed to, in order."""
     events = []
     sync, replace = os.fsync, os.replace
 
@@ -182,10 +185,59 @@ def test_staged_files_are_on_the_disk_before_they_appear_and_the_last_comes_last
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", rename)
+    return events
+
+
+def test_every_write_is_on_the_disk_before_it_appears_and_its_name_after(tmp_path, events):
+    write_atomically(tmp_path / "x", b"new")
+    (hidden,), events[:] = events[:1], events[1:]
+    assert hidden.endswith(".tmp")
+    assert events == ["-> x", tmp_path.name]
+    events.clear()
+    with replace_file(tmp_path / "y") as temporary:
+        temporary.write_bytes(b"new")
+    assert events == [temporary.name, "-> y", tmp_path.name]
+    events.clear()
+    write_folder(tmp_path / "target", "new")
+    assert [events[0], *events[2:]] == ["x", "-> target", tmp_path.name]
+    assert events[1].endswith(".tmp")
+
+
+def test_staged_files_are_on_the_disk_before_they_appear_and_the_last_comes_last(tmp_path, events):
     with staged(tmp_path / "run", last="*.index") as folder:
         (folder / "a.index").write_text("a")
         (folder / "b.data").write_text("b")
     assert events == ["b.data", "a.index", "-> b.data", "-> a.index", "run"]
+
+
+@pytest.mark.parametrize(("refusals", "is_written"), [(2, True), (3, False)])
+def test_a_file_that_is_read_this_moment_is_replaced_a_moment_later(tmp_path, monkeypatch, refusals, is_written):
+    # So it is on Windows, which refuses to rename over an open file, syncs only files that are open for writing, and
+    # opens no folders.
+    replace, tries = os.replace, []
+    opened = os.open
+
+    def refuse(source, target):
+        tries.append(target)
+        if len(tries) <= refusals:
+            raise PermissionError(13, "Access is denied")
+        replace(source, target)
+
+    def no_folders(path, flags, *arguments, **keywords):
+        if Path(path).is_dir() and "lock" not in str(path):
+            raise PermissionError(13, "Permission denied")
+        assert Path(path).suffix != ".tmp" or flags & os.O_RDWR
+        return opened(path, flags, *arguments, **keywords)
+
+    monkeypatch.setattr(files, "_WAITS", (0.0, 0.0))
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, "open", no_folders)
+    (tmp_path / "x").write_bytes(b"old")
+    with contextlib.nullcontext() if is_written else pytest.raises(RunError, match=r"x: Access is denied$"):
+        write_atomically(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == (b"new" if is_written else b"old")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize(("number", "stays"), [(errno.EINVAL, True), (errno.EIO, False)])
@@ -234,7 +286,8 @@ def test_a_file_that_another_process_writes_is_left_to_it(tmp_path):
     other.stdout.read(1)
     with pytest.raises(RunError, match=r"x\.bin is being written by another process"), replace_file(path):
         pass
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"half of it"]
+    assert [file.read_bytes() for file in tmp_path.glob(".*.tmp")] == [b"half of it"]
+    assert not path.exists()
     other.kill()  # leaves its half, under the name that the next one takes
     other.communicate()
     with replace_file(path) as temporary:

@@ -58,11 +58,26 @@ def test_a_crash_leaves_no_lock(tmp_path, start_holder):
     holder = start_holder(tmp_path)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with (tmp_path / lock.LOCK_FILE).open("a") as file:
+    with (tmp_path / lock.HOLDER_FILE).open("a") as file:
         file.write("and was longer than the next one\n")
+    assert lock.describe(tmp_path) == "not running"
     with lock.hold(tmp_path):
-        assert (tmp_path / lock.LOCK_FILE).read_text().startswith(f"process {os.getpid()} on ")
-        assert (tmp_path / lock.LOCK_FILE).read_text().count("\n") == 1
+        assert (tmp_path / lock.HOLDER_FILE).read_text().startswith(f"process {os.getpid()} on ")
+        assert (tmp_path / lock.HOLDER_FILE).read_text().count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_whether_a_run_holds_the_folder_is_told(tmp_path, start_holder, monkeypatch):
+    assert lock.describe(tmp_path) == lock.describe(tmp_path / "no folder") == "not running"
+    holder = start_holder(tmp_path)
+    assert lock.describe(tmp_path).startswith(f"running: process {holder.pid} on ")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lock, "locked", refuse)  # as another user's folder does
+    told = lock.describe(tmp_path)
+    assert told.startswith(f"not known, as the lock cannot be tried (Permission denied); perhaps process {holder.pid}")
 
 
 def test_nothing_is_left_behind(tmp_path):
@@ -82,7 +97,7 @@ def test_a_file_that_its_holder_has_just_removed_locks_nothing(tmp_path, monkeyp
     flock, calls = fcntl.flock, []
 
     def removed_meanwhile(descriptor, operation):
-        calls.append(descriptor)
+        calls.append(operation)
         if len(calls) == 1:
             (tmp_path / lock.LOCK_FILE).unlink()
         flock(descriptor, operation)
@@ -90,10 +105,10 @@ def test_a_file_that_its_holder_has_just_removed_locks_nothing(tmp_path, monkeyp
     monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
     with lock.hold(tmp_path):
         assert (tmp_path / lock.LOCK_FILE).exists()
-    assert len(calls) == 2
+    assert calls == [fcntl.LOCK_EX | fcntl.LOCK_NB] * 2 + [fcntl.LOCK_UN]
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog, number):
     def flock(_descriptor, _operation):
         raise OSError(number, os.strerror(number))
@@ -101,6 +116,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog,
     monkeypatch.setattr(fcntl, "flock", flock)
     with lock.hold(tmp_path):
         pass
+    assert not list(tmp_path.iterdir())
     assert caplog.messages == [f"Nothing keeps a second run out of {tmp_path}: cannot lock it ({os.strerror(number)})."]
 
 
@@ -112,5 +128,5 @@ def test_a_full_disk_is_no_reason_to_refuse(tmp_path, full_disk):
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path):
     (tmp_path / lock.LOCK_FILE).mkdir()
-    with pytest.raises(RunError, match=r"^cannot write .*\.lock: Is a directory$"), lock.hold(tmp_path):
+    with pytest.raises(RunError, match=r"^cannot write .*\.lock: "), lock.hold(tmp_path):
         pass

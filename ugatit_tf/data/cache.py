@@ -146,12 +146,18 @@ class _ImageFile:
         self._size = math.prod(shape)
         # Open as long as this object is.
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        # Windows has no call that reads at a place (`os.pread`), so threads share the file's position.
+        self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> np.ndarray:
-        data = os.pread(self._file.fileno(), self._size, index * self._size)
+        with self._lock:
+            self._file.seek(index * self._size)
+            data = self._file.read(self._size)
         return np.frombuffer(data, np.uint8).reshape(self._shape)
 
     def __setitem__(self, index: int, image: np.ndarray) -> None:
-        written = os.pwrite(self._file.fileno(), np.ascontiguousarray(image), index * self._size)
+        with self._lock:
+            self._file.seek(index * self._size)
+            written = self._file.write(np.ascontiguousarray(image))
         if written < self._size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,7 +1,6 @@
 """Report on where a run stands, as text; writes nothing, and needs TensorFlow only to verify a checkpoint."""
 
 import datetime
-import fcntl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from ugatit_tf.checkpoints.folder import STATUS_FILE, RunFolder, step_in_name
 from ugatit_tf.errors import RunError
 from ugatit_tf.runs import status
 from ugatit_tf.runs.status import NETWORKS, Status, duration
-from ugatit_tf.system.lock import LOCK_FILE
+from ugatit_tf.system import lock
 
 _LABEL = 12  # characters
 
@@ -20,7 +19,7 @@ def tell(folder: RunFolder) -> None:
     now = time.time()
     current = status.read(folder.path)
     _say("Run", str(folder.path))
-    _say("Now", _now(folder.path))
+    _say("Now", lock.describe(folder.path))
     if current is not None:
         _tell_status(current, now)
     else:
@@ -66,21 +65,6 @@ def _tell_best(folder: RunFolder) -> None:
         return
     if best is not None:
         _say("Best", f"step {best.step:,}: {best.metric} {best.value:.4g}")
-
-
-def _now(folder: Path) -> str:
-    """Whether a run holds the folder's lock; a crash leaves the file, but not the lock."""
-    try:
-        with (folder / LOCK_FILE).open("rb") as file:
-            holder = file.read().decode(errors="replace").strip()
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return "not running"
-    except (BlockingIOError, PermissionError):
-        return f"running: {holder or 'another process'}"
-    except OSError as error:  # a file system without locks
-        return f"not known: {error.strerror}"
-    return "not running"
 
 
 def _tell_checkpoint(folder: RunFolder, now: float) -> None:

@@ -1,19 +1,36 @@
-"""Folders, and atomic writes: a reader never meets half a file."""
+"""Folders, locks, and atomic writes: a reader never meets half a file.
+
+Every atomic write goes the same way (`_temporary` and `_publish`): the data is written under a hidden name beside the
+target, is brought to the disk, and is then renamed. So neither a kill nor a power cut leaves half a file, nor the name
+of an empty one. `write_atomically`, `replace_file`, `replace_folder` and `staged` are this for bytes, for one large
+file, for a folder, and for several files that belong together.
+"""
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
 import shutil
+import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import filelock
 
 from ugatit_tf.errors import RunError, reason
 
-_TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
+_WINDOWS = sys.platform == "win32"
+# Windows refuses to rename over a file that another program reads at this moment, a virus scanner for instance.
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if _WINDOWS else ()  # seconds
+
+_TEMPORARY = r"\.[0-9a-f]{32}\.(tmp|lock)"
+
+_PATIENCE = 0.2  # seconds, in which a lock's former holder deletes its file
+# What system calls say on file systems without locks, such as some network ones.
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def stamp(path: str | Path) -> list[int] | None:
@@ -66,6 +83,41 @@ def clear_leftovers(folder: Path, *patterns: str) -> None:
                     path.unlink()
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[str]:
+    """Holds a lock on a file: a context that only one process at a time is in.
+
+    The system releases the lock however the process ends; the file alone means nothing.
+
+    Args:
+        path: the lock's file, which holds nothing else. It is made if need be, and deleted at the end.
+
+    Yields:
+        An empty text, or the reason where the file system has no locks: then nothing is locked.
+
+    Raises:
+        BlockingIOError: another process, or another context of this one, holds the lock.
+        OSError: the file cannot be made.
+    """
+    lock = filelock.FileLock(path, timeout=_PATIENCE, fallback_to_soft=False)
+    without = ""
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path)) from None
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+        without = reason(error)
+    try:
+        yield without
+    finally:
+        # Before the release, or this would delete the next holder's file. On Windows the library deletes it.
+        if isinstance(lock, filelock.UnixFileLock):
+            path.unlink(missing_ok=True)
+        lock.release()
+
+
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Writes a file completely or not at all: a failed write leaves an older file of that name as it was.
 
@@ -77,17 +129,9 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         RunError: The file cannot be written; the message is one line with the path and the reason.
     """
     path = Path(path)
-    # The same folder, as only within one file system is a rename atomic; a short name, as the file's own may be at
-    # the limit already.
-    temporary = path.parent / _temporary_name()
-    try:
+    with _temporary(path.parent, f"{path}") as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {reason(error)}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        _publish([(temporary, path)])
 
 
 @contextlib.contextmanager
@@ -100,31 +144,23 @@ def replace_file(path: Path) -> Iterator[Path]:
         path: Where to; the folder exists.
 
     Yields:
-        A hidden name beside `path`, of an empty file. It becomes `path` when the block ends, and goes when the block
-        raises.
+        A hidden name beside `path`. The file becomes `path` when the block ends, and is deleted when the block raises.
 
     Raises:
         RunError: The file cannot be written, or another process is writing it now.
     """
-    temporary = path.parent / f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.tmp"
-    try:
-        with temporary.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(f"{path} is being written by another process.") from None
-            except OSError:  # a file system that knows no locks
-                pass
-            try:
-                yield temporary
-                _sync(temporary)
-                temporary.replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-                raise
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {reason(error)}") from error
+    own = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}"
+    with contextlib.ExitStack() as stack:
+        try:
+            # Beside the file: Windows would keep whoever writes the file from the part that is locked.
+            stack.enter_context(locked(path.parent / f"{own}.lock"))
+        except BlockingIOError:
+            raise RunError(f"{path} is being written by another process.") from None
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {reason(error)}") from error
+        with _temporary(path.parent, f"{path}", f"{own}.tmp") as temporary:
+            yield temporary
+            _publish([(temporary, path)])
 
 
 @contextlib.contextmanager
@@ -136,7 +172,7 @@ def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         overwrite: Whether it may take the place of what is there already, which survives any failure.
 
     Yields:
-        An empty folder beside `path`. It becomes `path` when the block ends, and goes when the block raises.
+        An empty folder beside `path`. It becomes `path` when the block ends, and is deleted when the block raises.
 
     Raises:
         RunError: Something is there already and may not be overwritten, or the folder cannot be written.
@@ -144,39 +180,18 @@ def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     if path.exists() and not overwrite:
         raise RunError(f"{path} is there already: give --overwrite to replace all of it, or another place.")
     make_folder(path.parent)
-    temporary = path.parent / _temporary_name()
-    try:
+    with _temporary(path.parent, f"{path}") as temporary:
         temporary.mkdir()
         yield temporary
-        _move_into_place(temporary, path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {reason(error)}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move_into_place(temporary: Path, path: Path) -> None:
-    """Renames a folder over another, which no single call does: the old one steps aside, and back on failure."""
-    old = temporary.with_suffix(".old")
-    if path.exists():
-        path.rename(old)
-    try:
-        temporary.rename(path)
-    except OSError:
-        if old.exists():
-            old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        _publish([(temporary, path)])
 
 
 @contextlib.contextmanager
 def staged(folder: Path, last: str) -> Iterator[Path]:
     """Lets many files appear in a folder together, or, where the body of the `with` fails, none of them.
 
-    They are on the disk before the first of them appears: a power cut leaves no names of empty files.
-
     Args:
-        folder: where the files shall be in the end; made if need be, and gone again after a failure.
+        folder: where the files shall be in the end; made if need be, and deleted again after a failure.
         last: a pattern; files whose names match it are the ones that make the others count, and come last.
 
     Yields:
@@ -187,36 +202,90 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
     """
     existed = folder.exists()
     make_folder(folder)
-    staging = folder / _temporary_name()  # inside, as only within one file system is a rename atomic
     try:
-        try:
+        with _temporary(folder, f"to {folder}") as staging:
             staging.mkdir()
             yield staging
             files = sorted(staging.iterdir(), key=lambda path: path.match(last))
-            for path in files:
-                _sync(path)
-            for path in files:
-                path.replace(folder / path.name)
-            _sync(folder)
-        except OSError as error:
-            raise RunError(f"cannot write to {folder}: {reason(error)}") from error
+            _publish([(path, folder / path.name) for path in files])
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
         if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # refuses to remove one that has got files
 
 
+@contextlib.contextmanager
+def _temporary(folder: Path, place: str, name: str = "") -> Iterator[Path]:
+    """Yields a hidden name in a folder, deletes what is there at the end, and turns OSErrors into RunErrors.
+
+    Args:
+        folder: that of the target, as only within one file system is a rename atomic.
+        place: what the error names.
+        name: unset: a new one. It is short, as the target's own may be at the limit already.
+    """
+    temporary = folder / (name or f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+    except OSError as error:
+        raise RunError(f"cannot write {place}: {reason(error)}") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _publish(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Gives files or folders their names, in this order, when all that they hold is on the disk."""
+    for source, _ in pairs:
+        for path in [*source.rglob("*"), source] if source.is_dir() else [source]:
+            _sync(path)
+    for source, target in pairs:
+        if source.is_dir() and target.exists():
+            _replace_folder(source, target)
+        else:
+            _rename(source, target)
+    for folder in {target.parent for _, target in pairs}:
+        _sync(folder)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """Renames a folder over another, which no single call does: the old one steps aside, and back on failure."""
+    old = source.with_suffix(".old")
+    _rename(target, old)
+    try:
+        _rename(source, target)
+    except OSError:
+        _rename(old, target)
+        raise
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink()
+
+
+def _rename(source: Path, target: Path) -> None:
+    for wait in _WAITS:
+        try:
+            source.replace(target)
+        except PermissionError:
+            time.sleep(wait)
+        else:
+            return
+    source.replace(target)
+
+
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if _WINDOWS and path.is_dir():  # Windows opens no folders, and keeps their names by its journal
+        return
+    # Windows brings only that to the disk which is open for writing; elsewhere a file may be read-only.
+    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
             raise
     finally:
         os.close(descriptor)
-
-
-def _temporary_name() -> str:
-    return f".{uuid.uuid4().hex}.tmp"

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -61,11 +61,16 @@ def list_files(folder: Path, is_wanted: Callable[[str], bool]) -> tuple[list[str
     known = {_identity(place) for place in (top, *top.resolve().parents)}
     for parent, folders, names in os.walk(folder, onerror=_tell, followlinks=True):
         folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(Path(parent, name), known)]
-        inside = parent[len(str(folder)) + 1 :]
+        inside = _inside(PurePath(parent), PurePath(folder))
         for name in sorted(names):
             is_kept = name[0] != "." and is_wanted(f"{parent}/{name}")
             (paths if is_kept else others).append(f"{inside}/{name}" if inside else name)
     return paths, others
+
+
+def _inside(parent: PurePath, folder: PurePath) -> str:
+    """Returns the path from a folder to one inside it, with slashes on every system; "" for the folder itself."""
+    return "" if parent == folder else parent.relative_to(folder).as_posix()
 
 
 def _tell(error: OSError) -> None:
