@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             command = flags.parse([program, *arguments], phases.table())
             if command.phase is train:
-                stack.enter_context(terminal.outlived())  # it takes days
+                stack.enter_context(terminal.outlived())  # a training takes days
             if command.note:
                 print(command.note)
             command.phase.run(command.config, command.options)

@@ -18,9 +18,9 @@ print("left", flush=True)
 """
 
 
-def start(after="pass", at_last="pass"):
+def start(after="pass", at_last="pass", **options):
     script = SCRIPT.format(after=after, at_last=at_last)
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -30,7 +30,7 @@ def wait_until_heard(process):
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_to_leave_and_says_so(number):
     process = start()
     process.send_signal(number)
@@ -38,6 +38,16 @@ def test_a_signal_asks_to_leave_and_says_so(number):
     assert "Finishing this step, then saving" in output
     assert output.endswith("left\n")
     assert process.returncode == 0
+
+
+def test_nohup_keeps_it_going():
+    process = start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)  # until it would have stopped
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.count("Finishing")) == (0, 1)
 
 
 def test_a_second_interrupt_leaves_at_once_even_from_within_c_code():

@@ -84,9 +84,7 @@ def test_what_a_training_prints_meanwhile_is_shown(run):
     program = LOAD.replace("import tensorflow", "with terminal.outlived():\n    import tensorflow").replace(
         "import startup", "import startup, terminal"
     )
-    done = run(
-        "import sys; print('a warning', file=sys.stderr); sys.stderr.buffer.raw.drain()", program=program, visible=""
-    )
+    done = run("import sys; print('a warning', file=sys.stderr); sys.stderr.flush()", program=program, visible="")
     assert done.stderr == "a warning\nafter\n"
 
 

@@ -1,12 +1,11 @@
 """A process that prints, and what becomes of it when nobody reads."""
 
-import contextlib
+import builtins
 import io
 import os
-import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from ugatit_tf.system import terminal
 
 ROOT = Path(terminal.__file__).parents[2]
 HEAD = """
-import os, signal, sys, time
+import os, sys, time
 from pathlib import Path
 from ugatit_tf.system import terminal
 """
@@ -33,9 +32,12 @@ def start(tmp_path):
     """Starts a program that has its files in tmp_path, and kills it in the end if need be."""
     started = []
 
-    def start(program, **streams):
+    def start(program, env=None, **streams):
         process = subprocess.Popen(
-            [sys.executable, "-c", HEAD + program], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, **streams
+            [sys.executable, "-c", HEAD + program],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
+            **streams,
         )
         started.append(process)
         return process
@@ -53,14 +55,6 @@ def test_output_that_is_read_comes_whole_and_in_order(start):
     assert process.returncode == 0
 
 
-def test_a_reader_that_stopped_reading_holds_up_neither_the_run_nor_its_end(start, tmp_path):
-    process = start(FLOOD, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.wait(timeout=60) == 0
-    assert (tmp_path / "done").exists()
-    for stream in (process.stdout, process.stderr):
-        assert stream.read(14) == b"line 0 ......."
-
-
 def test_a_pipe_that_was_closed_stops_nothing(start, tmp_path):
     process = start("input()" + FLOOD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
@@ -71,12 +65,13 @@ def test_a_pipe_that_was_closed_stops_nothing(start, tmp_path):
     assert (tmp_path / "done").exists()
 
 
-def test_a_terminal_that_was_closed_stops_nothing(start, tmp_path):
+def test_a_terminal_that_was_closed_lets_the_run_save_and_end(start, tmp_path):
     ours, theirs = os.openpty()
     program = """
-with terminal.outlived():
+from ugatit_tf.system.signals import StopRequest
+with terminal.outlived(), StopRequest() as stop:
     print("ready", sys.stdout.isatty(), flush=True)
-    while not Path("closed").exists():
+    while not stop.requested or not Path("closed").exists():
         time.sleep(0.01)
     print("into nothing", flush=True)
     print("into nothing", file=sys.stderr, flush=True)
@@ -93,38 +88,57 @@ with terminal.outlived():
 
 def test_what_was_before_comes_back(start):
     program = """
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as it is not under nohup
 streams = sys.stdout, sys.stderr
 with terminal.outlived():
     print("unfinished, with \\udcff", end="")
 assert (sys.stdout, sys.stderr) == streams
 print(" then", flush=True)
-os.kill(os.getpid(), signal.SIGHUP)
-time.sleep(60)
 """
     process = start(program, stdout=subprocess.PIPE, text=True)
     assert process.communicate(timeout=60)[0] == "unfinished, with \\udcff then\n"
-    assert process.returncode == -signal.SIGHUP
-
-
-def test_a_reader_that_comes_back_misses_only_what_had_no_room(monkeypatch):
-    monkeypatch.setattr(terminal, "_PIECES", 2)
-    with piped() as (outlet, pipe):
-        outlet.write("x" * 100_000 + "\n")  # more than a pipe holds
-        pieces = outlet.buffer.raw._pieces
-        wait_for(lambda: pieces.qsize() == 0)  # the thread has it, and waits
-        for line in ("kept", "kept too", "dropped"):
-            print(line, file=outlet)
-        assert [len(pipe.readline()), pipe.readline(), pipe.readline()] == [100_001, "kept\n", "kept too\n"]
-        print("new", file=outlet)
-        assert pipe.readline() == "new\n"
+    assert process.returncode == 0
 
 
 def test_a_pipe_that_others_made_non_blocking_loses_nothing():
-    with piped() as (outlet, pipe):
-        os.set_blocking(outlet.fileno(), False)
-        print("x" * 1_000_000, file=outlet)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream:
+        printing = threading.Thread(target=print, args=("x" * 1_000_000,), kwargs={"file": terminal._lasting(stream)})
+        printing.start()
         assert len(pipe.readline()) == 1_000_001
+        printing.join()
+
+
+def test_what_a_full_disk_does_not_take_is_dropped(tmp_path, full_disk):
+    with (tmp_path / "x").open("w") as stream:
+        lasting = terminal._lasting(stream)
+        with full_disk(after=0):
+            print("dropped", file=lasting)
+        print("kept", file=lasting)
+    assert (tmp_path / "x").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("context", ["may_be_cut_off", "outlived"])
+def test_a_console_of_few_characters_takes_any(start, context):
+    program = f"with terminal.{context}():\n    print('\u2192 \uc5bc\uad74.png')"
+    process = start(program, env={"PYTHONIOENCODING": "cp1252"}, stdout=subprocess.PIPE, text=True)
+    assert process.communicate(timeout=60)[0] == "\\u2192 \\uc5bc\\uad74.png\n"
+    assert process.returncode == 0
+
+
+def test_a_pipe_that_nobody_reads_ends_a_command_as_windows_reports_it(monkeypatch, capfd):
+    def refuse(**_arguments):
+        raise OSError(22, "Invalid argument")
+
+    kept = os.dup(1)
+    try:
+        with pytest.raises(SystemExit) as caught, monkeypatch.context() as patch:
+            patch.setattr(builtins, "print", refuse)
+            with terminal.may_be_cut_off():
+                pass
+    finally:
+        os.dup2(kept, 1)
+    assert caught.value.code == 141
 
 
 def test_streams_without_a_descriptor_stay_as_they_are(monkeypatch):
@@ -132,16 +146,3 @@ def test_streams_without_a_descriptor_stay_as_they_are(monkeypatch):
         monkeypatch.setattr(sys, "stdout", stream)
         with terminal.outlived():
             assert sys.stdout is stream
-
-
-@contextlib.contextmanager
-def piped():
-    """Gives what stands in for a stream, and the other end of it."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream, terminal._outlet(stream) as outlet:
-        yield outlet, pipe
-
-
-def wait_for(condition):
-    while not condition():
-        time.sleep(0.01)

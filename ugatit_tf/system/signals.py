@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop, which a training follows once its step is finished and saved."""
+"""Ctrl-C, SIGTERM and a closed terminal as a request to stop, once the step is finished and saved."""
 
 import contextlib
 import os
@@ -14,11 +14,17 @@ _EXIT_CODE_INTERRUPTED = 130  # what shells report for a program that Ctrl-C end
 class StopRequest:
     """A context in which Ctrl-C and SIGTERM are taken as a request to stop; a second Ctrl-C ends the process at once.
 
+    A terminal that closes asks likewise (SIGHUP, on Windows SIGBREAK), except under `nohup`, which lets the process
+    ignore it.
+
     Python runs signal handlers between bytecodes, which a training step in C++ can hold up for many seconds. So a
     thread listens to the interpreter's wake-up descriptor, which is written to the moment a signal comes.
     """
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    # No system has all of them.
+    _SIGNALS = tuple(
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+    )
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -31,7 +37,10 @@ class StopRequest:
     def __enter__(self) -> Self:
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
-        self._handlers = {number: signal.signal(number, lambda *_: None) for number in self._SIGNALS}
+        is_nohup = {number for number in self._SIGNALS[2:] if signal.getsignal(number) == signal.SIG_IGN}
+        self._handlers = {
+            number: signal.signal(number, lambda *_: None) for number in self._SIGNALS if number not in is_nohup
+        }
         self._wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._listen, daemon=True).start()
         return self
