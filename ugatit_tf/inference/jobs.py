@@ -12,7 +12,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePosixPath
 
 from ugatit_tf.data import images, videos
 from ugatit_tf.data.sources import folder
@@ -94,7 +94,7 @@ class Files:
             made_by: a text that changes with what the results are made with.
             ending: returns the ending of a file's result.
         """
-        for path, name in _results(self.paths, ending).items():
+        for path, name in _results(self.paths, lambda path: ending(f"{self._root}/{path}")).items():
             source = f"{self._root}/{path}"
             facts = f"{made_by} {self.output.original_size} {self.output.paste_back} {stamp(source)}"
             digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
@@ -242,11 +242,11 @@ def check_all(*kinds: Files) -> None:
 
 def _results(paths: Sequence[str], ending: Callable[[str], str]) -> dict[str, str]:
     """Returns each path's result. It keeps each name unless it collides in its folder, or is too long."""
-    inside: dict[tuple[PurePath, str], list[str]] = defaultdict(list)
-    for path in map(PurePath, paths):
+    inside: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
+    for path in map(PurePosixPath, paths):  # they have slashes on every system
         inside[path.parent, ending(str(path))].append(path.name)
     results = {}
     for (parent, own), files in inside.items():
-        unique = unique_names(files) if len(files) > 1 else [PurePath(file).stem for file in files]
+        unique = unique_names(files) if len(files) > 1 else [PurePosixPath(file).stem for file in files]
         results |= {str(parent / file): f"{parent / name}{own}" for file, name in zip(files, unique, strict=True)}
     return {path: results[path] for path in paths}
