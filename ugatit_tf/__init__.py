@@ -12,9 +12,20 @@ _PUBLIC = {
 }
 __all__ = list(_PUBLIC)
 
+_BACKENDS = {"jax", "torch", "openvino"}  # modules that Keras imports where it is told to use them
+
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that TensorFlow is loaded only where it is needed."""
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    try:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    except ModuleNotFoundError as error:
+        backend = (error.name or "").partition(".")[0]
+        if backend not in _BACKENDS:
+            raise
+        raise ImportError(
+            f"ugatit_tf needs TensorFlow as Keras' backend, but KERAS_BACKEND or keras.json names {backend}: set "
+            "KERAS_BACKEND=tensorflow in the environment before Keras is loaded."
+        ) from error

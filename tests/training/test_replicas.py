@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.config import GAN_TYPES
+from ugatit_tf.ops import keras_settings
 from ugatit_tf.runs.stepping import Stepper
 from ugatit_tf.training import replicas
 from ugatit_tf.training.ugatit import UGATIT
@@ -19,7 +20,8 @@ CANCELLED = ("/conv/bias", "/conv_0/bias", "/conv_1/bias")
 
 
 @pytest.fixture
-def float64():
+def float64(monkeypatch):
+    monkeypatch.setattr(keras_settings, "FLOATS", {"float64"})
     for dtype in ("float64", "float32"):
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)

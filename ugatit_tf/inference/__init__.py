@@ -1,6 +1,7 @@
 """Trained generators, ready to use: from a run's checkpoint, a `.keras` file, a SavedModel, or the Hugging Face Hub."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -15,13 +16,14 @@ from ugatit_tf.data import images
 from ugatit_tf.errors import RunError, UsageError, reason
 from ugatit_tf.inference import hub
 from ugatit_tf.networks.generator import Generator, Translation
-from ugatit_tf.ops import cpu_kernels
+from ugatit_tf.ops import check_keras_settings, cpu_kernels
 from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp_all
 
 __all__ = ["DIRECTIONS", "Translator", "direction_of", "load_generator"]
 
 _AT_A_TIME = 32  # pictures
+_LOADED_BY = os.getpid()  # the process that loaded TensorFlow
 
 
 class Translator:
@@ -64,7 +66,9 @@ class Translator:
 
         Raises:
             ValueError: The pictures have another dtype or shape.
+            RunError: This process is a forked child of the one that loaded TensorFlow.
         """
+        _check_process()
         expected = ("uint8", 4, self.channels)
         if (str(pictures.dtype), pictures.ndim, pictures.shape[-1]) != expected:
             raise ValueError(f"expected uint8 [B, H, W, {self.channels}], not {pictures.dtype} {list(pictures.shape)}")
@@ -78,6 +82,7 @@ class Translator:
 
     def translate(self, pictures: np.ndarray) -> Translation:
         """All that the generator gives, as arrays, for uint8 `[B, size, size, channels]`."""
+        _check_process()
         with cpu_kernels():
             return Translation(*(output.numpy() for output in self._generate(images.to_float(pictures))))
 
@@ -94,10 +99,13 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
         checkpoint: "newest", of those that are intact; "best", where `--keep_best` kept one; or a step as a text.
 
     Raises:
-        UsageError: for the Hub, where its package is not installed.
-        RunError: where there is no such thing, it cannot be fetched, or it is damaged or another program's.
+        UsageError: for the Hub, where its package is not installed; where Keras has settings that networks cannot take.
+        RunError: where there is no such thing, it cannot be fetched, or it is damaged or another program's; in a forked
+            child of the process that loaded TensorFlow.
         ValueError: for another direction.
     """
+    _check_process()
+    check_keras_settings()
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
     if checkpoint != NEWEST and is_export(path):
@@ -110,6 +118,15 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
     if (path / CONFIG_FILE).is_file() or any(path.glob("*.index")) or Path(f"{path}.index").is_file():
         return Translator.of(open_folder(path, [direction], checkpoint), direction)
     raise RunError(f"{path} is no folder of checkpoints, no SavedModel and no .keras file.")
+
+
+def _check_process() -> None:
+    """Raises a RunError in a forked child: it lacks the threads of TensorFlow, so a call would never end."""
+    if os.getpid() != _LOADED_BY:
+        raise RunError(
+            "TensorFlow was loaded before this process was forked, and would hang here: start processes by "
+            "multiprocessing.get_context('spawn'), or import ugatit_tf.load_generator in the child alone."
+        )
 
 
 def is_export(path: str | Path) -> bool:

@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
-from ugatit_tf.ops import compute_dtype, shared_call
+from ugatit_tf.ops import check_keras_settings, compute_dtype, shared_call
 
 NEGATIVE_SLOPE = 0.2
 
@@ -114,6 +114,7 @@ class Discriminator(keras.Model):
     precision = "float32"
 
     def __init__(self, ch: int = 64, n_dis: int = 6, spectral_norm: bool = True, **kwargs: object) -> None:
+        check_keras_settings()
         super().__init__(**kwargs)
         self.ch = ch
         self.n_dis = n_dis

@@ -10,7 +10,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D
 from ugatit_tf.networks.normalization import LIN, InstanceNorm
 from ugatit_tf.networks.residual import ResidualBlock
-from ugatit_tf.ops import compute_dtype, recomputed, shared_call
+from ugatit_tf.ops import check_keras_settings, compute_dtype, recomputed, shared_call
 
 DOWNSAMPLING = 4  # the features' side is the image's over this
 
@@ -64,6 +64,7 @@ class Generator(keras.Model):
         unbiased: bool = False,
         **kwargs: object,
     ) -> None:
+        check_keras_settings()
         super().__init__(**kwargs)
         self.ch = ch
         self.n_res = n_res

@@ -5,6 +5,7 @@ Other rooms import from here alone: they ask for a convolution, and neither choo
 
 from ugatit_tf.ops.convolution import conv2d, upsample_conv2d
 from ugatit_tf.ops.cpu import cpu_kernels, uses_cpu_kernels
+from ugatit_tf.ops.keras_settings import check_keras_settings
 from ugatit_tf.ops.large_dense import DenseCall, LargeDense, recorded_calls
 from ugatit_tf.ops.normalization import NORM_EPSILON, instance_layer_norm, instance_norm
 from ugatit_tf.ops.precision import compute_dtype
@@ -17,6 +18,7 @@ __all__ = [
     "DenseCall",
     "LargeDense",
     "SpectralNorm",
+    "check_keras_settings",
     "compute_dtype",
     "conv2d",
     "cpu_kernels",

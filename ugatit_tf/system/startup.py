@@ -28,6 +28,10 @@ sys.stderr.buffer.write(sys.stdin.buffer.read())
 
 def configure() -> None:
     """Sets this process up as a command; to be called before it has threads."""
+    # The user's settings of Keras, its backend for one, are for other programs. Keras looks for them in this folder,
+    # which can neither be there nor be made.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_HOME"] = os.devnull
     # What TensorFlow's graphs log (CPU features, fusions) is no news to the user; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

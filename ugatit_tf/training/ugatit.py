@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.ops import cpu_kernels
+from ugatit_tf.ops import check_keras_settings, cpu_kernels
 from ugatit_tf.training import ema, losses, penalties, replicas, schedule
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
@@ -35,6 +35,7 @@ class UGATIT(keras.Model):
     def __init__(
         self, config: Config, uniform: Callable[[tf.Tensor], penalties.Uniform] = penalties.seeded_uniform
     ) -> None:
+        check_keras_settings()
         super().__init__(name="ugatit")
         config.validate()
         self.config = config
