@@ -19,6 +19,7 @@ from ugatit_tf.networks.generator import Generator, Translation
 from ugatit_tf.ops import check_keras_settings, cpu_kernels
 from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp_all
+from ugatit_tf.training.ugatit import UGATIT
 
 __all__ = ["DIRECTIONS", "Translator", "direction_of", "load_generator"]
 
@@ -94,8 +95,8 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
         path: a run's checkpoint folder, with its `config.json`, or one of the reference's; or a `.keras` file or a
             SavedModel's folder, as the export phase writes them; or "hf://USER/NAME" or "hf://USER/NAME@REVISION", a
             repository of the Hugging Face Hub that holds what `--export_format huggingface` writes.
-        direction: "A2B" or "B2A"; counts for a checkpoint or a repository, which hold both, while an exported network
-            has its own.
+        direction: "A2B" or "B2A"; counts for a checkpoint, a repository or a saved `UGATIT`, which hold both,
+            while an exported network has its own.
         checkpoint: "newest", of those that are intact; "best", where `--keep_best` kept one; or a step as a text.
 
     Raises:
@@ -114,7 +115,7 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
     if (path / "saved_model.pb").is_file():
         return _from_saved_model(path)
     if path.suffix == ".keras" and path.is_file():
-        return _from_keras(path)
+        return _from_keras(path, direction)
     if (path / CONFIG_FILE).is_file() or any(path.glob("*.index")) or Path(f"{path}.index").is_file():
         return Translator.of(open_folder(path, [direction], checkpoint), direction)
     raise RunError(f"{path} is no folder of checkpoints, no SavedModel and no .keras file.")
@@ -154,11 +155,12 @@ def direction_of(model: str | Path, asked: str = "") -> str:
     return asked or own or "A2B"
 
 
-def _from_keras(path: Path) -> Translator:
+def _from_keras(path: Path, direction: str) -> Translator:
     try:
-        generator = keras.saving.load_model(path)
+        model = keras.saving.load_model(path)
     except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
         raise RunError(f"{path} is damaged or not a Keras model: {reason(error)}") from error
+    generator = model.sampler(direction[-1]) if isinstance(model, UGATIT) else model
     if not isinstance(generator, Generator):
         raise RunError(f"{path} holds a {type(generator).__name__}, not a generator of this project.")
     size = generator.get_build_config()["input_shape"][1]

@@ -11,6 +11,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops import check_keras_settings, cpu_kernels
 from ugatit_tf.training import ema, losses, penalties, replicas, schedule
+from ugatit_tf.training.evaluated import Evaluated, pair
 from ugatit_tf.training.gradients import Update
 from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
 from ugatit_tf.training.networks import Translations, build_discriminator, build_generator, translate
@@ -18,7 +19,7 @@ from ugatit_tf.training.objective import Objective, Terms
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class UGATIT(keras.Model):
+class UGATIT(Evaluated):
     """The whole network of U-GAT-IT. `generator_B` makes B out of A; `discriminator_B` judges B; and the reverse.
 
     Its `train_step` is what the command line's loop runs; `compile()` and `fit()` on a dataset of (A, B) batches run
@@ -108,7 +109,7 @@ class UGATIT(keras.Model):
 
     @property
     def steps_taken(self) -> int:
-        """How many training steps there have been."""
+        """The number of training steps taken."""
         return int(self.step.numpy())
 
     def sampler(self, domain: str) -> Generator:
@@ -120,11 +121,6 @@ class UGATIT(keras.Model):
         """Lets the moving averages, where there are any, begin with the generators' present weights."""
         if self.averages:
             ema.start(self.average_variables, self.generator_variables)
-
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Translates (A, B), `[B, H, W, C]` in [-1, 1] each, into (B, A)."""
-        real_a, real_b = inputs
-        return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
@@ -140,7 +136,7 @@ class UGATIT(keras.Model):
         """
 
         def step(update: Callable[[tf.Tensor, tf.Tensor], Metrics]) -> Metrics:
-            return replicas.run(self._step, data, update)
+            return replicas.run(self._step, pair(data), update)
 
         if self.config.n_critic == 1:
             return step(self._update_all)
