@@ -92,6 +92,38 @@ def test_all_leave_only_when_all_are_done(addresses):
     assert chief.finish().error is other.finish().error is None
 
 
+def test_a_chief_that_is_slow_to_end_still_says_that_it_is_alive(addresses, ended, monkeypatch):
+    monkeypatch.setattr(channel, "_BEAT", 0.05)
+    may_end = threading.Event()
+    chief = Worker(addresses[:2], 0, work=lambda: may_end.wait(20))
+    host, port = addresses[0].split(":")
+    with _connect(host, int(port)) as connection, connection.makefile("rb") as lines:
+        connection.settimeout(5)
+        connection.sendall(json.dumps({"worker": 1, "facts": FACTS}).encode() + b"\n")
+        assert json.loads(lines.readline()) == {"go": True}
+        connection.sendall(b'{"done": true}\n')
+        for _ in range(10):  # more than can be on their way when the chief reads that this worker is done
+            assert json.loads(lines.readline()) == {}
+        may_end.set()
+        while not (message := json.loads(lines.readline())):
+            pass
+        assert message == {"done": True}
+    assert chief.finish().error is None
+    assert not ended
+
+
+def test_nobody_leaves_while_a_third_worker_works(addresses, ended):
+    may_end = threading.Event()
+    chief, other = Worker(addresses, 0), Worker(addresses, 1)
+    slow = Worker(addresses, 2, work=lambda: may_end.wait(20))
+    other.join(1.0)
+    assert other.is_alive()
+    assert chief.is_alive()
+    may_end.set()
+    assert [worker.finish().error for worker in (chief, other, slow)] == [None] * 3
+    assert not ended
+
+
 def test_who_does_not_come_is_named(addresses):
     chief = Worker(addresses, 0, wait=2)
     _until(lambda: chief.said)  # it listens

@@ -3,6 +3,11 @@
 TensorFlow's collective operations wait for every worker, for good where one has died. So each worker keeps a connection
 to the chief, over which both say every few seconds that they are alive. It is made on the chief's own port, before
 TensorFlow takes that. A message is a JSON object on a line.
+
+The end is a goodbye that nobody can miss. A worker that has done its last step says "done" and waits. The chief says
+"done" only when it has saved and has heard it from all others, so it releases all of them together. Until a process
+leaves, it goes on to say that it is alive: the chief may score and save for minutes while the others wait. The others
+close their connections first, so that no message is lost in one that the chief closes.
 """
 
 import contextlib
@@ -33,7 +38,8 @@ class _Peer:
 
     def __init__(self, connection: socket.socket, index: int) -> None:
         self.index = index
-        self.finished = threading.Event()
+        self.finished = threading.Event()  # the other end has said "done"
+        self.closed = threading.Event()  # nothing more comes from it
         self._connection = connection
         self._lines = connection.makefile("rb")
         self._sending = threading.Lock()
@@ -77,6 +83,7 @@ class Channel:
         self._too_late = f"within {wait:g} s (--wait)"
         self._say = say
         self._peers: list[_Peer] = []
+        self._left = threading.Event()
 
     def __enter__(self) -> Self:
         """Raises a RunError where a worker does not come in time, or differs from the chief."""
@@ -89,15 +96,27 @@ class Channel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        ending = {"done": True} if error is None else {"failed": _in_a_line(error)}
-        for peer in self._peers:
-            peer.send(**ending)
         if error is None:
+            self._say_goodbye()
+        else:
             for peer in self._peers:
-                peer.finished.wait()
+                peer.send(failed=_in_a_line(error))
+        self._left.set()
         for peer in self._peers:
-            peer.finished.set()
             peer.close()
+
+    def _say_goodbye(self) -> None:
+        """Waits until all workers are done. The chief hears it from each, then says it to all."""
+        if not self._cluster.is_chief:
+            self._peers[0].send(done=True)
+            self._peers[0].finished.wait()
+            return
+        for peer in self._peers:
+            peer.finished.wait()
+        for peer in self._peers:
+            peer.send(done=True)
+        for peer in self._peers:
+            peer.closed.wait(_PATIENCE)
 
     @contextlib.contextmanager
     def blaming(self) -> Iterator[None]:
@@ -187,16 +206,15 @@ class Channel:
         raise RunError(f"The training cannot begin: the chief, {chief}, did not answer {self._too_late}.")
 
     def _beat(self, peer: _Peer) -> None:
-        while not peer.finished.wait(_BEAT):
+        while not self._left.wait(_BEAT):  # also after the other end is done, which waits for this one
             peer.send()
 
     def _listen(self, peer: _Peer) -> None:
-        """Follows what another worker says; ends this process where it is lost."""
+        """Follows what another worker says; ends this process where it is lost before it is done."""
         try:
             while (message := peer.receive(_PATIENCE)) is not None:
                 if "done" in message:
                     peer.finished.set()
-                    return
                 if "lost" in message:  # another one; the chief says so
                     self._end(message["lost"])
                 if "failed" in message:
@@ -206,7 +224,9 @@ class Channel:
             why = f"has not answered for {_PATIENCE:g} s"
         except OSError:  # closed by this process, which is leaving
             return
-        if not peer.finished.is_set():
+        finally:
+            peer.closed.set()
+        if not (peer.finished.is_set() or self._left.is_set()):
             self._end(f"{self._cluster.name(peer.index)} {why}; the same commands go on from the last checkpoint.")
 
     def _end(self, why: str) -> NoReturn:
