@@ -7,6 +7,7 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D
+from ugatit_tf.networks.image_model import ImageModel
 from ugatit_tf.ops import check_keras_settings, compute_dtype, shared_call
 
 NEGATIVE_SLOPE = 0.2
@@ -94,7 +95,7 @@ class PatchDiscriminator(keras.Model):
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class Discriminator(keras.Model):
+class Discriminator(ImageModel):
     """Tells real images of a domain from translations, patch by patch.
 
     Args:
@@ -123,6 +124,7 @@ class Discriminator(keras.Model):
         self.global_ = PatchDiscriminator(ch, n_dis - 1, spectral_norm, name="global")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
         self.local.build(input_shape)
         self.global_.build(input_shape)
 

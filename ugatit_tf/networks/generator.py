@@ -8,6 +8,7 @@ from keras import KerasTensor, ops
 from ugatit_tf.networks.affine_mlp import AffineMLP
 from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, UpsampleConv2D
+from ugatit_tf.networks.image_model import ImageModel
 from ugatit_tf.networks.normalization import LIN, InstanceNorm
 from ugatit_tf.networks.residual import ResidualBlock
 from ugatit_tf.ops import check_keras_settings, compute_dtype, recomputed, shared_call
@@ -30,7 +31,7 @@ class Translation(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
-class Generator(keras.Model):
+class Generator(ImageModel):
     """Translates images into the other domain.
 
     Args:
@@ -95,6 +96,7 @@ class Generator(keras.Model):
         self.to_image = ReflectConv2D(img_ch, 7, padding=3, name="G_logit")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
         shape = tuple(input_shape)
         for conv, norm in self.encoder:
             shape = _build_conv_norm(conv, norm, shape)

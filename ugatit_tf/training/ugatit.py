@@ -58,9 +58,15 @@ class UGATIT(Evaluated):
     def compile(self, learning_rate: float | schedule.Schedule | None = None, **kwargs: Any) -> None:
         """Makes the two Adam optimizers of the reference.
 
+        Callbacks find the generators' as `optimizer`. If `learning_rate` is a number, they may change the rate there;
+        the discriminators' follows. A function sets the rate at every step, whatever a callback writes.
+
         Args:
             learning_rate: a number, a function of the step, or None for the config's linear decay.
             **kwargs: for `keras.Model.compile`, such as `run_eagerly`; `jit_compile` is off unless given.
+
+        Raises:
+            TypeError: An optimizer, a loss or metrics are given.
         """
         super().compile(**({"jit_compile": False} | kwargs))
         self._compile_arguments = {"learning_rate": learning_rate, **kwargs}
@@ -68,11 +74,17 @@ class UGATIT(Evaluated):
         if learning_rate is None:
             decay_epoch = config.decay_epoch if config.decay_flag else config.epoch
             learning_rate = schedule.linear_decay(config.lr, config.epoch, decay_epoch, config.iteration)
-        self.learning_rate = learning_rate if callable(learning_rate) else schedule.constant(learning_rate)
+        self.has_schedule = callable(learning_rate)
         self._generator_update = self._update_of("generator")
         self._discriminator_update = self._update_of("discriminator")
         self.generator_optimizer = self._generator_update.optimizer
         self.discriminator_optimizer = self._discriminator_update.optimizer
+        self.optimizer = self.generator_optimizer
+        if self.has_schedule:
+            self.learning_rate = learning_rate
+        else:
+            self.generator_optimizer.learning_rate.assign(learning_rate)
+            self.learning_rate = lambda _: replicas.local(self.generator_optimizer.learning_rate).read_value()
 
     def get_config(self) -> dict[str, Any]:
         return {"config": dataclasses.asdict(self.config)}
@@ -151,7 +163,7 @@ class UGATIT(Evaluated):
         learning_rate = self.learning_rate(self.step.value)
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             replicas.local(optimizer.learning_rate).assign(learning_rate)
-        metrics = update(*data)
+        metrics = update(*self.images(data))
         self.step.assign_add(1)
         return metrics | {"learning_rate": learning_rate}
 
