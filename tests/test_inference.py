@@ -128,7 +128,7 @@ def test_a_checkpoint_may_be_named(tiny_config, save_generators):
     save_generators(tiny_config)
     folder = tiny_config.run_checkpoint_dir
     newest, named = (ugatit_tf.load_generator(folder, checkpoint=which) for which in ("newest", "7"))
-    np.testing.assert_array_equal(newest(PICTURES), named(PICTURES))
+    within_one_level(newest(PICTURES), named(PICTURES))
     with pytest.raises(RunError, match="no checkpoint of step 8; it has steps 7"):
         ugatit_tf.load_generator(folder, checkpoint="8")
     with pytest.raises(RunError, match=r"g\.keras is an export: it has no checkpoint best"):

@@ -44,8 +44,8 @@ def test_both_public_forms_of_the_graph_and_the_archive_give_the_same(inception,
     pictures = list(noise(3))
     expected = Extractor(load(inception_file), "clean")(pictures)
     assert expected.shape == (3, 6)
-    for path in (other, archive):
-        np.testing.assert_array_equal(Extractor(load(path), "clean")(pictures), expected)
+    for path in (other, archive):  # other graphs, which may sum in another order
+        np.testing.assert_allclose(Extractor(load(path), "clean")(pictures), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_legacy_is_what_the_graphs_own_preprocessing_does(inception, inception_file):
@@ -89,7 +89,8 @@ def test_pictures_may_differ_in_size_and_have_any_channels(inception_file):
     pictures = [grey, grey.repeat(3, axis=-1), noise(side=50)[0]] + list(noise(20, side=20))
     found = extractor(pictures)
     assert found.shape == (23, 6)
-    np.testing.assert_array_equal(found[0], found[1])
+    # Alike but for their places in the batch, by which a convolution may divide its sums.
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
 
 
 def test_features_that_are_not_finite_are_refused():

@@ -29,7 +29,8 @@ def test_outputs_and_gradients_are_the_same(adaptive, eager):
     run = run if eager else tf.function(run, autograph=False)
     outputs, gradients = run(block)
     outputs_again, gradients_again = run(recomputed(block))
-    np.testing.assert_array_equal(outputs_again, outputs)
+    # Two graphs, in which convolutions may be fused with other operations: a few roundings of float32 apart.
+    np.testing.assert_allclose(outputs_again, outputs, rtol=1e-5, atol=1e-5)
     assert len(gradients) == len(sources) > 5
     for again, gradient in zip(gradients_again, gradients, strict=True):
         np.testing.assert_allclose(again, gradient, rtol=1e-4, atol=1e-4)

@@ -77,7 +77,8 @@ def test_the_run_is_tested_and_translates_and_trains_on(converted, capsys):
     assert command("--phase", "translate", "--dataset", "mine", "--input", picture, "--output", "out") == 0
     translator = ugatit_tf.load_generator(f"checkpoint/{RUN}", "A2B")
     expected = translator(np.asarray(Image.open(picture))[np.newaxis])[0]
-    np.testing.assert_array_equal(np.asarray(Image.open("out/A2B/0.png")), expected)
+    # Of another graph: a level apart where a value is rounded across a half.
+    np.testing.assert_allclose(np.asarray(Image.open("out/A2B/0.png")), expected, rtol=0, atol=1)
     capsys.readouterr()
     flags = converted.rpartition("for training and testing: ")[2].split()
     assert command("--phase", "train", *flags, "--epoch", 1, "--iteration", 5) == 0
