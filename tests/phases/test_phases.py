@@ -189,6 +189,13 @@ def test_a_step_without_enough_memory_ends_in_one_line(mine, here, capsys, monke
     assert error.count("\n") == 1
 
 
+def test_training_warns_once_of_pictures_smaller_than_its_size(mine, here, capsys):
+    warning = "Warning: Training enlarges most pictures, as they are smaller than --img_size 64: 3 of 3 in dataset/mine"
+    for size, count in (("64", 1), ("32", 0)):
+        assert command("--dataset", mine, *TINY, "--img_size", size, "--epoch", 1, "--iteration", 1) == 0
+        assert capsys.readouterr().out.count(warning) == count
+
+
 def test_what_would_change_the_order_of_the_pictures_is_refused(mine, here, capsys):
     folder = here / "checkpoint" / MODEL_DIR.format(mine)
     folder.mkdir(parents=True)

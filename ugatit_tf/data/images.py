@@ -57,6 +57,17 @@ def is_image(path: str) -> bool:
     return bool(_SIGNATURE.match(first_bytes(path)))
 
 
+def size_of(path: str) -> tuple[int, int] | None:
+    """Returns the width and height that a file's header states, before EXIF turns it; None if it cannot be read."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return None  # reading might wait forever
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.size
+    except Exception:  # Pillow's parsers raise nearly anything
+        return None
+
+
 def load(
     source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data", max_pixels: int = 0
 ) -> np.ndarray:

@@ -119,6 +119,7 @@ def _lead(
     from ugatit_tf.checkpoints.checkpoint import find_newest
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.checkpoints.writer import CheckpointWriter
+    from ugatit_tf.data import sizes
     from ugatit_tf.runs import loop, memory, resume
     from ugatit_tf.runs.summaries import Summaries, read_samples
 
@@ -128,6 +129,9 @@ def _lead(
     for image_set in image_sets.values():
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""
         print(f"{image_set.place}: {len(image_set)} images{skipped}")
+    warning = sizes.find_warning(config, tuple(image_sets.values()))
+    if warning:
+        print(f"Warning: {warning}")
     print(memory.report(config, threads, team))
     memory.keep_freed_if_ample(config, threads)
 

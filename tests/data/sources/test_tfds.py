@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from ugatit_tf.data import images, sources
+from ugatit_tf.data import images, sizes, sources
 from ugatit_tf.data.cache import ImageCache
 from ugatit_tf.data.sources import tfds as tfds_source
 from ugatit_tf.errors import RunError, UsageError
@@ -111,6 +111,13 @@ def test_splits_parts_of_splits_and_features_are_chosen(config, prepared, file_f
     found = sources.open_splits(config, ("trainA", "trainB", "testA"))
     values = [[int(image_set.read(i, 3)[0, 0, 0]) for i in range(len(image_set))] for image_set in found]
     assert values == [[2, 3, 4], [2, 3, 0], [3]]
+
+
+@pytest.mark.parametrize("query", ["", "?A=photos&B=trainB&image=mask"])
+def test_small_pictures_of_a_set_without_files_are_no_warning(config, query):
+    config = dataclasses.replace(config, dataset=config.dataset + query)
+    assert config.img_size > 6
+    assert sizes.find_warning(config, sources.open_splits(config, ("trainA", "trainB"))) is None
 
 
 def test_pictures_are_turned_upright_and_damaged_ones_named(config):

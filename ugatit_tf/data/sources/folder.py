@@ -28,8 +28,11 @@ def open_folder(folder: Path, channels: int) -> ImageSet:
     def read(index: int, side: int | None) -> np.ndarray:
         return images.load(f"{folder}/{paths[index]}", side, channels)
 
+    def size(index: int) -> tuple[int, int] | None:
+        return images.size_of(f"{folder}/{paths[index]}")
+
     lack = "no images" if _identity(folder) else "no such folder"
-    return ImageSet(str(folder), unique_names(paths), read, len(others), lack)
+    return ImageSet(str(folder), unique_names(paths), read, size, len(others), lack)
 
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:
