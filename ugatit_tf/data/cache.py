@@ -1,4 +1,4 @@
-"""Cache of decoded images, so that each file is read once."""
+"""Keeps decoded images, so that each file is decoded once a run, and skips images that cannot be read."""
 
 import errno
 import itertools
@@ -20,26 +20,29 @@ from ugatit_tf.system import share
 
 _log = logging.getLogger(__name__)
 
-_TOLERATED = 0.05  # of a set's images
-_ALWAYS_TOLERATED = 3  # images, so that a set of a few does not stop at its first bad one
-_NAMED = 3
+_TOLERATED = 0.05  # the share of unreadable images that a run accepts
+_ALWAYS_TOLERATED = 3  # unreadable images that a small set may have, although they are more than that share
+_NAMED = 3  # unreadable images that the error names
 
 
 class ImageCache:
-    """An image set at one size: every image is decoded when it is first asked for, and then kept as uint8.
+    """The images of a set at one size. The first request for an image decodes it; the cache then keeps it as uint8.
 
-    An image that cannot be read, or no longer, is named and counted in the log once, and the next one takes its
-    place. More than 5 % of them, where that is more than three, are too many. An image that is kept already is not
-    read again: its file may vanish.
+    If an image cannot be read, the log names it once and counts it, and the next image takes its place. `read` raises
+    an error if more than 5 %, and more than three, of the images cannot be read. The cache never reads a kept image
+    again, so its file may be deleted during the run.
 
     Args:
-        image_set: where the images come from.
-        side: of the square images, in pixels.
-        channels: of the images.
-        folder: keep the images in a file in this folder, that vanishes with this object; None keeps them in memory.
+        image_set: the images to read.
+        side: the side of the square images in pixels.
+        channels: the number of channels of the images.
+        folder: the folder of the file that keeps the images; the file is deleted with this object. None keeps the
+            images in memory.
 
     Attributes:
-        failure: what `read` raised, if it did; its caller may be a thread of tf.data, which hides the type.
+        shape: the shape of an image, `(side, side, channels)`.
+        failure: the error that `read` raised, or None. tf.data calls `read` in a thread of its own, and replaces the
+            error by one of TensorFlow's; the training raises this one instead.
     """
 
     def __init__(self, image_set: ImageSet, side: int, channels: int, folder: Path | None) -> None:
@@ -59,10 +62,13 @@ class ImageCache:
         return len(self._image_set)
 
     def read(self, index: int) -> np.ndarray:
-        """The image `index`, uint8 `[side, side, channels]`. May be called by several threads at once.
+        """Returns an image, uint8 `[side, side, channels]`. Several threads may call this at once.
+
+        Args:
+            index: the image's index in the set.
 
         Raises:
-            RunError: where too many images of the set, or all, cannot be read.
+            RunError: Too many images of the set, or all, cannot be read.
         """
         for candidate in itertools.chain(range(index, len(self)), range(index)):
             if self._kept[candidate]:
@@ -71,24 +77,24 @@ class ImageCache:
                 try:
                     image = self._image_set.read(candidate, self.shape[0])
                 except UnreadableImageError as error:
-                    self._note(candidate, str(error))
+                    self._count_unreadable(candidate, str(error))
                 else:
                     self._keep(candidate, image)
                     return image
-        raise self._fail(f"None of the {len(self)} images in {self._image_set.place} can be read.")
+        raise self._new_failure(f"None of the {len(self)} images in {self._image_set.place} can be read.")
 
     def _keep(self, index: int, image: np.ndarray) -> None:
         try:
             self._images[index] = image
         except OSError as error:
             if not self._full:
-                _log.warning("Cannot keep decoded images (%s): files will be decoded again.", error.strerror)
+                _log.warning("Cannot keep decoded images (%s): files are decoded again in each epoch.", error.strerror)
             self._full = True
         else:
             self._kept[index] = True
 
-    def _note(self, index: int, reason: str) -> None:
-        """Counts an unreadable image; fails where they are too many."""
+    def _count_unreadable(self, index: int, reason: str) -> None:
+        """Logs an unreadable image; raises a RunError if there are too many."""
         with self._lock:
             if index in self._unreadable:
                 return
@@ -97,27 +103,27 @@ class ImageCache:
         _log.warning("Skipping an image, %d of %d so far: %s", count, len(self), reason)
         if count > max(_ALWAYS_TOLERATED, _TOLERATED * len(self)):
             examples = "; ".join(list(self._unreadable.values())[:_NAMED])
-            raise self._fail(
+            raise self._new_failure(
                 f"{count} of the {len(self)} images in {self._image_set.place} cannot be read, which is more than "
                 f"{_TOLERATED:.0%}: {examples}; ..."
             )
 
-    def _fail(self, reason: str) -> RunError:
+    def _new_failure(self, reason: str) -> RunError:
         self.failure = RunError(reason)
         return self.failure
 
 
 def open_caches(image_sets: Sequence[ImageSet], side: int, channels: int, folder: Path) -> tuple[ImageCache, ...]:
-    """Opens caches for several image sets: in memory, or in files if they need more than a quarter of the free memory.
+    """Opens a cache for each image set: in memory, or in files if all need more than a quarter of the free memory.
 
     Args:
-        image_sets: the sets.
-        side: of the square images, in pixels.
-        channels: of the images.
-        folder: for the files; made if it is needed.
+        image_sets: the sets of images.
+        side: the side of the square images in pixels.
+        channels: the number of channels of the images.
+        folder: the folder of the files; it is made if it is needed.
 
     Raises:
-        RunError: where the files cannot be made, or the disk is too small.
+        RunError: The files cannot be made, or the disk has too little free space.
     """
     size = sum(len(image_set) for image_set in image_sets) * side * side * channels
     if size <= share.available_memory() // 4:
@@ -137,16 +143,16 @@ def open_caches(image_sets: Sequence[ImageSet], side: int, channels: int, folder
 class _ImageFile:
     """Images in a file, by index: uint8 `[side, side, channels]` each.
 
-    Read and written, not mapped: mapped pages count as this process's memory, and should the disk be full, writing to
-    them would kill it. The file has no name, so that nothing is left behind however the process ends.
+    The file is not mapped into memory: mapped pages count as this process's memory, and a write to them kills the
+    process if the disk is full. The file has no name, so the system deletes it however the process ends.
     """
 
     def __init__(self, shape: tuple[int, ...], folder: Path) -> None:
         self._shape = shape
         self._size = math.prod(shape)
-        # Open as long as this object is.
+        # The file stays open as long as this object lives.
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-        # Windows has no call that reads at a place (`os.pread`), so threads share the file's position.
+        # Windows cannot read at a given position (`os.pread`), so threads share the file's position under a lock.
         self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> np.ndarray:

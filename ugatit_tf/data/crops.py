@@ -1,4 +1,9 @@
-"""Crops: from a picture of any shape to the square that a network sees, and back; the same in every phase."""
+"""Cuts the square that a network sees out of a picture of any shape, and pastes a square back. All phases share it.
+
+A `Region` says which part of the picture becomes the square: it may be turned, as a face is, and it may reach beyond
+the picture. Memory stays near the picture's own: the whole of a strip of 800 x 15,000 pixels is a square region of
+675 MB, so large regions are resized in bands.
+"""
 
 import dataclasses
 import math
@@ -11,27 +16,27 @@ from ugatit_tf.data import faces, images
 from ugatit_tf.data.faces import Face, FaceDetector
 from ugatit_tf.data.image_set import ImageSet
 
-_FEATHER = 0.1  # of the side: the breadth of the blend from a pasted region to what is around it
+_FEATHER = 0.1  # the width of the blend from a pasted region to its surroundings, as a share of the region's side
 _WHITE = 255
-_LARGE = 2  # times the picture's pixels: a larger region is cut in bands
+_LARGE = 2  # a region of more than twice the picture's pixels is cut in bands
 _BAND = 256  # rows or columns that are resized at a time
-_WEIGHTED = {"RGBA": "RGBa"}  # resizing weights colours by their opacity, so that transparent ones do not bleed
+_WEIGHTED = {"RGBA": "RGBa"}  # colours weighted by their opacity: resizing would mix in those of transparent pixels
 
 
 class NoFaceError(images.UnreadableImageError):
-    """A picture in which no face was found, and that is to be left out for it."""
+    """The picture shows no face, and the flags ask to leave such pictures out."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """A rectangle in a picture, in pixels; it may be turned, and reach beyond the picture, where all is white.
+    """A rectangle in a picture, in pixels. It may be turned, and may reach beyond the picture, where all is white.
 
     Attributes:
-        x: of its middle, from the left edge.
-        y: of its middle, from the top edge.
-        width: of what becomes the square's width.
-        height: of what becomes the square's height.
-        angle: in degrees, clockwise.
+        x: the distance of the middle from the picture's left edge.
+        y: the distance of the middle from the picture's top edge.
+        width: the side that becomes the square's width.
+        height: the side that becomes the square's height.
+        angle: the rotation in degrees, clockwise.
     """
 
     x: float
@@ -42,26 +47,26 @@ class Region:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width in whole pixels."""
+        """The height and the width in whole pixels."""
         return max(1, round(self.height)), max(1, round(self.width))
 
     @property
     def corner(self) -> tuple[int, int]:
-        """The left and the top edge in whole pixels, of one that is not turned."""
+        """The left and the top edge of an upright region in whole pixels."""
         height, width = self.shape
         return round(self.x - width / 2), round(self.y - height / 2)
 
 
 @dataclasses.dataclass(frozen=True)
 class Cropper:
-    """Finds the region of a picture that becomes its square.
+    """Finds the region of a picture that becomes the square.
 
     Attributes:
-        crop: "center", the largest square in the middle; "face", a square around the largest face, its eyes level;
+        crop: "center", the largest square in the middle; "face", a square around the largest face, with level eyes;
             "none", the whole picture with white beside it; "squeeze", the whole picture, squeezed.
-        face_margin: room on each side of the face, as a share of the face; less where the picture ends.
-        no_face: "skip" or "center": what to do with a picture without a face.
-        detector: for "face".
+        face_margin: the room on each side of the face, as a share of the face's size; less near the picture's edges.
+        no_face: "skip" leaves a picture without a face out; "center" crops it in the middle.
+        detector: the face detector; only "face" needs one.
     """
 
     crop: str
@@ -71,19 +76,24 @@ class Cropper:
 
     @classmethod
     def of(cls, config: Config, domain: str, default: str) -> "Cropper":
-        """The cropper that the flags ask for in a domain, "A" or "B".
+        """Returns the cropper that the flags ask for in a domain.
+
+        Args:
+            config: the configuration, which has a crop for each domain.
+            domain: "A" or "B".
+            default: the crop if the flags name none.
 
         Raises:
-            UsageError: where it needs a face detector and none is installed.
+            UsageError: The crop needs a face detector, and none is installed.
         """
         crop = config.crop_of(domain) or default
         return cls(crop, config.face_margin, config.no_face, faces.detector() if crop == "face" else None)
 
     def find(self, picture: np.ndarray) -> tuple[Region, Face | None]:
-        """The region of uint8 `[H, W, C]`, and the face that it was put around.
+        """Returns the region of uint8 `[H, W, C]`, and the face in it; None if no face was looked for or found.
 
         Raises:
-            NoFaceError: where there is none and such pictures are to be skipped.
+            NoFaceError: The picture shows no face, and `no_face` is "skip".
         """
         height, width = picture.shape[:2]
         face = self.detector.largest(picture) if self.detector else None
@@ -96,10 +106,10 @@ class Cropper:
 
 
 def cropped(config: Config, domain: str, image_set: ImageSet) -> ImageSet:
-    """An image set whose pictures are cropped as the flags ask for; they are squeezed where those ask for nothing.
+    """Returns an image set whose pictures are cropped as the flags ask, or squeezed if the flags name no crop.
 
     Raises:
-        UsageError: where that needs a face detector and none is installed.
+        UsageError: The crop needs a face detector, and none is installed.
     """
     if not config.crop_of(domain):
         return image_set
@@ -117,25 +127,27 @@ def cropped(config: Config, domain: str, image_set: ImageSet) -> ImageSet:
 
 
 def around(face: Face, margin: float, height: int, width: int) -> Region:
-    """A square around a face, turned as the face is.
+    """Returns a square region around a face, turned as the face is.
 
-    It stays inside the picture, `height` and `width` of which are given: it is moved and, as far as the face allows,
-    made smaller, rather than have the network see pixels that nobody took.
+    The square stays inside the picture, because white corners would be unlike all other pictures: it is moved, and made
+    smaller as far as the face allows.
+
+    Args:
+        face: the face.
+        margin: the room on each side of the face, as a share of the face's size.
+        height: the picture's height.
+        width: the picture's width.
     """
     slant = abs(math.cos(math.radians(face.angle))) + abs(math.sin(math.radians(face.angle)))
     side = max(face.size, min(face.size * (1 + 2 * margin), min(height, width) / slant))
-    half = side * slant / 2  # of the upright square around the turned one
+    half = side * slant / 2  # half the side of the upright square that encloses the turned one
     x = min(max(face.x, half), width - half) if 2 * half <= width else width / 2
     y = min(max(face.y, half), height - half) if 2 * half <= height else height / 2
     return Region(x, y, side, side, face.angle)
 
 
 def cut(picture: np.ndarray, region: Region, size: int) -> np.ndarray:
-    """Cuts a region out of uint8 `[H, W, C]`; returns a square, uint8 `[size, size, C]`.
-
-    What lies beyond the picture is white. The memory for it stays near the picture's own, as for the two functions
-    below: the whole of a strip of 800 x 15,000 pixels is a region of 675 MB.
-    """
+    """Cuts a region out of uint8 `[H, W, C]`; returns a square, uint8 `[size, size, C]`, white beyond the picture."""
     height, width = region.shape
     image = images.to_picture(picture)
     white = (_WHITE,) * picture.shape[-1]
@@ -155,7 +167,7 @@ def cut(picture: np.ndarray, region: Region, size: int) -> np.ndarray:
 
 
 def _cut_in_bands(image: Image.Image, region: Region, size: int, white: tuple[int, ...]) -> Image.Image:
-    """Resizes a region to a square as `images.resize` does, its width before its height, and its width in bands."""
+    """Resizes a region to a square as `images.resize` does: first its width, band after band, then its height."""
     height, width = region.shape
     left, top = region.corner
     narrow = Image.new(_WEIGHTED.get(image.mode, image.mode), (size, height))
@@ -171,12 +183,12 @@ def _cut_in_bands(image: Image.Image, region: Region, size: int, white: tuple[in
 
 
 def _within(start: int, length: int, end: int) -> slice:
-    """Returns that part of `length` pixels from `start` on that lies between 0 and `end`, counted from `start`."""
+    """Returns which of `length` pixels from `start` on lie between 0 and `end`, counted from `start`."""
     return slice(min(max(0, -start), length), min(max(0, end - start), length))
 
 
 def relative(face: Face, region: Region) -> tuple[float, float, float]:
-    """A face's middle and size in the square that a region becomes, as shares of its side."""
+    """Returns a face's middle (x, y) and size in the square of a region, as shares of the square's side."""
     x, y, size = face.x - region.x, face.y - region.y, face.size
     sine, cosine = math.sin(math.radians(region.angle)), math.cos(math.radians(region.angle))
     right, down = x * cosine + y * sine, y * cosine - x * sine
@@ -184,13 +196,13 @@ def relative(face: Face, region: Region) -> tuple[float, float, float]:
 
 
 def enlarged(square: np.ndarray, region: Region, height: int, width: int) -> np.ndarray:
-    """A square at the size that its region has in a picture, without what lies beyond the picture's edges.
+    """Resizes a square to its region's size, and cuts off the parts of the region beyond the picture's edges.
 
     Args:
         square: uint8 `[S, S, C]`.
-        region: where it was cut from.
-        height: of the picture.
-        width: of the picture.
+        region: the region of the picture that became the square.
+        height: the picture's height.
+        width: the picture's width.
 
     Returns:
         uint8 `[h, w, C]`.
@@ -201,12 +213,12 @@ def enlarged(square: np.ndarray, region: Region, height: int, width: int) -> np.
 
 
 def pasted(square: np.ndarray, region: Region, picture: np.ndarray) -> np.ndarray:
-    """A picture with a square put back where it was cut from, its edges blended with what is around it.
+    """Returns a copy of a picture with a square pasted into a region; the edges blend with the surroundings.
 
     Args:
         square: uint8 `[S, S, C]`.
-        region: where it was cut from.
-        picture: uint8 `[H, W, C]`; not changed.
+        region: the region of the picture that became the square.
+        picture: uint8 `[H, W, C]`; it is not changed.
 
     Returns:
         uint8 `[H, W, C]`.
@@ -234,14 +246,14 @@ def pasted(square: np.ndarray, region: Region, picture: np.ndarray) -> np.ndarra
 
 
 def _turned(angle: float, middle: tuple[float, float], source: tuple[float, float]) -> tuple[float, ...]:
-    """Pillow's matrix from an output pixel to its source: turns around the output's `middle`, which is `source`."""
+    """Returns Pillow's matrix from output to source pixels: a rotation that takes the point `middle` to `source`."""
     sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
     (x, y), (u, v) = middle, source
     return (cosine, -sine, u - cosine * x + sine * y, sine, cosine, v - sine * x - cosine * y)
 
 
 def _visible(region: Region, height: int, width: int) -> tuple[slice, slice]:
-    """Returns the rows and the columns of an upright region that lie inside a picture."""
+    """Returns the rows and the columns of an upright region that lie inside the picture."""
     left, top = region.corner
     rows, columns = region.shape
     return _within(top, rows, height), _within(left, columns, width)
@@ -250,7 +262,10 @@ def _visible(region: Region, height: int, width: int) -> tuple[slice, slice]:
 def _stretched(
     square: np.ndarray, region: Region, rows: slice = slice(None), columns: slice = slice(None)
 ) -> Image.Image:
-    """Resizes a square to its region's size, width before height; returns some rows and columns of it."""
+    """Resizes a square to its region's size; returns the given rows and columns of the result.
+
+    As Pillow does, it resizes the width before the height, so the result is the same with bands as without.
+    """
     height, width = region.shape
     image = images.to_picture(square)
     top, bottom, _ = rows.indices(height)
@@ -270,9 +285,9 @@ def _stretched(
 def _mask(
     region: Region, height: int, width: int, rows: slice = slice(None), columns: slice = slice(None)
 ) -> np.ndarray:
-    """Returns the opacity of some rows and columns of a region, uint8 `[h, w]`.
+    """Returns the opacity of the given rows and columns of a region, uint8 `[h, w]`.
 
-    It falls towards those edges of the region that lie inside the picture.
+    The opacity falls towards those edges of the region that lie inside the picture.
     """
     (down, across), (left, top), turned = region.shape, region.corner, region.angle != 0
     fall_across = _ramp(across, turned or left > 0, turned or left + across < width)[columns]
@@ -281,6 +296,7 @@ def _mask(
 
 
 def _ramp(count: int, start: bool, end: bool) -> np.ndarray:
+    """Returns opacities from 0 to 1 along a side of `count` pixels; `start` and `end` say at which ends they fall."""
     middles = np.arange(count) + 0.5
     breadth = max(1.0, _FEATHER * count)
     rise = middles / breadth if start else np.ones(count)

@@ -1,4 +1,4 @@
-"""Attention heatmaps as pictures."""
+"""Draws attention heatmaps."""
 
 import numpy as np
 from PIL import Image
@@ -9,7 +9,8 @@ def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
     Args:
         image: uint8 `[H, W, C]` with C 1, 3 or 4; alpha is dropped.
-        heatmap: float `[h, w]` of any range; stretched to the image's size and to its own minimum and maximum.
+        heatmap: float `[h, w]` of any range; it is resized to the image, and its minimum becomes blue, its maximum
+            red.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -19,7 +20,7 @@ def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     height, width, channels = image.shape
     resized = Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     values = np.clip(np.asarray(resized), 0.0, 1.0)
-    # Each primary is a tent over the value, red's top at 3/4, green's at 1/2, blue's at 1/4.
+    # The "jet" colours: each primary is a trapezoid over the value; red is centred at 3/4, green at 1/2, blue at 1/4.
     colours = np.clip(1.5 - np.abs(4.0 * values[..., None] - np.array([3.0, 2.0, 1.0])), 0.0, 1.0)
     rgb = np.broadcast_to(image, (height, width, 3)) if channels == 1 else image[..., :3]
     return np.rint(0.5 * rgb + 0.5 * 255.0 * colours).astype(np.uint8)
