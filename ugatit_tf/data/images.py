@@ -1,4 +1,4 @@
-"""Image files to pixels and back: decode, orient, resize, encode."""
+"""Decodes image files to upright uint8 RGB pixels in sRGB, resizes pixels, and encodes them."""
 
 import io
 import re
@@ -14,18 +14,20 @@ from ugatit_tf.data import metadata
 from ugatit_tf.errors import RunError, reason, shown
 from ugatit_tf.system.files import write_atomically
 
-# Files of these names are taken for images without a look at their content: a look at 100,000 files takes its time.
+# A file with such an ending counts as an image, and is not opened: opening 100,000 files would take long.
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif"})
-KINDS = "JPEG, PNG, BMP, GIF, WebP, TIFF or AVIF"  # the same, in words
-ENDINGS = {"png": ".png", "jpeg": ".jpg"}  # of the formats that pictures are written in
+KINDS = "JPEG, PNG, BMP, GIF, WebP, TIFF or AVIF"  # the formats below, in words
+ENDINGS = {"png": ".png", "jpeg": ".jpg"}  # the endings of the formats that are written
 
-# A closed list, so that a file's content never reaches Pillow's other parsers (EPS starts an interpreter).
+# The list is closed, so that no file reaches Pillow's other parsers: the one of EPS starts an interpreter.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
 _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|BM|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftypavi[fs]", re.DOTALL
-)  # the first bytes of each
-_MOST_BYTES = 2**31  # what Pillow allows for pixels takes less, in any format
+)  # the first bytes of a file of each format
+_MOST_BYTES = 2**31  # an image with as many pixels as Pillow allows is smaller, in any format
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# The key is EXIF's orientation. `ImageOps.exif_transpose` also writes all other tags anew: if one of them is damaged,
+# it fails, and does not turn the picture.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,11 +40,11 @@ _UPRIGHT = {
 
 
 class UnreadableImageError(RunError):
-    """A picture that cannot be decoded; the message is one line with the file and the reason."""
+    """A picture cannot be decoded. The message is one line with the file and the reason."""
 
 
 def first_bytes(path: str) -> bytes:
-    """Returns the beginning of a file, which shows its kind; nothing of a pipe or of a file that cannot be read."""
+    """Returns a file's first 32 bytes, which show its format; b"" for a pipe or a file that cannot be read."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             return b""  # reading might wait forever
@@ -53,7 +55,7 @@ def first_bytes(path: str) -> bytes:
 
 
 def is_image(path: str) -> bool:
-    """Whether the first bytes of a file are those of an image that `load` reads, whatever its name."""
+    """Returns whether a file's first bytes are those of a format that `load` reads; the name does not matter."""
     return bool(_SIGNATURE.match(first_bytes(path)))
 
 
@@ -71,56 +73,58 @@ def size_of(path: str) -> tuple[int, int] | None:
 def load(
     source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data", max_pixels: int = 0
 ) -> np.ndarray:
-    """Reads a picture, upright, in sRGB, and resized to a square (another shape is squeezed, not cropped).
+    """Reads a picture, turns it upright, converts it to sRGB, and squeezes it to a square.
 
     Args:
-        source: A path, or a binary file object, read from where it stands; of an animation, the first frame counts.
-        size: The side of the result, or None for the picture's own height and width.
+        source: a path, or a binary file object, which is read from its position on. Of an animation, the first frame
+            is read.
+        size: the side of the result in pixels; None keeps the picture's height and width.
         channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
-        name: What errors call the source, where it is no path.
-        max_pixels: A picture of more is refused before it is decoded; 0: only what Pillow takes for an attack.
+        name: the name of a file object in errors.
+        max_pixels: a picture with more pixels is refused before it is decoded. With 0, Pillow's limit of 179 million
+            pixels alone holds.
 
     Returns:
-        uint8 `[size, size, channels]`, or `[H, W, channels]` where `size` is None.
+        uint8 `[size, size, channels]`, or `[H, W, channels]` if `size` is None.
 
     Raises:
-        UnreadableImageError: The source is missing, damaged, too large or not an image.
-        ValueError: `channels` or `size` makes no sense.
+        UnreadableImageError: The source is missing, damaged, too large or no image.
+        ValueError: `channels` is not 1, 3 or 4, or `size` is below 1.
     """
-    # Pillow's own until it is small: copies of a large picture cost as much as decoding it.
+    # It becomes an array after it is resized: a copy of a large picture costs as much as decoding it.
     picture = _decode(source, channels, name, max_pixels)
     return to_pixels(picture if size is None else _resize(picture, size))
 
 
 def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
-    """Decodes a picture at its own size, upright by its EXIF orientation, in sRGB by its colour profile.
+    """Reads a picture at its own size, turned upright by its EXIF orientation, in sRGB by its colour profile.
 
-    Transparency is laid over white, unless `channels` is 4, which keeps it (and is 255 where there was none).
-    Grayscale of more than 8 bits is scaled to 8, not clipped. For the rest see `load`.
+    Transparent pixels are laid over white. With 4 channels they stay, and a picture without alpha gets 255. Grayscale
+    of more than 8 bits is scaled to 8 bits, not clipped. `load` says more of the arguments, result and errors.
     """
     return load(source, None, channels)
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """Resizes to a square: bilinear with half-pixel centres, antialiased where it shrinks.
+    """Resizes an image to a square: bilinear with half-pixel centres, and antialiased if the image shrinks.
 
-    RGBA is weighted by its alpha, so that the colour of transparent pixels does not bleed.
+    The colours of RGBA are weighted by alpha, so that colours of transparent pixels do not mix into others.
 
     Args:
         image: uint8 `[H, W, C]` with C 1, 3 or 4.
-        size: The side of the result, at least 1.
+        size: the side of the result in pixels, at least 1.
 
     Returns:
         uint8 `[size, size, C]`.
 
     Raises:
-        ValueError: The image has another type or shape, or the size is below 1.
+        ValueError: The image has another dtype or shape, or the size is below 1.
     """
     return to_pixels(_resize(to_picture(image), size))
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
-    """Turns uint8 `[H, W, 1, 3 or 4]` into uint8 `[H, W, channels]`, as `decode` would."""
+    """Converts uint8 `[H, W, 1, 3 or 4]` to uint8 `[H, W, channels]`, as `decode` does."""
     return to_pixels(_convert(to_picture(image), channels))
 
 
@@ -130,55 +134,55 @@ def to_float(image: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Scales floats of any shape in [-1, 1] to uint8 0..255: clips what lies outside, rounds; NaN becomes 0."""
+    """Scales floats of any shape in [-1, 1] to uint8 0..255. Other values are clipped; NaN becomes 0."""
     return np.rint((np.clip(np.nan_to_num(image, nan=-1), -1, 1).astype(np.float32) + 1) * 127.5).astype(np.uint8)
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
-    """Writes a PNG file, whole or not at all: a failed write leaves an older file of that name as it was.
+    """Writes a PNG file atomically: a failed write does not change an older file of that name.
 
     Args:
-        path: Where to; the folder exists.
+        path: the path of the file, in a folder that exists.
         image: uint8 `[H, W, C]` with C 1 (grayscale), 3 (RGB) or 4 (RGBA).
 
     Raises:
         RunError: The file cannot be written.
-        ValueError: The image has another type or shape.
+        ValueError: The image has another dtype or shape.
     """
     save(path, image, kind="PNG")
 
 
 def save(path: str | Path, image: np.ndarray, *, kind: str) -> None:
-    """As `save_png`, of one of two kinds of file.
+    """Writes a PNG or JPEG file atomically.
 
     Args:
-        path: Where to; the folder exists.
+        path: the path of the file, in a folder that exists.
         image: uint8 `[H, W, C]`; JPEG takes no RGBA.
         kind: "PNG", or "JPEG" of high quality.
 
     Raises:
         RunError: The file cannot be written.
-        ValueError: The image has another type or shape.
+        ValueError: The image has another dtype or shape.
     """
     write_atomically(path, encode(image, kind=kind))
 
 
 def encode(image: np.ndarray, *, kind: str = "PNG") -> bytes:
-    """Returns the content of the file that `save` writes."""
+    """Returns the bytes of the file that `save` writes."""
     chunks = PngInfo()
-    chunks.add(b"sRGB", b"\0")  # names the colours, which a JPEG without a profile has too
+    chunks.add(b"sRGB", b"\0")  # marks the colours as sRGB; a JPEG without a profile is sRGB anyway
     options: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"pnginfo": chunks}
     picture = to_picture(image)
     file = io.BytesIO()
     try:
         picture.save(file, kind, **options)
-    except OSError as error:  # Pillow's word for an image that the format cannot hold
+    except OSError as error:  # Pillow raises it for an image that the format cannot hold
         raise ValueError(str(error)) from error
     return file.getvalue()
 
 
 def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels: int) -> Image.Image:
-    """A picture of the mode that `channels` stands for."""
+    """Reads a picture in the mode of `channels`: "L", "RGB" or "RGBA"."""
     if channels not in _MODES:
         raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
     is_path = isinstance(source, str | Path)
@@ -206,7 +210,7 @@ def _resize(picture: Image.Image, size: int) -> Image.Image:
 def _read_file(path: Path) -> bytes:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise ValueError("a pipe, socket or device")  # reading might wait forever, or never end
+        raise ValueError("a pipe, socket or device")  # reading might never end
     if status.st_size > _MOST_BYTES:
         raise ValueError(f"a file of {status.st_size / 1e9:.1f} GB")
     return path.read_bytes()
@@ -216,13 +220,13 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
         method = _UPRIGHT.get(orientation)
-    except Exception:  # damaged metadata around good pixels
+    except Exception:  # the metadata is damaged, the pixels are good
         method = None
     return image if method is None else image.transpose(method)
 
 
 def _convert(image: Image.Image, channels: int, profile: bytes | None = None) -> Image.Image:
-    """Turns an image of any mode, in the colours of its profile, into "L", "RGB" or "RGBA" in sRGB."""
+    """Converts an image of any mode, in the colours of its profile, to "L", "RGB" or "RGBA" in sRGB."""
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
     image = metadata.to_srgb(image, profile)
@@ -231,12 +235,12 @@ def _convert(image: Image.Image, channels: int, profile: bytes | None = None) ->
         if channels != 4:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif image.mode not in ("1", "L", "RGB"):
-        image = image.convert("RGB")  # LAB has no way of its own to grayscale
+        image = image.convert("RGB")  # Pillow cannot convert LAB to grayscale directly
     return image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scales 16-bit integer (I;16, I) or float (F) grayscale to "L", or "LA" where one gray means transparent."""
+    """Scales 16-bit integer (I;16, I) or float (F) grayscale to "L", or to "LA" if one grey is transparent."""
     values = np.asarray(image)
     if image.mode == "F":
         values = np.nan_to_num(values)
@@ -251,13 +255,13 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def to_pixels(image: Image.Image) -> np.ndarray:
-    """An image of mode "L", "RGB" or "RGBA" as uint8 `[H, W, C]`."""
+    """Returns an image of mode "L", "RGB" or "RGBA" as uint8 `[H, W, C]`."""
     pixels = np.array(image)
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 
 def to_picture(image: np.ndarray) -> Image.Image:
-    """The inverse of `to_pixels`; a ValueError where the image has another type or shape."""
+    """Returns uint8 `[H, W, 1, 3 or 4]` as Pillow's image; raises a ValueError for another dtype or shape."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in _MODES or not image.size:
         raise ValueError(f"expected uint8 [H, W, 1, 3 or 4], not {image.dtype} {list(image.shape)}")
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -1,7 +1,7 @@
-"""What a picture's file holds beside its pixels: texts, which are passed over, and the profile of its colours.
+"""Removes texts and damaged metadata from image files, and converts pixels from their colour profile to sRGB.
 
-A telephone's photograph is often in Display P3: its numbers, taken for sRGB, show paler colours. Metadata may also be
-much larger than the picture, or damaged; neither makes good pixels unreadable.
+Telephones often store photographs in Display P3; read as sRGB, such numbers give paler colours. Metadata may also be
+damaged, or much larger than the picture; Pillow then refuses the file, although its pixels are good.
 """
 
 import functools
@@ -15,24 +15,24 @@ from PIL import Image, ImageCms
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _APP0, _COMMENT, _SCAN = 0xE0, 0xFE, 0xDA  # markers of a JPEG
-_COMPLETE = {0: 14, 14: 12}  # bytes of JFIF's and of Adobe's segment
-_MOST_BYTES = 2**24  # of a profile, inflated; those of printers have 2 MB
-_MOST_XMP = 2**20  # bytes of a text that may hold the orientation
-_XMP = b"XML:com.adobe.xmp\0\0"  # one that is not compressed
-_SAME = 2  # levels: a profile that changes no colour by more counts as sRGB, and its pictures stay as they are
+_COMPLETE = {0: 14, 14: 12}  # the bytes of a complete segment of JFIF (APP0) and of Adobe (APP14)
+_MOST_BYTES = 2**24  # of an inflated profile; those of printers have 2 MB
+_MOST_XMP = 2**20  # bytes of an XMP text, which may hold the orientation
+_XMP = b"XML:com.adobe.xmp\0\0"  # begins an uncompressed XMP text
+_SAME = 2  # a profile that changes each colour by at most so many levels counts as sRGB
 _MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 
 
 def stripped(data: bytes) -> tuple[bytes, bytes]:
-    """Removes texts and damaged metadata from a PNG or JPEG file, for which Pillow might refuse a good picture.
+    """Removes texts and damaged metadata, which can make Pillow refuse a good picture, from a PNG or JPEG file.
 
     Pixels, transparency, EXIF, short XMP and a JPEG's profile stay. Only a PNG's profile is inflated, up to 16 MB.
 
     Args:
-        data: a file; any other format is left as it is.
+        data: the bytes of the file; those of other formats are returned unchanged.
 
     Returns:
-        The file, and the profile of a PNG file; b"" if it has none.
+        The bytes of the file, and the profile of a PNG file, which is b"" for files without one and other formats.
     """
     if data.startswith(_SIGNATURE):
         return _stripped_png(data)
@@ -45,10 +45,10 @@ def _stripped_png(data: bytes) -> tuple[bytes, bytes]:
     while at + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
-        if end > len(data):  # cut off: Pillow tells of it
+        if end > len(data):  # the file is cut off: Pillow raises the error
             break
         content = view[at + 8 : end - 4]
-        is_needed = not name[0] & 32 or name == b"tRNS"  # the letter's case marks what a decoder must know
+        is_needed = not name[0] & 32 or name == b"tRNS"  # a capital first letter marks chunks that decoders need
         if not is_needed:
             is_intact = zlib.crc32(view[at + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
             if name == b"iCCP" and is_intact:
@@ -79,7 +79,7 @@ def _stripped_jpeg(data: bytes) -> bytes:
 
 
 def _is_needed(number: int, content: memoryview) -> bool:
-    """Whether an APP segment is needed: EXIF, XMP, the profile, and complete ones of JFIF and Adobe."""
+    """Returns whether an APP segment is EXIF, XMP or the profile, or a complete one of JFIF or Adobe."""
     if number in _COMPLETE:
         return len(content) >= _COMPLETE[number]
     return number == 1 or (number == 2 and bytes(content[:12]) == b"ICC_PROFILE\0")
@@ -89,8 +89,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Converts a picture of 8 bits from the colours of its ICC profile to sRGB; alpha stays.
 
     Returns:
-        The picture in mode RGB or RGBA; the same picture if the profile is sRGB, missing, damaged, or of other channels
-        than the picture.
+        The picture in mode RGB or RGBA. The given picture is returned if the profile is sRGB, missing or damaged, or
+        has other channels than the picture.
     """
     if not profile or len(profile) > _MOST_BYTES or image.mode == "LAB":
         return image
@@ -104,9 +104,9 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return converted
 
 
-@functools.lru_cache(maxsize=16)  # a camera's pictures share one
+@functools.lru_cache(maxsize=16)  # the pictures of one camera share a profile
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Returns the conversion from a profile to sRGB; None if it changes nothing, or the profile is damaged."""
+    """Returns the conversion from a profile to sRGB; None if colours stay the same, or the profile is damaged."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
@@ -117,13 +117,13 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         before = np.array(colours, np.uint8)[np.newaxis]
         probe = Image.fromarray(before).convert(mode)
         after = np.asarray(ImageCms.applyTransform(probe, transform))
-    except Exception:  # the profile is another's data, and metadata spoils no picture
+    except Exception:  # the profile comes from outside; a damaged one must not make the picture unreadable
         return None
     return None if np.abs(after.astype(int) - before).max() <= _SAME else transform
 
 
 def _inflated(content: memoryview) -> bytes:
-    """Returns the profile in an iCCP chunk, which has a name, a zero, the method (zero), and the packed profile."""
+    """Returns the profile of an iCCP chunk: its name, a zero, the method (zero), and the compressed profile."""
     _, _, rest = bytes(content).partition(b"\0")
     inflater = zlib.decompressobj()
     try:

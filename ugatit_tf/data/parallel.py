@@ -1,4 +1,4 @@
-"""Threads and batches over many files, with few of them in memory."""
+"""Runs a function over many files by threads, and makes batches, with few results in memory."""
 
 import itertools
 import sys
@@ -16,9 +16,9 @@ Result = TypeVar("Result")
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None) -> Iterator[Result]:
     """Yields `function(item)` for each item in order; threads compute ahead of the caller.
 
-    There are as many threads as this process has cores, at most `threads`. At most twice that many results wait, and
-    items are taken when they are needed. An exception of `function` is raised in its turn. If the caller stops early,
-    calls that have begun still run to their end.
+    The number of threads is the number of this process's cores, at most `threads`. The threads compute at most twice
+    as many results ahead, and take items from the iterable only then. An exception of `function` is raised at its
+    item's turn. If the caller stops early, calls that have begun still run to their end.
     """
     count = min(share.cores(), threads or sys.maxsize)
     ahead: deque[Future[Result]] = deque()

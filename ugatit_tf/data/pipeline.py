@@ -1,4 +1,8 @@
-"""Training batches, shuffled and augmented; each a pure function of (seed, step), so that a run resumes exactly."""
+"""Makes training batches, shuffled and augmented. Each batch is a pure function of (seed, step).
+
+Nothing else decides the order of images and their augmentation, so a run resumes exactly at any step without a saved
+state, and workers agree on their parts of a batch without messages.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -23,32 +27,34 @@ def batches(
     device: str | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Endless training batches.
+    """Yields training batches without end.
 
-    Each domain is shuffled anew whenever it has been gone through, on its own: a small one is repeated, none is cut.
+    Each domain has epochs of its own, and a new order in each epoch: the smaller domain repeats earlier, and no image
+    of the larger one is left out.
 
     Args:
         caches: the images of A and of B, at the load size.
-        img_size: side of the crops, in pixels.
-        batch_size: images of a domain in a batch.
-        augment: crop at random; without it the load size must be `img_size`.
-        flip: where `augment` is True, also mirror images left to right, each with a chance of one half.
-        seed: of order and augmentation.
-        first_step: the batch to begin with; the batches before it are passed over at no cost.
-        device: where batches are put ahead of time; None for the host's memory.
-        share: which part of each batch to give, and of how many equal ones; no image of the others is read.
+        img_size: the side of the crops in pixels.
+        batch_size: the number of images of a domain in a batch.
+        augment: whether to crop at random; without it the load size must be `img_size`.
+        flip: whether to mirror half of the images left to right, if `augment` is True.
+        seed: the seed of order and augmentation.
+        first_step: the number of the first batch; earlier batches cost nothing.
+        device: the device to which batches are copied ahead of time; None keeps them in the host's memory.
+        share: the number of this process's part of each batch, and the number of equal parts. The images of other parts
+            are not read.
 
     Yields:
         Images of A and of B, float32 `[batch_size / share[1], img_size, img_size, C]` in [-1, 1].
 
     Raises:
-        RunError: where no image of a domain can be read.
+        RunError: Too many images of a domain cannot be read.
     """
     part, parts = share
     size = batch_size // parts
 
-    def place(count: tf.Tensor) -> tf.Tensor:
-        """Which image of all batches the next one of this part is."""
+    def position(count: tf.Tensor) -> tf.Tensor:
+        """Maps this part's image counter to the position in the sequence of all batches' images."""
         return count + count // size * (batch_size - size) + part * size
 
     counts = tf.data.Dataset.counter(start=first_step * size, dtype=tf.int64)
@@ -56,7 +62,9 @@ def batches(
     for index, cache in enumerate(caches):
         sample = _sampler(cache, img_size, augment=augment, flip=flip, seed=2 * seed + index)
         images = counts.map(
-            lambda count, sample=sample: sample(place(count)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            lambda count, sample=sample: sample(position(count)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
         )
         domains.append(images.batch(size, drop_remainder=True))
     dataset = tf.data.Dataset.zip(tuple(domains))
@@ -75,7 +83,7 @@ def batches(
 def _sampler(
     cache: ImageCache, img_size: int, *, augment: bool, flip: bool, seed: int
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """What makes the image at a place in a domain's order, float32 `[img_size, img_size, C]` in [-1, 1]."""
+    """Returns a function from a position in a domain's sequence to an image, float32 `[img_size, img_size, C]`."""
     count, channels = len(cache), cache.shape[-1]
 
     def sample(position: tf.Tensor) -> tf.Tensor:
@@ -95,4 +103,5 @@ def _sampler(
 
 
 def _seed(seed: int, purpose: int, position: tf.Tensor) -> tf.Tensor:
+    """Returns a seed of two numbers for a stateless operation; operations of different purposes are independent."""
     return tf.stack([tf.constant(3 * seed + purpose, tf.int64), position])

@@ -149,7 +149,7 @@ def test_a_split_that_is_missing_by_default_is_no_error_where_one_will_do(config
         ("tfds:local_pictures/small?image=depth", "no image feature depth"),
         ("tfds:local_pictures/big", "local_pictures has no configuration big; it has small, other"),
         ("tfds:local_picture", "TFDS knows no local_picture, .*; similar are local_pictures"),
-        ("tfds:qqqq", r"TFDS knows no qqqq, and none lies prepared in --data_dir\.$"),
+        ("tfds:qqqq", r"TFDS knows no qqqq, and none is prepared in --data_dir\.$"),
         ("tfds:local_pictures/small:9.9.9", r"cannot be loaded at version 9\.9\.9, only: 1\.2\.0\.$"),
         ("tfds:a b", "cannot be opened: TFDS knows no a b"),
     ],

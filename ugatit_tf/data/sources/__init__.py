@@ -1,4 +1,4 @@
-"""Data sources: from a dataset's name to its images, be it a folder, a dataset of TFDS or the built-in demo faces."""
+"""Opens the images of a dataset by its name: those of a folder, of TensorFlow Datasets (TFDS), or the demo's faces."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -14,20 +14,20 @@ from ugatit_tf.errors import RunError
 __all__ = ["DEMO", "ImageSet", "has_ground_truth", "open_splits", "read_all"]
 
 DEMO = "demo"
-_MOST_FAILURES = 100  # to look for a face takes a quarter of a second
+_MOST_FAILURES = 100  # a limit on time: looking for a face takes a quarter of a second
 
 
 def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = False) -> tuple[ImageSet, ...]:
-    """Lists the images of some splits of `config.dataset`, such as ("trainA", "trainB"); reads none.
+    """Lists the images of some splits of `config.dataset`, such as ("trainA", "trainB"), without reading them.
 
     Args:
-        config: names the dataset, and how its pictures are cropped.
-        splits: the splits' names, which end in that of their domain.
-        one_will_do: whether splits may be empty as long as one is not.
+        config: the configuration, which has the dataset's name and the crops.
+        splits: the names of the splits; each ends in the name of its domain.
+        one_will_do: whether one split with images suffices.
 
     Raises:
-        UsageError: where the dataset's name cannot be understood, or a face detector is needed and none is installed.
-        RunError: where a split has no images, naming every place that was looked in.
+        UsageError: The dataset's name is malformed, or the crop needs a face detector and none is installed.
+        RunError: A split has no images. The message names each place that was searched.
     """
     scheme, colon, _ = config.dataset.partition(":")
     open_split = _SOURCES.get(scheme + colon, folder.open_split)
@@ -42,20 +42,20 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
     return tuple(crops.cropped(config, split[-1], each) for split, each in zip(splits, found, strict=True))
 
 
-def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callable[[str], None]) -> np.ndarray:
-    """Reads some images of a set, each or, if it cannot be read, the next one that was not tried yet.
+def read_all(image_set: ImageSet, indices: Iterable[int], side: int, write_line: Callable[[str], None]) -> np.ndarray:
+    """Reads some images of a set. If one cannot be read, the next one that was not tried yet takes its place.
 
     Args:
-        image_set: the images.
-        indices: which ones.
-        side: of the images, in pixels.
-        say: names each image that cannot be read.
+        image_set: the set of images.
+        indices: the indices of the wanted images.
+        side: the side of the images in pixels.
+        write_line: takes one line for each image that cannot be read.
 
     Returns:
-        uint8 `[N, side, side, C]`; N is less than wanted if the set ends, or after a hundred failures.
+        uint8 `[N, side, side, C]`. N is less than the number of indices if the set ends, or after a hundred failures.
 
     Raises:
-        RunError: None of the images tried can be read.
+        RunError: No image that was tried can be read.
     """
     read, tried, failures = [], set(), 0
     for index in indices:
@@ -68,14 +68,14 @@ def read_all(image_set: ImageSet, indices: Iterable[int], side: int, say: Callab
                 break
             except images.UnreadableImageError as error:
                 failures += 1
-                say(f"Skipped: {error}")
+                write_line(f"Skipped: {error}")
     if not read:
         raise RunError(f"{image_set.place}: none of the {failures} images tried can be read.")
     return np.stack(read)
 
 
 def has_ground_truth(dataset: str) -> bool:
-    """Whether testA[i] and testB[i] show the same thing, so that each is the right translation of the other."""
+    """Returns whether testA[i] and testB[i] show the same object, so that each is the other's right translation."""
     return dataset == DEMO
 
 
@@ -87,7 +87,7 @@ def _demo_split(config: Config, split: str) -> ImageSet:
     return ImageSet(f"demo {split}", names, read)
 
 
-# By a dataset's name, or by its beginning up to the colon; any other name is a folder's.
+# The key is a dataset's name, or its beginning up to the colon. All other names are folders.
 _SOURCES: dict[str, Callable[[Config, str], ImageSet]] = {
     DEMO: _demo_split,
     tfds.PREFIX: tfds.open_split,

@@ -1,4 +1,4 @@
-"""Datasets that are folders of image files."""
+"""Opens datasets that are folders of image files, and lists files in folders."""
 
 import logging
 import os
@@ -17,12 +17,12 @@ _log = logging.getLogger(__name__)
 
 
 def open_split(config: Config, split: str) -> ImageSet:
-    """The images of `<dataset_dir>/<dataset>/<split>`, in subfolders too."""
+    """Opens the images of `<dataset_dir>/<dataset>/<split>` and its subfolders."""
     return open_folder(Path(config.dataset_dir) / config.dataset / split, config.img_ch)
 
 
 def open_folder(folder: Path, channels: int) -> ImageSet:
-    """The images of a folder, in subfolders too."""
+    """Opens the images of a folder and its subfolders."""
     paths, others = list_images(folder)
 
     def read(index: int, side: int | None) -> np.ndarray:
@@ -36,7 +36,7 @@ def open_folder(folder: Path, channels: int) -> ImageSet:
 
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:
-    """Lists the images in a folder as `list_files` does: by their endings, or else by their content."""
+    """Lists the images of a folder as `list_files` does. A file is an image by its ending, or else by its content."""
     return list_files(folder, lambda path: suffix_of(path) in images.EXTENSIONS or images.is_image(path))
 
 
@@ -52,17 +52,17 @@ def list_files(folder: Path, is_wanted: Callable[[str], bool]) -> tuple[list[str
     It follows links to folders, but enters no folder twice. The log names each folder that it leaves out.
 
     Args:
-        folder: to look in.
-        is_wanted: whether a file is wanted, by its path; hidden files never are.
+        folder: the folder to search.
+        is_wanted: returns whether a file is wanted, from its path. Hidden files are never wanted.
 
     Returns:
-        The files that are wanted, and the others.
+        The wanted files and the other files.
     """
-    paths: list[str] = []  # texts, as a hundred thousand Path objects take seconds
+    paths: list[str] = []  # strings, because a hundred thousand Path objects take seconds
     others: list[str] = []
     top = folder.absolute()
     known = {_identity(place) for place in (top, *top.resolve().parents)}
-    for parent, folders, names in os.walk(folder, onerror=_tell, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_log_error, followlinks=True):
         folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(Path(parent, name), known)]
         inside = _inside(PurePath(parent), PurePath(folder))
         for name in sorted(names):
@@ -76,13 +76,13 @@ def _inside(parent: PurePath, folder: PurePath) -> str:
     return "" if parent == folder else parent.relative_to(folder).as_posix()
 
 
-def _tell(error: OSError) -> None:
+def _log_error(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         _log.warning("Skipping a folder: %s: %s", shown(error.filename), error.strerror)
 
 
 def _is_new(folder: Path, known: set[tuple[int, int] | None]) -> bool:
-    """Whether a folder was not met before, neither inside nor above: a link may lead anywhere."""
+    """Adds a folder to the known ones; returns False if it was known, as a link may lead to any folder, even above."""
     identity = _identity(folder)
     if identity and identity in known:
         _log.warning("Skipping a folder: %s: the same as another, by way of a link", shown(folder))
@@ -92,6 +92,7 @@ def _is_new(folder: Path, known: set[tuple[int, int] | None]) -> bool:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
+    """Returns the numbers by which the system knows a folder, whatever its path; None if there is no such folder."""
     try:
         status = folder.stat()
     except OSError:

@@ -1,4 +1,8 @@
-"""Datasets of TensorFlow Datasets (TFDS): `tfds:NAME`, or `tfds:NAME?A=SPLIT&B=SPLIT`."""
+"""Opens datasets of TensorFlow Datasets (TFDS): `tfds:NAME`, or `tfds:NAME?A=SPLIT&B=SPLIT`.
+
+TFDS prepares a dataset and says where its examples are. The image files in them are decoded by `images`, as those of
+folders are: TFDS's own decoder would not turn pictures upright, nor convert colour profiles.
+"""
 
 import contextlib
 import difflib
@@ -19,7 +23,7 @@ from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.data.sources.tfrecords import Part, Records
 from ugatit_tf.errors import RunError, UsageError, reason
 
-if TYPE_CHECKING:  # importing it takes seconds, and most runs do without it
+if TYPE_CHECKING:  # the import takes seconds, and most runs do not need it
     import tensorflow_datasets as tfds
 
 PREFIX = "tfds:"
@@ -27,21 +31,22 @@ PREFIX = "tfds:"
 _OPTIONS = ("A", "B", "testA", "testB", "image")
 _PATIENCE = 3.0  # seconds to wait for a server's answer
 _MOST = 20  # names in a message
-_LONGEST = 300  # characters of a message of TFDS, which may be a page
+_LONGEST = 300  # characters of an error of TFDS, which may fill a page
 
 
 def open_split(config: Config, split: str) -> ImageSet:
-    """The images of a split of a TFDS dataset, which is downloaded and prepared first where it is not there yet.
+    """Opens the images of a split of a TFDS dataset. TFDS first downloads and prepares the dataset if needed.
 
     Args:
-        config: `dataset` is `tfds:` with a name that TFDS knows, or that lies prepared under `data_dir`. After a `?`
-            may follow, joined by `&`, the splits for A and B (trainA and trainB if not given), testA and testB, written
-            as TFDS has them, and the name of the image feature (`image` if not given).
+        config: the configuration. Its `dataset` is `tfds:` and a name that TFDS knows, or that is prepared in
+            `data_dir`. A `?` and options, joined by `&`, may follow: `A`, `B`, `testA` and `testB` name splits as TFDS
+            writes them (default: trainA, trainB, testA, testB); `image` names the image feature (default: `image`).
         split: trainA, trainB, testA or testB.
 
     Raises:
-        UsageError: where what follows the `?` cannot be understood.
-        RunError: where there is no such dataset, split or image feature, saying what there is, or no network.
+        UsageError: The options after the `?` are malformed.
+        RunError: TFDS has no such dataset, split or image feature; the message lists those that it has. Or the dataset
+            must be downloaded, and no server answers.
     """
     name, options = _parse(config.dataset)
     key = split.removeprefix("train")
@@ -50,7 +55,7 @@ def open_split(config: Config, split: str) -> ImageSet:
     feature = _image_feature(builder, options.get("image", "image"))
     place = f"{PREFIX}{builder.info.full_name} {wanted}"
     if key not in options and wanted not in builder.info.splits:
-        return ImageSet(place, (), _nothing, lack=f"no such split; ?{key}= takes {_listed(builder.info.splits)}")
+        return ImageSet(place, (), _read_nothing, lack=f"no such split; ?{key}= takes {_listed(builder.info.splits)}")
     records = _records(builder, wanted)
 
     def read(index: int, side: int) -> np.ndarray:
@@ -62,7 +67,7 @@ def open_split(config: Config, split: str) -> ImageSet:
 
 
 def _parse(dataset: str) -> tuple[str, Mapping[str, str]]:
-    """The dataset's name for TFDS, and what follows the `?`."""
+    """Returns the dataset's name for TFDS, and the options after the `?`."""
     name, _, query = dataset.removeprefix(PREFIX).partition("?")
     options = dict(option.partition("=")[::2] for option in query.split("&")) if query else {}
     if not name or not all(options.values()) or not options.keys() <= set(_OPTIONS):
@@ -89,7 +94,7 @@ def _prepared(name: str, data_dir: str) -> "tfds.core.DatasetBuilder":
 
 
 def _alternatives(name: str) -> str:
-    """What there is in place of a dataset or configuration that there is not."""
+    """Returns which dataset or configuration is missing, and similar ones; "" if both exist."""
     import tensorflow_datasets as tfds
 
     dataset, _, configuration = (part.partition(":")[0] for part in name.partition("/"))
@@ -97,7 +102,7 @@ def _alternatives(name: str) -> str:
     if dataset not in known:
         similar = difflib.get_close_matches(dataset, known, n=5)
         close = f"; similar are {', '.join(similar)}" if similar else ""
-        return f"TFDS knows no {dataset}, and none lies prepared in --data_dir{close}"
+        return f"TFDS knows no {dataset}, and none is prepared in --data_dir{close}"
     configurations = tfds.builder_cls(dataset).builder_configs
     if configuration in configurations:
         return ""
@@ -105,10 +110,10 @@ def _alternatives(name: str) -> str:
 
 
 def _require_network(builder: "tfds.core.DatasetBuilder") -> None:
-    """Fails at once where no server of a dataset answers, for TFDS would try for minutes.
+    """Checks that a server of a dataset answers within seconds; TFDS itself would try for minutes.
 
     Raises:
-        RunError: naming the servers.
+        RunError: No server answers; the message names them.
     """
     urls = (urlsplit(url) for url in builder.url_infos or () if url.startswith("http"))
     servers = sorted({f"{url.scheme}://{url.netloc}" for url in urls})[:_MOST]
@@ -117,7 +122,7 @@ def _require_network(builder: "tfds.core.DatasetBuilder") -> None:
         return
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
     for server in servers:
-        # No pool: on leaving, that would wait for the look-up of a name, which may take longer than any answer.
+        # Not a thread pool: its end would wait for all threads, and the look-up of a name may take minutes.
         threading.Thread(target=lambda server=server: answers.put(_is_reached(server)), daemon=True).start()
     deadline = time.monotonic() + _PATIENCE
     with contextlib.suppress(queue.Empty):
@@ -126,7 +131,7 @@ def _require_network(builder: "tfds.core.DatasetBuilder") -> None:
                 return
     raise RunError(
         f"{PREFIX}{builder.info.full_name} is not prepared in {builder.data_dir_root}, and cannot be downloaded: no "
-        f"answer from {_listed(servers)}. Connect this machine, or give a --data_dir where it lies prepared."
+        f"answer from {_listed(servers)}. Connect this machine, or give a --data_dir in which it is prepared."
     )
 
 
@@ -134,14 +139,14 @@ def _is_reached(server: str) -> bool:
     import requests
 
     try:
-        requests.head(server, timeout=_PATIENCE)  # any answer will do; by way of a proxy, where one is set
+        requests.head(server, timeout=_PATIENCE)  # any answer counts; a proxy is used if one is set
     except requests.RequestException:
         return False
     return True
 
 
 def _image_feature(builder: "tfds.core.DatasetBuilder", wanted: str) -> str:
-    """`wanted`, if that is an image feature whose pixels are stored as an ordinary image."""
+    """Returns `wanted`; raises a RunError if it is no image feature that stores ordinary image files."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -158,7 +163,7 @@ def _image_feature(builder: "tfds.core.DatasetBuilder", wanted: str) -> str:
 
 
 def _records(builder: "tfds.core.DatasetBuilder", split: str) -> Any:
-    """The encoded examples of a split or a part of one, by index: each a `tf.train.Example`."""
+    """Returns the encoded examples of a split, or of a part of one, by index; each is a `tf.train.Example`."""
     import tensorflow_datasets as tfds
 
     info = builder.info
@@ -177,18 +182,18 @@ def _records(builder: "tfds.core.DatasetBuilder", split: str) -> Any:
 
 
 def _encoded(records: Any, index: int, feature: str, name: str) -> io.BytesIO:
-    """The image file in an example."""
-    import tensorflow as tf  # only here: listing folders takes none
+    """Returns the image file in an example."""
+    import tensorflow as tf  # not at the top: datasets in folders need no TensorFlow
 
     try:
         example = tf.train.Example.FromString(records[index])
         (data,) = example.features.feature[feature].bytes_list.value
-    except Exception as error:  # a file that is gone or damaged; each format has errors of its own
+    except Exception as error:  # the file is missing or damaged; each format has errors of its own
         raise images.UnreadableImageError(f"{name}: {_short(error)}") from error
     return io.BytesIO(data)
 
 
-def _nothing(index: int, side: int) -> np.ndarray:
+def _read_nothing(index: int, side: int) -> np.ndarray:
     raise IndexError(index)
 
 

@@ -1,4 +1,7 @@
-"""Random access to TFRecord files, which TFDS offers for its other formats only."""
+"""Reads single records of TFRecord files by index. TFDS offers that for its other formats only.
+
+A TFRecord file has no index: the start of a record is known once the lengths of all records before it are read.
+"""
 
 import bisect
 import itertools
@@ -14,7 +17,7 @@ _AROUND = _LENGTH.size + 4
 
 
 class Part(NamedTuple):
-    """Some records of a file: `count` of them from the one numbered `first`; `path` as of pathlib or etils."""
+    """A part of a file: `count` records, from record number `first` on. `path` is one of pathlib or etils."""
 
     path: Any
     first: int
@@ -22,10 +25,10 @@ class Part(NamedTuple):
 
 
 class Records:
-    """The records of parts of TFRecord files, one after the other.
+    """The records of parts of TFRecord files, one part after the other.
 
-    Where a file's records begin is found out when its first record is asked for: a set of any size is opened at once,
-    and eight bytes a record are all that is kept.
+    The first request for a record of a file reads where the file's records begin. So a dataset of any size opens at
+    once, and takes eight bytes of memory a record.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -37,11 +40,11 @@ class Records:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> bytes:
-        """A record's bytes.
+        """Returns a record's bytes.
 
         Raises:
-            OSError: the file cannot be read.
-            EOFError: the file ends before the record does.
+            OSError: The file cannot be read.
+            EOFError: The file ends before the record does.
         """
         number = bisect.bisect_right(self._ends, index)
         path, first, count = self._parts[number]
@@ -58,7 +61,7 @@ class Records:
 
 
 def _starts(file: Any) -> np.ndarray:
-    """Where each whole record of a file begins, int64 `[N]`."""
+    """Returns the position at which each complete record of a file begins, int64 `[N]`."""
     size = file.seek(0, 2)
     starts = []
     start = 0
