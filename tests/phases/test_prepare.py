@@ -243,10 +243,10 @@ def test_one_domain_may_be_cropped_around_faces(here, monkeypatch):
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        ("photos", "photos", "overlap: they must be apart"),
-        ("photos", "photos/1", "overlap: they must be apart"),
-        ("photos/1", "photos", "overlap: they must be apart"),
-        ("photos", "link", "overlap: they must be apart"),
+        ("photos", "photos", "overlap. Give separate folders"),
+        ("photos", "photos/1", "overlap. Give separate folders"),
+        ("photos/1", "photos", "overlap. Give separate folders"),
+        ("photos", "link", "overlap. Give separate folders"),
         ("photos", ".", "overlaps with dataset/mine/trainA"),
         ("photos", "dataset/mine/testB", "overlaps with dataset/mine/testB"),
         ("photos", "nowhere", "--input_B nowhere: no such folder."),

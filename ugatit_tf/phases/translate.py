@@ -77,7 +77,7 @@ def run(config: Config, options: Options) -> None:
     found_pictures, found_videos, others = jobs.find(Path(options.input), output)
     if others:
         print(jobs.passed_over(others))
-    crop = prepared.crop_for(config, direction[0], as_prepared=not options.model)
+    crop = prepared.with_prepared_crop(config, direction[0], as_prepared=not options.model)
     print(
         f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}"
     )  # before a face detector runs on it

@@ -142,7 +142,7 @@ def test_nothing_is_made_before_it_is_needed(tmp_path):
 def test_a_damaged_memory_is_told(tmp_path, text):
     opened(tmp_path).save()
     (tmp_path / ".prepare" / "state.json").write_text(text)
-    with pytest.raises(RunError, match=r"state\.json is damaged .*: move .* away to begin anew") as error:
+    with pytest.raises(RunError, match=r"state\.json is damaged .*\. Move .* away to begin anew") as error:
         PreparedFolder(tmp_path)
     assert "\n" not in str(error.value)
 

@@ -1,4 +1,8 @@
-"""Preparation of a dataset from two folders of pictures: survey, selection, and moving the results into place."""
+"""Prepares a dataset from two folders of pictures: surveys each picture, selects, and moves squares into the splits.
+
+The survey makes the square of every usable picture in a hidden folder and remembers what it found, so an interrupted
+preparation goes on, and a later one looks at new pictures only. The splits change at the end, once all is decided.
+"""
 
 import dataclasses
 import re
@@ -17,17 +21,17 @@ from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError, shown
 from ugatit_tf.system.files import overlap
 
-_LONGEST_STEM = 40  # characters, of up to four bytes each, in a name of up to 255
+_LONGEST_STEM = 40  # characters of up to four bytes each; a file's name may have 255 bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What was made.
+    """The result of a preparation.
 
     Attributes:
-        domains: by name, what became of the pictures.
-        crops: by domain, how they were made square.
-        in_both: pictures that are the same in A and B.
+        domains: the domains by their names, "A" and "B".
+        crops: by domain, how its pictures were made square.
+        in_both: pairs of a picture of A and the same picture in B.
     """
 
     domains: Mapping[str, Domain]
@@ -36,32 +40,34 @@ class Outcome:
 
 
 def check_places(inputs: Mapping[str, Path], root: Path, report: str) -> None:
-    """Refuses folders in which the same picture would be met twice, or what is written would be read.
+    """Checks that no folder would be read twice, or both read and written.
 
     Args:
-        inputs: as of `Plan`.
-        root: of the dataset.
-        report: the name of the folder in it that shows what was done.
+        inputs: the folders of pictures by domain.
+        root: the folder of the dataset.
+        report: the name of the folder of the report's pictures in the dataset.
 
     Raises:
-        UsageError: naming the folders.
+        UsageError: Two folders overlap, or an input does not exist; the message names them.
     """
     for name, path in inputs.items():
         if not path.is_dir():
             raise UsageError(f"--input_{name} {path}: no such folder.")
         for made in (*SPLITS, report):
             if overlap(path, root / made):
-                raise UsageError(f"--input_{name} {path} overlaps with {root / made}, which is written: take another.")
+                raise UsageError(
+                    f"--input_{name} {path} overlaps with {root / made}, which is written. Give another folder."
+                )
     if overlap(*inputs.values()):
-        raise UsageError(f"--input_A {inputs['A']} and --input_B {inputs['B']} overlap: they must be apart.")
+        raise UsageError(f"--input_A {inputs['A']} and --input_B {inputs['B']} overlap. Give separate folders.")
 
 
 def build(config: Config, plan: Plan) -> Outcome:
-    """Makes `<dataset_dir>/<dataset>/{trainA,trainB,testA,testB}/NAME-KEY.png`.
+    """Writes the squares of a dataset, `<dataset_dir>/<dataset>/{trainA,trainB,testA,testB}/NAME-KEY.png`.
 
     Raises:
-        UsageError: where a face detector is needed and none is installed.
-        RunError: where files cannot be written, an input has no pictures, or the dataset holds others.
+        UsageError: The crop needs a face detector, and none is installed.
+        RunError: Files cannot be written, an input has no pictures, or the dataset holds pictures of another origin.
     """
     dataset = PreparedFolder(config.dataset_root)
     measure_faces = any(config.crop_of(name) == "face" for name in plan.inputs)
@@ -91,14 +97,14 @@ def build(config: Config, plan: Plan) -> Outcome:
 
 
 def _survey(name: str, dataset: PreparedFolder, paths: Sequence[str], surveyor: Surveyor) -> list[Picture]:
-    """What is to know about all files of a domain, in their order; what earlier runs found out is not done again."""
+    """Returns the pictures of all files of a domain, in order; surveys those that no earlier run has surveyed."""
     pictures = {path: dataset.known(path, surveyor.recipe) for path in paths}
     todo = [path for path, picture in pictures.items() if picture is None]
     try:
         with tqdm(total=len(paths), initial=len(paths) - len(todo), desc=name, unit="image", disable=None) as bar:
             for picture in parallel.in_order(surveyor, todo):
                 pictures[picture.path] = picture
-                if picture.problem != UNREADABLE:  # which may pass
+                if picture.problem != UNREADABLE:  # a failing disk may recover, so the next run tries again
                     dataset.remember(picture, surveyor.recipe)
                 bar.update()
     finally:
@@ -107,6 +113,7 @@ def _survey(name: str, dataset: PreparedFolder, paths: Sequence[str], surveyor: 
 
 
 def _decide(seed: int, plan: Plan, surveyor: Surveyor, pictures: Sequence[Picture]) -> tuple[list[Kept], list[Dropped]]:
+    """Returns the pictures that the dataset gets, each with its file in a split, and the others with the reason."""
     kept, dropped = [], [Dropped(picture, picture.problem, picture.detail) for picture in pictures if picture.problem]
     usable = [picture for picture in pictures if not picture.problem]
     name, ending = surveyor.recipe.domain, surveyor.recipe.ending
@@ -121,14 +128,14 @@ def _decide(seed: int, plan: Plan, surveyor: Surveyor, pictures: Sequence[Pictur
 
 
 def _safe_stem(path: str) -> str:
-    """A file's name without ending, hidden or awkward characters."""
+    """Returns a file's name without its ending, and without characters that hide a file or need quotes."""
     return re.sub(r"[^\w.-]+", "_", Path(path).stem).lstrip(".-")[:_LONGEST_STEM] or "picture"
 
 
 def _make_missing(dataset: PreparedFolder, surveyor: Surveyor, domain: Domain) -> None:
-    """Makes squares again that somebody has taken away, or that were not needed when their pictures were looked at."""
+    """Makes the squares of kept pictures that are missing: deleted by a user, or not kept by an earlier selection."""
     squares = dataset.squares()
     missing = [kept.picture.path for kept in domain.kept if kept.picture.key not in squares]
     for picture in parallel.in_order(surveyor, missing):
         if picture.problem:
-            raise RunError(f"{picture.path} has changed meanwhile: run the command again.")
+            raise RunError(f"{picture.path} has changed during this run. Run the command again.")

@@ -1,4 +1,4 @@
-"""Outcome of a preparation: what became of each picture."""
+"""The records of a preparation: which pictures a dataset has, and why it does not have the others."""
 
 import dataclasses
 from collections import Counter
@@ -11,8 +11,8 @@ class Kept:
     """A picture that the dataset has.
 
     Attributes:
-        picture: what was found out about it.
-        file: its square, relative to the dataset, such as "trainA/NAME-KEY.png".
+        picture: the surveyed picture.
+        file: the path of its square in the dataset, such as "trainA/NAME-KEY.png".
     """
 
     picture: Picture
@@ -24,9 +24,9 @@ class Dropped:
     """A picture that the dataset does not have.
 
     Attributes:
-        picture: what was found out about it.
-        reason: a few words, the same for all of a kind.
-        detail: more of that, or "".
+        picture: the surveyed picture.
+        reason: the kind of reason, such as "too small".
+        detail: the details of the reason, or "".
         instead: the path of the picture that was kept in its place, or "".
     """
 
@@ -41,10 +41,10 @@ class Domain:
     """One of the two domains.
 
     Attributes:
-        folder: where its pictures come from.
-        other_files: how many files there are hidden or no pictures.
-        kept: those that the dataset has, in order.
-        dropped: those that it does not have, in order.
+        folder: the folder of its pictures.
+        other_files: the number of hidden files and of files that are no pictures.
+        kept: the pictures that the dataset has, in order.
+        dropped: the pictures that the dataset does not have, in order.
     """
 
     folder: str
@@ -54,14 +54,14 @@ class Domain:
 
     @property
     def found(self) -> int:
-        """How many pictures the folder has."""
+        """The number of pictures in the folder."""
         return len(self.kept) + len(self.dropped)
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many were dropped, by reason, the commonest first."""
+        """The number of dropped pictures by reason, the most frequent first."""
         return dict(Counter(dropped.reason for dropped in self.dropped).most_common())
 
     def split(self, name: str) -> list[Kept]:
-        """Those kept for "train" or "test"."""
+        """Returns the pictures kept for a split, "train" or "test"."""
         return [kept for kept in self.kept if kept.file.startswith(name)]

@@ -1,4 +1,4 @@
-"""The folder of a prepared dataset: what is in it, what was found out about each picture, what is left to do."""
+"""Manages the folder of a prepared dataset, remembers the survey of each picture, and reads how a dataset was made."""
 
 import dataclasses
 import json
@@ -23,18 +23,18 @@ _SECONDS_BETWEEN_SAVES = 30.0
 
 
 class PreparedFolder:
-    """`<dataset_dir>/<dataset>/`, with a hidden folder in it that remembers the work done.
+    """The folder `<dataset_dir>/<dataset>/`, with a hidden folder in it that remembers the work done.
 
-    Squares are made in the hidden folder and moved into the splits at the end. Until then the splits stay as they are.
+    Squares are made in the hidden folder and moved into the splits at the end. The splits do not change before.
 
     Args:
-        root: the folder; it need not be there.
+        root: the folder; it may be missing.
 
     Attributes:
-        making: where squares are made.
+        making: the folder in which squares are made.
 
     Raises:
-        RunError: where its splits hold pictures that no earlier run has put there.
+        RunError: The splits hold pictures that no earlier run has put there, or the hidden state cannot be read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,26 +48,26 @@ class PreparedFolder:
         self._saved = time.monotonic()
 
     def make_folders(self) -> None:
-        """Makes the folder and those in it that are missing; a RunError where that fails."""
+        """Makes the missing folders; raises a RunError if that fails."""
         for place in (self.making, *(self._root / split for split in SPLITS)):
             make_folder(place)
 
     def known(self, path: str, recipe: Recipe) -> Picture | None:
-        """What an earlier run found out about a file by this recipe; None where it did not, or the file has changed."""
+        """Returns an earlier run's survey of a file by this recipe; None if there is none, or the file has changed."""
         then, identity, picture = self._known.get(path, (None, "", None))
         return picture if identity == recipe.identity and then == stamp(path) else None
 
     def remember(self, picture: Picture, recipe: Recipe) -> None:
-        """Keeps what was found out for the next run; on disk now and then, and with `save`."""
+        """Remembers the survey of a file for the next run; saves all surveys every 30 seconds."""
         self._known[picture.path] = stamp(picture.path), recipe.identity, picture
         if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
             self.save()
 
     def save(self) -> None:
-        """Writes to disk what is to be remembered.
+        """Writes the surveys to disk.
 
         Raises:
-            RunError: where that fails.
+            RunError: The file cannot be written.
         """
         known = {path: (*rest, dataclasses.asdict(picture)) for path, (*rest, picture) in self._known.items()}
         state = {"version": _VERSION, "files": sorted(self._files), "known": known}
@@ -75,25 +75,25 @@ class PreparedFolder:
         self._saved = time.monotonic()
 
     def squares(self) -> dict[str, Path]:
-        """The squares that are there, made or placed: from their keys to their files."""
+        """Returns the files of the squares that exist, made or placed, by their keys."""
         placed = (self._root / name for name in self._files)
         files = [*self.making.iterdir(), *(path for path in placed if path.exists())]
         return {path.stem.rpartition("-")[2]: path for path in files}
 
     def place(self, plan: Mapping[str, str], paths: Collection[str]) -> None:
-        """Gives the splits the pictures that they are to have, and no others that earlier runs gave them.
+        """Moves squares into the splits, and deletes those that earlier runs have put there and the plan lacks.
 
         Args:
-            plan: from files such as "trainA/NAME-KEY.png" to keys of `squares`.
-            paths: the files that are worth remembering.
+            plan: the keys of squares by their files, such as "trainA/NAME-KEY.png".
+            paths: the pictures whose surveys are kept for the next run.
 
         Raises:
-            RunError: where files cannot be moved or removed; running again puts that right.
+            RunError: A file cannot be moved or deleted. The next run completes the work.
         """
         squares = self.squares()
         before, self._files = self._files, self._files | set(plan)
         self._known = {path: known for path, known in self._known.items() if path in paths}
-        self.save()  # before any is moved, so that whatever happens, the next run knows them for its own
+        self.save()  # before a file is moved: the next run then knows all files as its own, even if this one is killed
         try:
             for name, key in plan.items():
                 if squares[key] != self._root / name:
@@ -117,7 +117,7 @@ class PreparedFolder:
         except OSError as error:
             raise RunError(f"cannot read {self._state}: {reason(error)}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RunError(f"{self._state} is damaged ({error!r}): move {self._root} away to begin anew.") from error
+            raise RunError(f"{self._state} is damaged ({error!r}). Move {self._root} away to begin anew.") from error
 
     def _check_others(self) -> None:
         for split in SPLITS:
@@ -135,7 +135,7 @@ def _picture(facts: Mapping[str, Any]) -> Picture:
 
 
 def settings(config: Config) -> dict[str, Any] | None:
-    """The flags that the dataset was prepared with, by name; None where it was not, or its report cannot be read."""
+    """Returns the flags with which the dataset was prepared; None if it was not, or its report cannot be read."""
     try:
         found = json.loads((config.dataset_root / REPORT).read_bytes())["settings"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -143,13 +143,15 @@ def settings(config: Config) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def crop_for(config: Config, domain: str, *, as_prepared: bool) -> Config:
-    """The configuration; where it names no crop for a domain, with the one that the run's dataset was prepared with.
+def with_prepared_crop(config: Config, domain: str, *, as_prepared: bool) -> Config:
+    """Returns the configuration with a crop for a domain: its own, or else the crop of the prepared dataset.
+
+    It prints where a crop comes from that the configuration does not name.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
         domain: "A" or "B".
-        as_prepared: whether the dataset counts.
+        as_prepared: whether to take the crop of the run's dataset.
     """
     if config.crop_of(domain):
         return config

@@ -1,4 +1,7 @@
-"""Selection of the pictures of a domain: which are kept, and which of those are for testing; no chance is involved."""
+"""Selects the pictures of a domain: which ones are kept, and which of those are for testing.
+
+The choice is made by hashes of contents, without a random generator: it stays the same when pictures are added.
+"""
 
 import dataclasses
 import hashlib
@@ -10,11 +13,11 @@ from ugatit_tf.data.preparation.survey import Picture
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What becomes of a picture: exactly one of the two is set.
+    """The decision on a picture; exactly one attribute is set.
 
     Attributes:
         split: "train" or "test".
-        copy_of: the number of the picture that is kept in its place, as its square has more pixels of its own.
+        copy_of: the number of the picture that is kept instead: the copy whose square has the most pixels.
     """
 
     split: str = ""
@@ -22,17 +25,17 @@ class Choice:
 
 
 def choose(pictures: Sequence[Picture], seed: int, share: float, most: int) -> list[Choice]:
-    """Drops copies, and sets pictures apart for testing.
+    """Drops copies, and chooses pictures for testing.
 
-    The outcome depends on the pictures, not on their order; and more pictures, be they copies of others, never take one
-    from training to testing: a file is drawn for testing by a hash of its content and the seed, and a picture is tested
-    on where all files that show it are drawn.
+    A file is drawn for testing by a hash of its content and the seed. A picture is for testing if all files that show
+    it are drawn. So the order of the pictures does not matter, and more pictures, even copies of others, never move one
+    from training to testing.
 
     Args:
-        pictures: those that can be used.
-        seed: of the draw.
-        share: of the files that are drawn, about; at least one of two, unless it is 0.
-        most: files drawn.
+        pictures: the pictures that can be used.
+        seed: the seed of the draw.
+        share: the approximate share of files to draw. At least one file is drawn of two or more, unless it is 0.
+        most: the largest number of files to draw.
     """
     draws = {picture.digest: _draw(picture.digest, seed) for picture in pictures}
     low = sum(draw < share for draw in draws.values())
@@ -48,7 +51,7 @@ def choose(pictures: Sequence[Picture], seed: int, share: float, most: int) -> l
 
 
 def in_both(a: Sequence[Picture], b: Sequence[Picture]) -> list[tuple[int, int]]:
-    """The numbers of pictures of A and B that are the same."""
+    """Returns the pairs of numbers of a picture of A and the same picture in B."""
     index = _Index(a)
     for number in range(len(a)):
         index.add(number)
@@ -57,7 +60,7 @@ def in_both(a: Sequence[Picture], b: Sequence[Picture]) -> list[tuple[int, int]]
 
 
 def _copies(pictures: Sequence[Picture]) -> list[int | None]:
-    """For each picture the number of the one that is kept in its place, or None: the largest of those alike is kept."""
+    """Returns for each picture the number of the larger one that is kept instead, or None if it is kept itself."""
     copies: list[int | None] = [None] * len(pictures)
     index = _Index(pictures)
     for number in sorted(range(len(pictures)), key=lambda number: _rank(pictures[number])):
@@ -68,7 +71,7 @@ def _copies(pictures: Sequence[Picture]) -> list[int | None]:
 
 
 class _Index:
-    """Some of these pictures, to find one of them that is the same as a given one, as a whole or in its square."""
+    """Finds the pictures, of those added, that are the same as a given one, as a whole or in the square."""
 
     def __init__(self, pictures: Sequence[Picture]) -> None:
         self._pictures = pictures
@@ -84,9 +87,10 @@ class _Index:
 
 
 def _rank(picture: Picture) -> tuple[int, str, str]:
+    """Returns a key that sorts the largest square first, whatever the order of the files."""
     return -picture.side, picture.digest, picture.path
 
 
 def _draw(digest: str, seed: int) -> float:
-    """A number from 0 to 1."""
+    """Returns a number from 0 to 1 that depends on a file's content and the seed."""
     return int(hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()[:13], 16) / 16**13

@@ -1,4 +1,4 @@
-"""Survey of one picture for a dataset: it is read, measured, made square and stored."""
+"""Surveys a picture for a dataset: reads it, measures it, and writes its square."""
 
 import dataclasses
 import functools
@@ -18,19 +18,19 @@ from ugatit_tf.data.preparation import duplicates
 from ugatit_tf.errors import reason, shown
 
 UNREADABLE, TOO_SMALL, NO_FACE = "unreadable", "too small", "no face"
-_READING = 2  # the version of how pictures are read: since 2, in sRGB by their profile
+_READING = 2  # the version of how pictures are read; since version 2, profiles are converted to sRGB
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is asked for.
+    """The settings of a preparation.
 
     Attributes:
-        inputs: by domain, "A" and "B", the folder of its pictures.
-        size: side of the squares, in pixels.
-        min_size: pictures, or squares around faces, below this side are dropped.
-        test_share: share of each domain that is set apart for testing.
-        test_max: but no more than this.
+        inputs: the folders of pictures by domain, "A" and "B".
+        size: the side of the squares in pixels.
+        min_size: the least side of a picture, and of a square around a face; smaller ones are dropped.
+        test_share: the share of each domain that is for testing.
+        test_max: the largest number of files of a domain that are for testing.
         image_format: "png" or "jpeg".
     """
 
@@ -44,7 +44,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What decides how a picture of a domain is made square; part of the key of each picture made by it."""
+    """All settings that decide how a picture of a domain becomes a square; part of the key of each square."""
 
     domain: str
     crop: str
@@ -58,33 +58,33 @@ class Recipe:
 
     @property
     def ending(self) -> str:
-        """Of the files made."""
+        """The ending of the squares' files."""
         return images.ENDINGS[self.image_format]
 
     @functools.cached_property
     def identity(self) -> str:
-        """Is equal for equal recipes and one way of reading pictures, and for no others."""
+        """A hash of the recipe and of the version of how pictures are read."""
         facts = dataclasses.asdict(self) | {"reading": _READING}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)  # slots, as there may be a hundred thousand
+@dataclasses.dataclass(frozen=True, slots=True)  # slots save memory: there may be a hundred thousand pictures
 class Picture:
-    """What was found out about a file.
+    """The survey of a file.
 
     Attributes:
-        path: of the file.
-        problem: why it cannot be used: UNREADABLE, TOO_SMALL, NO_FACE; or "".
-        detail: more of that, in words.
-        digest: of the file's bytes, hexadecimal.
-        key: names the square made of it: of the digest and the recipe.
-        width: of the upright picture, in pixels.
-        height: of the upright picture, in pixels.
-        side: the shorter side of what became the square, in pixels.
-        fingerprints: of the picture and, where it differs, the square: see `duplicates`; hexadecimal.
+        path: the path of the file.
+        problem: the reason why it cannot be used: UNREADABLE, TOO_SMALL or NO_FACE; "" if it can.
+        detail: the details of the problem, in words.
+        digest: the SHA-256 of the file's bytes, hexadecimal.
+        key: the name of its square: a hash of the digest and the recipe.
+        width: the width of the upright picture in pixels.
+        height: the height of the upright picture in pixels.
+        side: the shorter side, in pixels, of the region that became the square.
+        fingerprints: the fingerprints (see `duplicates`) of the picture and, if it differs, of the square, hexadecimal.
         colour: the square's mean red, green and blue, 0 to 255.
-        face: the middle of the face and its size in the square, as shares of its side; None where none was looked for
-            or found.
+        face: the face's middle (x, y) and size in the square, as shares of its side; None if no face was looked for or
+            found.
     """
 
     path: str
@@ -101,17 +101,20 @@ class Picture:
 
 
 class Surveyor:
-    """Makes squares by a recipe, in a folder that exists; may be called from several threads.
+    """Makes squares by a recipe, in a folder that exists. Several threads may call it.
 
     Args:
-        config: how pictures are cropped, and their channels.
-        plan: the rest of the recipe.
+        config: the configuration, which has the crop and the channels.
+        plan: the settings of the preparation.
         domain: "A" or "B".
-        folder: where the squares go: KEY.png or KEY.jpg.
-        measure_faces: look for faces in the squares even where they were not cropped around one.
+        folder: the folder of the squares, KEY.png or KEY.jpg.
+        measure_faces: whether to look for faces in squares that are not cropped around one.
+
+    Attributes:
+        recipe: the recipe that follows from the arguments.
 
     Raises:
-        UsageError: where a face detector is needed and none is installed.
+        UsageError: A face detector is needed, and none is installed.
     """
 
     def __init__(self, config: Config, plan: Plan, domain: str, folder: Path, *, measure_faces: bool) -> None:
@@ -131,10 +134,10 @@ class Surveyor:
         )
 
     def __call__(self, path: str) -> Picture:
-        """Reads a file and, where it can be used, makes its square.
+        """Surveys a file, and writes its square if the picture can be used.
 
         Raises:
-            RunError: where the square cannot be written.
+            RunError: The square cannot be written.
         """
         recipe = self.recipe
         try:
@@ -171,6 +174,7 @@ class Surveyor:
         )
 
     def _measured(self, square: np.ndarray, face: Face | None, region: crops.Region) -> tuple[float, ...] | None:
+        """Returns the place and size of the face in a square: the given face of the picture, or else one found here."""
         if face is None and self.recipe.measure_faces and self._detector:
             face, side = self._detector.largest(square), self.recipe.size
             region = crops.Region(side / 2, side / 2, side, side)

@@ -39,5 +39,5 @@ def encode(values: Mapping[str, Any]) -> bytes:
 
 
 def _crop(config: Config, domain: str) -> dict[str, Any]:
-    config = prepared.crop_for(config, domain, as_prepared=True)
+    config = prepared.with_prepared_crop(config, domain, as_prepared=True)
     return {"crop": config.crop_of(domain) or "center", "face_margin": config.face_margin}
