@@ -14,21 +14,21 @@ __all__ = ["SPLIT_SIZES", "Face", "draw", "face_of", "sample_face"]
 
 SPLIT_SIZES: dict[str, int] = {"trainA": 400, "trainB": 400, "testA": 100, "testB": 100}
 
-# Both test splits draw from one stream of faces: that is what makes them pairs.
+# Both test splits draw from one stream of faces, so that they are pairs.
 _FACE_STREAMS = {"trainA": 0, "trainB": 1, "testA": 2, "testB": 2}
 
 
 def face_of(split: str, index: int, seed: int = 0) -> Face:
-    """The face that one picture of the demo data shows.
+    """Returns the face that a picture of the demo data shows.
 
     Args:
-        split: a key of `SPLIT_SIZES`. `testA` and `testB` at the same index show the same face.
-        index: which picture, 0 up to the split's size.
-        seed: names the whole data set; another seed gives other faces.
+        split: a key of `SPLIT_SIZES`. `testA` and `testB` show the same face at the same index.
+        index: the number of the picture, from 0 up to the split's size.
+        seed: the seed of all faces; another seed gives other faces.
 
     Raises:
-        ValueError: if the split is unknown.
-        IndexError: if the index is outside the split.
+        ValueError: The split is unknown.
+        IndexError: The index is outside the split.
     """
     if split not in SPLIT_SIZES:
         raise ValueError(f"unknown demo split {split!r}; known are {', '.join(SPLIT_SIZES)}")
@@ -38,16 +38,20 @@ def face_of(split: str, index: int, seed: int = 0) -> Face:
 
 
 def draw(split: str, index: int, size: int, seed: int = 0) -> np.ndarray:
-    """Draws one picture of the demo data; any picture can be drawn alone.
+    """Draws a picture of the demo data, independently of all others.
 
     Args:
-        split: as for `face_of`, which also tells what is raised.
-        index: likewise.
-        size: side of the picture in pixels.
-        seed: as for `face_of`.
+        split: a key of `SPLIT_SIZES`.
+        index: the number of the picture, from 0 up to the split's size.
+        size: the side of the picture in pixels.
+        seed: the seed of all faces.
 
     Returns:
-        The picture, uint8 [size, size, 3]: a photo if the split ends in A, a cartoon if in B.
+        The picture, uint8 `[size, size, 3]`: a photo for a split that ends in A, a cartoon for one that ends in B.
+
+    Raises:
+        ValueError: The split is unknown.
+        IndexError: The index is outside the split.
     """
     face = face_of(split, index, seed)
     return draw_photo(face, size) if split.endswith("A") else draw_cartoon(face, size)

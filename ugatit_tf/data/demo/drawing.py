@@ -1,7 +1,8 @@
-"""The demo data's two drawings of a face: a flat cartoon and a soft photograph.
+"""Draws a face of the demo data as a flat cartoon, and as a soft photograph.
 
-They share the geometry and are tied by one colour rule: a `Face` holds the bright cartoon colours, and `_muted` turns
-each into the colour that the camera sees before light and shadow.
+Both drawings have the same shapes, and one rule connects their colours: a `Face` has the bright colours of the cartoon,
+and `_muted` computes from each the colour that the camera sees before light and shadow. So each drawing can be
+translated into the other.
 """
 
 import math
@@ -12,8 +13,8 @@ from PIL import Image, ImageChops, ImageFilter
 from ugatit_tf.data.demo.faces import RGB, Face
 from ugatit_tf.data.demo.shapes import INK, WHITE, Pen, blend, crescent, ellipse, fringe, mouth, paint_regions, shade
 
-_EYE_U = 0.42  # how far from the middle of the head each eye is, in head units
-_CHIN_SHADOW = 0.82  # how light the neck is, compared with the face
+_EYE_U = 0.42  # the distance of each eye from the middle of the head, in head units
+_CHIN_SHADOW = 0.82  # the neck's brightness relative to the face
 _MINIMUM_RASTER = 128  # photos below this side are drawn larger and reduced, so that fine texture does not alias
 
 
@@ -76,7 +77,7 @@ def draw_photo(face: Face, size: int) -> np.ndarray:
     # The backdrop is out of focus and uneven.
     gain = (1 + 0.03 * _noise(rng, 5, raster) + 0.07 * _noise(rng, 4, raster)[..., :1]) * (1 - clothes - skin - hair)
     gain += clothes * _lambert(face, u / 2.2, v * 0)[..., None]  # shoulders bend sideways only
-    # Skin lets red light through: against the full light of about 1.2, its shadows are warm.
+    # Skin lets red light through, so its shadows, relative to the full light of about 1.2, are warm.
     lit = _skin_gain(face, u, v) * _hair_shadow(face, hair) / 1.2
     gain += skin * 1.25 * lit[..., None] ** np.float32((0.65, 1, 1.15))
     gain += hair * _hair_gain(face, rng, u, v)[..., None]
@@ -104,14 +105,14 @@ def _photo_albedo(face: Face, size: int, regions: Image.Image) -> Image.Image:
     pen.stroke(line + (0, 0.03), 0.12, lips)
     pen.stroke(line, 0.03, shade(lips, 0.5))
     pen.fill(fringe(face), hair)
-    # Out of focus, the halves of the backdrop run into each other.
+    # The backdrop is out of focus, so its halves blend.
     backdrop = Pen(face, size, muted_backdrop).picture().filter(ImageFilter.GaussianBlur(0.06 * size))
     somebody = Image.fromarray(np.asarray(regions).max(-1))
     return Image.composite(pen.picture(), backdrop, somebody)
 
 
 def _photo_regions(face: Face, size: int) -> Image.Image:
-    """Paints each visible region in a channel of its own: clothes, skin, hair; the backdrop stays black."""
+    """Paints each visible region in its own channel, clothes, skin and hair, on black."""
     clothes, skin, hair = (1, 0, 0), (0, 1, 0), (0, 0, 1)
     pen = Pen(face, size, ((0, 0, 0), (0, 0, 0)))
     paint_regions(pen, skin, skin, hair, clothes)
@@ -120,7 +121,7 @@ def _photo_regions(face: Face, size: int) -> Image.Image:
 
 
 def _head_coordinates(face: Face, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the head units u and v of each pixel's centre, float32 [size, size] each."""
+    """Returns the head units u and v of each pixel's centre, float32 `[size, size]` each."""
     places = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = (places - face.centre_x)[None, :] / face.scale, (places - face.centre_y)[:, None] / face.scale
     cos, sin = math.cos(face.tilt), math.sin(face.tilt)
@@ -128,18 +129,19 @@ def _head_coordinates(face: Face, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
-    """Returns smooth colour noise of about unit deviation, [size, size, 3], the same picture at every size."""
+    """Returns smooth colour noise of about unit deviation, `[size, size, 3]`, which is alike at every size."""
     lattice = np.uint8(np.clip(128 + 40 * rng.standard_normal((cells, cells, 3), np.float32), 0, 255))
     enlarged = Image.fromarray(lattice).resize((size, size), Image.Resampling.BICUBIC)
     return (np.asarray(enlarged, np.float32) - 128) / 40
 
 
 def _bump(u: np.ndarray, v: np.ndarray, at: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
+    """Returns a Gaussian of height 1 over the points (u, v)."""
     return np.exp(-(((u - at[0]) / radii[0]) ** 2) - ((v - at[1]) / radii[1]) ** 2)
 
 
 def _lambert(face: Face, slope_u: np.ndarray, slope_v: np.ndarray) -> np.ndarray:
-    """Shades a surface seen from the front by the slopes of its normal: a soft lamp from above over ambient light."""
+    """Returns the light on a surface with a given normal: ambient light, and a soft lamp from above and the side."""
     facing = np.sqrt(np.maximum(1 - slope_u**2 - slope_v**2, 0.02))
     light = np.array([0.75 * math.sin(face.light_angle), -0.4, 0.75])
     light = np.float32(light / np.linalg.norm(light))
@@ -147,9 +149,9 @@ def _lambert(face: Face, slope_u: np.ndarray, slope_v: np.ndarray) -> np.ndarray
 
 
 def _skin_gain(face: Face, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Shades the head as an ellipsoid with a relief of Gaussian bumps: nose, cheeks, eye sockets, chin."""
+    """Returns the light on the head: an ellipsoid with Gaussian bumps for nose, cheeks, eye sockets and chin."""
     slope_u, slope_v = u / 1.15, v / 1.4
-    # Each bump: where it is (u, v), how wide (u, v), and how high.
+    # Each bump has a centre (u, v), radii (u, v) and a height.
     relief = [(0, 0.25, 0.11, 0.3, 0.08), (0, 0.42, 0.15, 0.11, 0.06), (0, 0.95, 0.25, 0.15, 0.04)]
     for side in (-1, 1):
         relief += [(_EYE_U * side, 0.1, 0.28, 0.18, -0.05), (0.52 * side, 0.45, 0.3, 0.25, 0.05)]
@@ -161,7 +163,7 @@ def _skin_gain(face: Face, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _hair_gain(face: Face, rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Shades the hair with strands that fan out from above the crown and a band of gloss."""
+    """Returns the light on the hair: strands that fan out from above the crown, and a band of gloss."""
     strands = rng.uniform(-1, 1, 120)
     fan = np.arctan2(u, v + 2.6)
     texture = np.interp(fan * (1 + 0.04 * np.sin(2 * v)), np.linspace(-1.2, 1.2, len(strands)), strands)
@@ -170,7 +172,7 @@ def _hair_gain(face: Face, rng: np.random.Generator, u: np.ndarray, v: np.ndarra
 
 
 def _hair_shadow(face: Face, hair: np.ndarray) -> np.ndarray:
-    """Returns what the hair's soft shadow leaves of the light, [H, W], given the hair's weights, [H, W, 1]."""
+    """Returns the share of light that the hair's soft shadow leaves, `[H, W]`, from the hair's weights, `[H, W, 1]`."""
     reach = 0.08 * face.scale * len(hair)
     mask = Image.fromarray(np.uint8(255 * hair[..., 0])).filter(ImageFilter.GaussianBlur(reach))
     moved = ImageChops.offset(mask, round(-reach * math.sin(face.light_angle)), round(1.5 * reach))
@@ -178,5 +180,5 @@ def _hair_shadow(face: Face, hair: np.ndarray) -> np.ndarray:
 
 
 def _muted(colour: RGB) -> RGB:
-    """Returns what the camera sees of a cartoon colour: darker, greyer and of less contrast."""
+    """Returns the colour that the camera sees for a cartoon's colour: darker, greyer, with less contrast."""
     return shade(blend(colour, (sum(colour) / 3 + 0.1,) * 3, 0.3), 0.66)

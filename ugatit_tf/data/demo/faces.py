@@ -1,4 +1,4 @@
-"""The demo data's faces, and the distribution that they are drawn from."""
+"""Defines the demo data's faces, and draws their parameters from one distribution."""
 
 import colorsys
 import dataclasses
@@ -17,10 +17,10 @@ _SKIN_TONES = ((1.0, 0.87, 0.75), (0.95, 0.73, 0.54), (0.66, 0.43, 0.29))  # lig
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A face, independent of the drawing's domain and size.
+    """The parameters of a face, independent of the drawing's domain and size.
 
-    Lengths are fractions of the picture's side, colours are the cartoon's, RGB in 0..1, and angles are in radians.
-    Places inside the head are in head units: (0, 0) is the head's centre, (1, 0) its right edge, v grows downwards.
+    Lengths are fractions of the picture's side. Colours are those of the cartoon, RGB in 0..1. Angles are in radians.
+    Positions (u, v) in the head are in head units: (0, 0) is its centre, (1, 0) its right edge; v grows downwards.
     """
 
     centre_x: float
@@ -32,31 +32,24 @@ class Face:
     eyes: RGB
     clothes: RGB
     backdrop: tuple[RGB, RGB]  # above and below the horizon
-    horizon: tuple[float, float]  # its height at the picture's left and right edge, from the top
+    horizon: tuple[float, float]  # the horizon's distance from the top at the picture's left and right edge
     hair_length: float  # where the hair ends, in head units: 0.3 is short, 2 reaches the shoulders
     fringe: float  # how far the fringe's locks reach down, in head units
-    parting: float  # which way the fringe is combed, -1 to 1
+    parting: float  # the direction in which the fringe is combed, -1 to 1
     smile: float  # 0 is a neutral mouth, 1 a broad smile
     light_angle: float  # 0 is frontal, positive comes from the right
-    light_colour: RGB  # what the light multiplies colours by, around 1
-    texture_seed: int  # of the photo's strands of hair, uneven backdrop and sensor noise
+    light_colour: RGB  # the factors by which the light multiplies colours, around 1
+    texture_seed: int  # the seed of the photo's strands of hair, uneven backdrop and sensor noise
 
 
 def sample_face(rng: np.random.Generator) -> Face:
-    """Draws a face's parameters at random.
-
-    Args:
-        rng: the source of randomness; it is advanced.
-
-    Returns:
-        A face from the one distribution that all splits share.
-    """
+    """Draws a face's parameters at random, from the distribution that all splits share; advances `rng`."""
     warmth, exposure = rng.uniform(-0.05, 0.05), rng.uniform(0.94, 1.06)
     long_hair, smiling = rng.random(2) < 0.5
     hue, saturation, value = _HAIR_COLOURS[rng.integers(len(_HAIR_COLOURS))] + rng.uniform(-0.03, 0.03, 3)
     tone = rng.uniform(0, len(_SKIN_TONES) - 1)
-    # The halves of the backdrop lie on opposite sides of one grey: a network that normalises each picture by its own
-    # mean, as instance norm does, can still see their colours.
+    # The colours of the backdrop's two halves lie on opposite sides of one grey. Instance norm subtracts a picture's
+    # mean, and with it a colour that the whole backdrop shares; the difference of the halves stays visible.
     offset = rng.standard_normal(3)
     offset *= rng.uniform(0.2, 0.35) / np.linalg.norm(offset)
     grey, horizon, slope = rng.uniform(0.68, 0.74), rng.uniform(0.35, 0.6), rng.uniform(-0.2, 0.2)

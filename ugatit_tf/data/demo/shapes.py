@@ -1,4 +1,4 @@
-"""Geometry and pen that the demo data's two drawings of a face share."""
+"""Defines the shapes of a face, and the pen that draws them, for both drawings of the demo data."""
 
 import math
 
@@ -9,11 +9,13 @@ from ugatit_tf.data.demo.faces import RGB, Face
 
 INK: RGB = (0.16, 0.10, 0.14)
 WHITE: RGB = (1.0, 1.0, 1.0)
-_MINIMUM_CANVAS = 384  # smaller pictures are drawn larger and reduced: edges are hard and line widths are whole pixels
+_MINIMUM_CANVAS = (
+    384  # smaller pictures are drawn larger and reduced, because edges are hard and line widths whole pixels
+)
 
 
 class Pen:
-    """Fills shapes given in a face's head units on a supersampled canvas."""
+    """Draws shapes, given in a face's head units, on a canvas that is larger than the picture."""
 
     def __init__(self, face: Face, size: int, backdrop: tuple[RGB, RGB]) -> None:
         self.face = face
@@ -26,7 +28,7 @@ class Pen:
         self.artist.polygon([(0, left), (self.side, right), (self.side,) * 2, (0, self.side)], fill=_ink(below))
 
     def place(self, points: np.ndarray) -> list[tuple[float, float]]:
-        """Turns points in head units, [N, 2], into canvas pixels."""
+        """Converts points from head units, `[N, 2]`, to canvas pixels."""
         cos, sin = math.cos(self.face.tilt), math.sin(self.face.tilt)
         turned = points @ np.array([[cos, sin], [-sin, cos]])
         pixels = (turned * self.face.scale + (self.face.centre_x, self.face.centre_y)) * self.side
@@ -47,36 +49,36 @@ class Pen:
         self.stroke(np.concatenate([points, points[:2]]), 0.06, INK)
 
     def picture(self) -> Image.Image:
-        """Returns what has been drawn, reduced to the asked size."""
+        """Returns the drawing, reduced to the picture's size."""
         return self.canvas.reduce(self.side // self.size)
 
 
 def _ink(colour: RGB) -> tuple[int, ...]:
-    """Turns RGB in 0..1 into Pillow's 0..255."""
+    """Converts RGB from 0..1 to Pillow's 0..255."""
     return tuple(round(255 * c) for c in colour)
 
 
 def shade(colour: RGB, factor: float) -> RGB:
-    """Multiplies a colour: below 1 it darkens."""
+    """Multiplies a colour by a factor; factors below 1 darken it."""
     return tuple(c * factor for c in colour)
 
 
 def blend(first: RGB, second: RGB, weight: float) -> RGB:
-    """Mixes two colours: weight 0 gives the first, 1 the second."""
+    """Mixes two colours: weight 0 returns the first, 1 the second."""
     return tuple(a + weight * (b - a) for a, b in zip(first, second, strict=True))
 
 
-# The geometry that both domains share: [N, 2] arrays in head units.
+# The functions below return the outlines that both domains share: arrays `[N, 2]` in head units.
 
 
 def ellipse(u: float, v: float, ru: float, rv: float, arc: tuple[float, float] = (0, 2)) -> np.ndarray:
-    """Outlines an ellipse, or an arc of it given in multiples of pi, clockwise from the right."""
+    """Outlines an ellipse, or an arc of it between two angles in multiples of pi, clockwise from the right."""
     angle = math.pi * np.linspace(*arc, 40)
     return np.stack([u + ru * np.cos(angle), v + rv * np.sin(angle)], axis=-1)
 
 
 def crescent(u: float, v: float, ru: float, outer: float, inner: float) -> np.ndarray:
-    """Outlines what lies between two arches over the same pair of feet."""
+    """Outlines the area between two arches with the same ends; their heights are `outer` and `inner`."""
     return np.concatenate([ellipse(u, v, ru, outer, (1, 2)), ellipse(u, v, ru, inner, (2, 1))])
 
 
@@ -98,7 +100,7 @@ def _back_hair(face: Face) -> np.ndarray:
 
 
 def fringe(face: Face) -> np.ndarray:
-    """Outlines the hair before the brow: locks below, the crown above."""
+    """Outlines the hair in front of the brow: locks below, the crown above."""
     across = np.linspace(1, -1, 81)
     lock = np.abs(2 * ((2 * across + 0.5 * face.parting * (1 - across**2)) % 1) - 1)  # 1 at a tip, 0 between locks
     temple = 0.5 + 0.2 * face.hair_length  # longer hair has longer locks before the ears
@@ -107,13 +109,13 @@ def fringe(face: Face) -> np.ndarray:
 
 
 def mouth(face: Face, width: float) -> np.ndarray:
-    """Returns the line between the lips, `width` head units to either side."""
+    """Returns the line between the lips, which reaches `width` head units to each side."""
     across = np.linspace(-1, 1, 21)
     return np.stack([width * across, 0.74 + 0.12 * face.smile * (0.5 - across**2)], axis=-1)
 
 
 def paint_regions(pen: Pen, skin: RGB, neck: RGB, hair: RGB, clothes: RGB, *, outlined: bool = False) -> None:
-    """Paints all but the facial features and the fringe, from back to front."""
+    """Paints hair, neck, clothes, ears and head from back to front, without facial features and fringe."""
     paint = pen.outline if outlined else pen.fill
     paint(_back_hair(pen.face), hair)
     paint(np.array([(-0.36, 0.8), (0.36, 0.8), (0.42, 1.7), (-0.42, 1.7)]), neck)

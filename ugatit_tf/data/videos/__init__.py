@@ -1,4 +1,4 @@
-"""Video files by PyAV, an extra: `pip install -r requirements-video.txt`."""
+"""Recognises and opens video files by PyAV, an extra package: `pip install -r requirements-video.txt`."""
 
 import importlib.util
 import re
@@ -10,30 +10,33 @@ from ugatit_tf.data import images
 from ugatit_tf.data.videos import gif
 from ugatit_tf.errors import RunError
 
-# By the ending of a result: FFmpeg's name of its container. All other videos become MP4 files.
+# FFmpeg's name of the container of a result, by its ending. All other videos become MP4 files.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".gif": "gif"}
 KINDS = "MP4, MOV, WebM, MKV, AVI or animated GIF"
 _ENDINGS = CONTAINERS.keys() | {".m4v", ".mkv", ".avi"}
-_SOUND_ALONE, _STILL = (b"M4A ", b"M4B "), (b"heic", b"heix", b"mif1", b"msf1")  # other brands of such files
-# The first bytes of MP4 and MOV, WebM and MKV, and AVI.
+_SOUND_ALONE, _STILL = (
+    (b"M4A ", b"M4B "),
+    (b"heic", b"heix", b"mif1", b"msf1"),
+)  # brands of MP4-like files that hold no video
+# The first bytes of files: MP4 and MOV; WebM and MKV; AVI.
 _SIGNATURE = re.compile(rb".{4}(ftyp|moov|mdat|wide|free)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.DOTALL)
 INSTALL = "pip install -r requirements-video.txt"
 
-# Closed lists, so that a file's content leads neither to FFmpeg's other parsers nor, by a playlist, to other files.
+# The lists are closed, so that a file reaches none of FFmpeg's other parsers, and a playlist opens no other file.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi", "protocol_whitelist": "file"}
 
 
 class VideoError(RunError):
-    """A video that cannot be read, or not written anew; the message is one line with the file and the reason."""
+    """A video cannot be read, or its result cannot be encoded. The message is one line with the file and the reason."""
 
 
 def is_installed() -> bool:
-    """Whether there is what reads and writes videos."""
+    """Returns whether PyAV, which reads and writes videos, is installed."""
     return importlib.util.find_spec("av") is not None
 
 
 def is_video(path: str) -> bool:
-    """Whether a file is a video, by its first bytes, or else by its ending; a GIF is one if it has several frames."""
+    """Returns whether a file is a video, by its first bytes, or else by its ending. A GIF needs several frames."""
     first = images.first_bytes(path)
     if images.is_image(path):
         return first.startswith(b"GIF8") and gif.is_animated(path)
@@ -42,24 +45,24 @@ def is_video(path: str) -> bool:
 
 
 def result_ending(path: str) -> str:
-    """Returns the ending of a video's result: its own if `Writer` can write that kind, else that of MP4."""
+    """Returns the ending of a video's result: the video's own if `Writer` writes that kind, else .gif or .mp4."""
     ending = Path(path).suffix.lower()
     return ending if ending in CONTAINERS else ".gif" if gif.is_animated(path) else ".mp4"
 
 
 def open_to_read(path: str | Path) -> Any:
-    """PyAV's container of a video file.
+    """Opens a video file; returns PyAV's container.
 
     Raises:
-        OSError: where it cannot be opened, or is a pipe or the like.
-        ValueError: where it is no video, or damaged at its beginning.
+        OSError: The file cannot be opened.
+        ValueError: The file is no video, is damaged at its beginning, or is a pipe, socket or device.
     """
     import av
 
     if not stat.S_ISREG(Path(path).stat().st_mode):
-        raise ValueError("a pipe, socket or device")  # reading might wait forever, or never end
+        raise ValueError("a pipe, socket or device")  # reading might never end
     try:
-        # With the protocol, as FFmpeg would take a name with a colon for another one's.
+        # Without "file:", FFmpeg would take the part of a name before a colon for a protocol.
         return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except av.FFmpegError as error:
         if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Reading a video: its frames upright, one by one, as far as they can be decoded."""
+"""Reads the frames of a video, upright, one by one, and skips the parts that cannot be decoded."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from ugatit_tf.data import images
 from ugatit_tf.data.videos import VideoError, gif, open_to_read
 from ugatit_tf.errors import reason, shown
 
-_MISSING = 0.5  # seconds less than a file announces, from which on it counts as cut short
-_WIDEST = 4  # times as wide as high, or as high as wide: pixels of other shapes are taken for a mistake of the file
-_HD = 720  # rows from which on colours of no stated kind are BT.709's, as players take them
+_MISSING = 0.5  # a file counts as cut short if so many seconds of its stated duration are missing
+_WIDEST = 4  # the largest ratio of a pixel's sides; a larger one counts as a mistake in the file
+_HD = 720  # frames of at least so many rows without a stated colour space are BT.709, as in players
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_UNSPECIFIED = 2  # FFmpeg's number of the colour space that is not stated
+_UNSPECIFIED = 2  # FFmpeg's number for a colour space that is not stated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Frame:
 
     Attributes:
         pixels: uint8 `[H, W, C]`, upright.
-        pts: when it is shown, in units of the video's `time_base`.
-        duration: for how long, likewise; 0 where the file does not say.
+        pts: the time at which it is shown, in units of the video's `time_base`.
+        duration: the time for which it is shown, in units of the video's `time_base`; 0 if the file does not state it.
     """
 
     pixels: np.ndarray
@@ -35,20 +35,20 @@ class Frame:
 
 
 class Video:
-    """A video file, open for reading: a context.
+    """A video file, open for reading: a context manager.
 
     Args:
-        path: its path.
-        channels: 1, 3 or 4, of the frames' pixels; transparency is laid over white, unless it is 4.
+        path: the path of the file.
+        channels: the channels of the frames' pixels, 1, 3 or 4. Transparency is laid over white unless it is 4.
 
     Attributes:
-        path: as given.
-        time_base: the unit of time stamps, in seconds.
-        rate: frames a second, on average.
-        damage: what was wrong with it, once `frames` has ended; "" where nothing was.
+        path: the path of the file.
+        time_base: the unit of time stamps in seconds.
+        rate: the average number of frames a second.
+        damage: a description of the file's damage after `frames` has ended; "" if there was none.
 
     Raises:
-        VideoError: where it cannot be opened, or there are no pictures in it.
+        VideoError: The file cannot be opened, or has no pictures.
     """
 
     def __init__(self, path: str, channels: int) -> None:
@@ -79,21 +79,21 @@ class Video:
 
     @property
     def frame_count(self) -> int | None:
-        """About how many frames there are; None where the file does not say."""
+        """The approximate number of frames; None if the file does not state it."""
         seconds = self._container.duration and self._container.duration / 1e6
         return self._stream.frames or (round(seconds * self.rate) if seconds else None)
 
     def frames(self) -> Iterator[Frame]:
-        """The frames, in the order of their times; to be called once."""
+        """Yields the frames in the order of their times. It can be called once."""
         last = None
         for frame in self._decoded():
             if frame.pts is None or (last is not None and frame.pts <= last):
-                continue  # no player would show it either
+                continue  # players do not show it either
             last = frame.pts
             yield Frame(self._pixels(frame), frame.pts, frame.duration or 0)
 
     def _decoded(self) -> Iterator[Any]:
-        """PyAV's frames of all packets that can be decoded; notes what cannot."""
+        """Yields PyAV's frames of all packets that can be decoded; sets `damage` at the end."""
         import av
 
         problems, end = [], Fraction(0)
@@ -104,7 +104,7 @@ class Video:
                 packet = next(packets, None)
                 if packet is None:
                     break
-                if packet.pts is not None:  # of the sound, too: a file may announce one duration for both
+                if packet.pts is not None:  # sound counts too: a file may state one duration for both
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
                 frames = self._decoder.decode(packet) if packet.stream is self._stream else ()
             except av.FFmpegError as error:
@@ -121,7 +121,8 @@ class Video:
             self.damage = "cut short"
 
     def _pixels(self, frame: Any) -> np.ndarray:
-        if self._size is None:  # all are made as large as the first, and their pixels square
+        """Converts PyAV's frame to upright uint8 `[H, W, C]`."""
+        if self._size is None:  # all frames get the first one's size, and square pixels
             ratio = self._stream.sample_aspect_ratio or 1
             ratio = ratio if 1 / _WIDEST <= ratio <= _WIDEST else 1
             self._size = max(1, round(frame.width * ratio)), frame.height
@@ -135,7 +136,7 @@ class Video:
 
 
 def _decoder_of(stream: Any) -> Any:
-    """Returns the decoder of a stream: libvpx for a WebM with transparency, which FFmpeg's own decoders leave out."""
+    """Returns the decoder of a stream: libvpx for a WebM with alpha, which FFmpeg's own decoders ignore."""
     from av import CodecContext
 
     name = _ALPHA_DECODERS.get(stream.codec_context.name)
@@ -148,14 +149,14 @@ def _decoder_of(stream: Any) -> Any:
 
 
 def _is_film(stream: Any) -> bool:
-    """Whether a stream has frames that can be decoded: not one cover of an album."""
+    """Returns whether a stream has frames that can be decoded, and is not the cover picture of an album."""
     from av.stream import Disposition
 
     return stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
 
 
 def _upright(pixels: np.ndarray, matrix: Any) -> np.ndarray:
-    """Turns and mirrors pixels as a display matrix says: (x, y) is shown at (a x + c y, b x + d y)."""
+    """Turns and mirrors pixels by a display matrix, which shows the pixel (x, y) at (a x + c y, b x + d y)."""
     if matrix is None:
         return pixels
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()

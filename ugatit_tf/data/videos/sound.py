@@ -1,4 +1,4 @@
-"""The sound of a video on its way into another file."""
+"""Copies the sound of a video into another file, and encodes it anew only if the container does not take it."""
 
 import math
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from typing import Any
 from ugatit_tf.data.videos import open_to_read
 
 _ENCODERS = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
-_RATE = 48_000  # samples a second of what is encoded
+_RATE = 48_000  # samples a second of encoded sound
 
 
 class Sound:
-    """All sound tracks of a video: copied as they are, or encoded anew where the container cannot hold them.
+    """All sound tracks of a video: copied, or encoded anew if the container does not take their codec.
 
     Args:
-        path: of the video that has them.
-        output: PyAV's container that gets them; nothing has been written to it yet.
+        path: the path of the video.
+        output: PyAV's container that gets the tracks, before anything is written to it.
 
     Attributes:
-        lost: how many tracks are left out, as nothing can decode them.
+        lost: the number of tracks that are left out, because no decoder reads them.
     """
 
     def __init__(self, path: str, output: Any) -> None:
@@ -36,7 +36,7 @@ class Sound:
         self._next = next(self._packets, None)
 
     def until(self, time: Fraction | None) -> Iterator[Any]:
-        """The packets for the output that come before a time in seconds; None: all that are left."""
+        """Yields the output's packets up to a time in seconds; None: all packets that are left."""
         while self._next is not None and (time is None or self._next.dts * self._next.time_base <= time):
             yield from self._tracks[self._next.stream.index].take(self._next)
             self._next = next(self._packets, None)
@@ -56,7 +56,7 @@ class Sound:
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:  # a damaged file ends here; who reads its frames tells
+            except av.FFmpegError:  # a damaged file ends here; `Video` reports the damage
                 return
             if packet is None:
                 return
@@ -65,7 +65,7 @@ class Sound:
 
 
 class _Copied:
-    """A sound track, copied."""
+    """A sound track that is copied."""
 
     def __init__(self, source: Any, stream: Any) -> None:
         self._stream = stream
@@ -75,7 +75,7 @@ class _Copied:
 
     @classmethod
     def of(cls, stream: Any, output: Any) -> "_Copied | None":
-        """None where the container does not take the codec."""
+        """Returns the copied track, or None if the container does not take the codec."""
         if stream.codec_context is None:
             return None
         try:
@@ -84,7 +84,7 @@ class _Copied:
             return None
 
     def take(self, packet: Any) -> Iterator[Any]:
-        """Yields the packet, moved behind the one before it if both have one time: containers take no such pair."""
+        """Yields the packet. It gets a later time if the packet before has the same: containers refuse such pairs."""
         if self._last is not None and packet.dts <= self._last:
             packet.dts = self._last + self._step
             packet.pts = max(packet.pts or 0, packet.dts)
@@ -93,12 +93,12 @@ class _Copied:
         yield packet
 
     def rest(self) -> Iterator[Any]:
-        """Those that are left."""
+        """Returns no packets: nothing is held back."""
         return iter(())
 
 
 class _Encoded:
-    """A sound track, decoded and encoded anew."""
+    """A sound track that is decoded and encoded anew."""
 
     def __init__(self, source: Any, stream: Any, resampler: Any) -> None:
         self._source = source
@@ -107,18 +107,18 @@ class _Encoded:
 
     @classmethod
     def of(cls, source: Any, output: Any) -> "_Encoded | None":
-        """None where nothing can decode the track."""
+        """Returns the track to encode, or None if no decoder reads it."""
         from av import AudioResampler
 
         if source.codec_context is None:
             return None
         stream = output.add_stream(_ENCODERS[output.format.name], rate=_RATE)
         stream.layout = "mono" if source.channels == 1 else "stereo"
-        stream.codec_context.open()  # which tells how many samples a frame is to have
+        stream.codec_context.open()  # sets the number of samples of a frame
         return cls(source, stream, AudioResampler(stream.format, stream.layout, _RATE, stream.frame_size or None))
 
     def take(self, packet: Any) -> Iterator[Any]:
-        """The packets that one of the source becomes; None: those that its decoder has kept back."""
+        """Yields the packets that a packet of the source becomes; None: those that its decoder holds back."""
         import av
 
         try:
@@ -129,7 +129,7 @@ class _Encoded:
             yield from self._encode(frame)
 
     def rest(self) -> Iterator[Any]:
-        """Those that are left."""
+        """Yields the packets that decoder, resampler and encoder hold back."""
         yield from self.take(None)
         yield from self._encode(None)
         yield from self._stream.encode(None)

@@ -1,4 +1,4 @@
-"""Writing a video: frames at the times that they are given, with the sound of another file."""
+"""Writes a video: frames at given times, with the sound of the video that they were made from."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from ugatit_tf.data.videos.reader import Frame, Video
 from ugatit_tf.data.videos.sound import Sound
 from ugatit_tf.errors import reason, shown
 
-_BT709 = 1  # FFmpeg's number of the colours that every player knows
+_BT709 = 1  # FFmpeg's number of the colour space that every player knows
 
 
 class _Codec(NamedTuple):
@@ -23,7 +23,7 @@ class _Codec(NamedTuple):
     options: dict[str, str]
 
 
-# No B-frames: where frames are not stored in the order in which they are shown, MP4 cannot tell how long the last is.
+# Without B-frames, which are stored in another order than they are shown: MP4 then loses the last one's duration.
 _H264 = _Codec("libx264", "yuv420p", {"crf": "18", "preset": "medium", "bf": "0"})
 _CODECS = {
     "mp4": _H264,
@@ -34,15 +34,12 @@ _CODECS = {
 
 
 class Writer:
-    """A video file, open for writing: a context. Where that ends by an exception, the file is incomplete.
+    """A video file, open for writing: a context manager. If an exception leaves it, the file is incomplete.
 
     Args:
-        path: of the file.
-        container: one of `videos.CONTAINERS`' values.
-        source: the video that time stamps, sound and, of a GIF, the number of repetitions are of.
-
-    Attributes:
-        lost: how many sound tracks are left out, as nothing can decode them.
+        path: the path of the file.
+        container: FFmpeg's name of the container, a value of `videos.CONTAINERS`.
+        source: the video whose sound, time base and, for a GIF, number of repetitions are taken.
     """
 
     def __init__(self, path: Path, container: str, source: Video) -> None:
@@ -62,6 +59,7 @@ class Writer:
 
     @property
     def lost(self) -> int:
+        """The number of sound tracks that are left out, because no decoder reads them."""
         return self._sound.lost if self._sound else 0
 
     def __enter__(self) -> Self:
@@ -71,7 +69,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            with contextlib.suppress(Exception):  # the first one is the one to be told
+            with contextlib.suppress(Exception):  # the first error is the one to report
                 self._output.close()
         elif self._stream:
             with self._errors():
@@ -84,11 +82,14 @@ class Writer:
             self._sound.close()
 
     def write(self, frame: Frame) -> None:
-        """Writes a frame, which is as large as those before, and later.
+        """Writes a frame.
+
+        Args:
+            frame: a frame that is later than the ones before, and has their size.
 
         Raises:
-            OSError: where the file cannot be written.
-            VideoError: where the container or its codec does not take the frame.
+            OSError: The file cannot be written.
+            VideoError: The container or its codec does not take the frame.
         """
         with self._errors():
             if self._stream is None:
@@ -100,7 +101,7 @@ class Writer:
                 self._encode(ready)
 
     def _start(self, pixels: np.ndarray) -> None:
-        """Declares the streams, which takes the size of the first frame."""
+        """Declares the output's streams; the first frame's pixels have the size."""
         codec = _CODECS[self._container]
         self._stream = stream = self._output.add_stream(codec.name, self._source.rate, codec.options)
         height, width = self._fitting(pixels).shape[:2]
@@ -115,7 +116,7 @@ class Writer:
         self._sound = Sound(self._source.path, self._output)
 
     def _fitting(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels of channels and sides that the codec takes: 3, or 4 of a GIF; for H.264, even sides."""
+        """Converts pixels to what the codec takes: 3 channels, or 4 for a GIF with alpha; even sides for H.264."""
         if self._container == "gif" and pixels.shape[-1] == 4:
             return pixels
         pixels = images.with_channels(pixels, 3)
@@ -125,7 +126,7 @@ class Writer:
         return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
     def _encodable(self, pixels: np.ndarray) -> Any:
-        """PyAV's frame of these pixels."""
+        """Returns PyAV's frame of pixels."""
         import av
 
         fitting = np.ascontiguousarray(self._fitting(pixels))
@@ -136,7 +137,7 @@ class Writer:
 
     def _encode(self, frame: Any) -> None:
         for packet in self._stream.encode(frame):
-            # Encoders forget it, and of the last frame nothing else tells.
+            # Encoders drop the duration, and the last frame's duration follows from no other time stamp.
             packet.duration = self._durations.pop(packet.pts, 0)
             self._mux(self._sound.until(packet.dts * packet.time_base))
             self._mux([packet])
@@ -147,8 +148,9 @@ class Writer:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
+        """Raises errors of FFmpeg as VideoError; an OSError stays."""
         import av
-        from av.codec.codec import UnknownCodecError  # of an FFmpeg that was built without
+        from av.codec.codec import UnknownCodecError  # raised by an FFmpeg that was built without the codec
 
         try:
             yield
