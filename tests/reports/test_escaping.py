@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 
 from ugatit_tf.data import images
-from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.survey import Picture
 from ugatit_tf.reports import evaluation, gallery, preparation, progress, scores
 from ugatit_tf.reports.gallery import Item, Section

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.survey import Picture
 from ugatit_tf.reports import preparation
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.survey import Picture
 from ugatit_tf.reports import preparation
 

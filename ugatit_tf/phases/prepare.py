@@ -10,7 +10,7 @@ from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import SHARE, PhaseOptions, at_least, check_image_format, image_format, option, path_option
 
 if TYPE_CHECKING:
-    from ugatit_tf.data.preparation.outcome import Domain
+    from ugatit_tf.data.preparation.build import Domain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ugatit_tf.data import images
-from ugatit_tf.data.preparation.outcome import Domain, Dropped, Kept
+from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import REPORT
 from ugatit_tf.data.preparation.survey import NO_FACE, Picture
 from ugatit_tf.errors import shown
