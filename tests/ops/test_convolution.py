@@ -98,7 +98,7 @@ def test_outputs_and_gradients_are_those_of_a_plain_convolution(shape, unknown):
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_so_are_they_of_images_too_large_for_patches(shape, monkeypatch):
-    monkeypatch.setattr(patches, "_MOST", 0)
+    monkeypatch.setattr(patches, "_CACHED_VALUES", 0)
     functions = (functools.partial(function, strides=shape[1]) for function in (conv2d, plain_conv2d))
     assert_alike(*functions, *factors(shape))
 

@@ -155,10 +155,10 @@ def test_a_graph_that_is_gone_leaves_nothing():
         step = tf.function(lambda images: shared_call(layer)(images), autograph=False)
         with cpu_kernels():
             step(normal(2, 4, 4, 2))
-        return len(tracing._of_layers)
+        return len(tracing._layer_graphs)
 
     gc.collect()
-    before = len(tracing._of_layers)
+    before = len(tracing._layer_graphs)
     assert run(*convolutions(1)) > before
     gc.collect()
-    assert len(tracing._of_layers) == before
+    assert len(tracing._layer_graphs) == before

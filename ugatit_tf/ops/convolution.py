@@ -1,8 +1,15 @@
-"""Convolutions in the compute dtype, or in float32 where that is as fast, each in its sizes' fastest form.
+"""Convolutions with reflect padding, each computed by the algorithm that is fastest for its sizes.
 
-On a GPU that is TensorFlow's operation; on a CPU, one large kernel has a form of its own, and inside of `cpu_kernels`
-most have. All forms compute the same, but for rounding. Where sizes are unknown while tracing, it is one that does not
-need them.
+On a GPU, and on another backend than TensorFlow, every convolution is the backend's own operation. On a CPU, the 7x7
+convolution that makes the image is computed in blocks of 2x2 pixels. Inside a `cpu_kernels` block, most convolutions
+are CPU kernels:
+
+- Winograd's algorithm for 3x3 kernels with many channels (`winograd`);
+- one matrix product for outputs with fewer pixels than the kernel has filters (`patches`);
+- TensorFlow's convolution with another gradient for the rest (`kernel_gradient`).
+
+All algorithms give equal results up to rounding. Where the sizes are unknown while tracing, an algorithm is chosen that
+works for any size. Products are computed in the compute dtype, except where float32 is as fast.
 """
 
 import keras
@@ -16,9 +23,9 @@ from ugatit_tf.ops.tracing import read
 if keras.backend.backend() == "tensorflow":
     from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 
-WINOGRAD_MINIMA = (256, 64)  # pixels, and channels and filters: from about here on, it takes less time
-_FEW_CHANNELS = 4  # a CPU computes 16 at once, be they there or not
-_LARGE_KERNEL = 7  # its side, in pixels
+WINOGRAD_MINIMA = (256, 64)  # pixels, and channels and filters, from which on Winograd's algorithm takes less time
+_FEW_CHANNELS = 4  # a CPU computes 16 channels at once, so fewer waste most of its work
+_LARGE_KERNEL = 7  # side in pixels
 
 
 def conv2d(
@@ -30,21 +37,22 @@ def conv2d(
     padding: tuple[int, int] = (0, 0),
     norm: SpectralNorm | None = None,
 ) -> KerasTensor:
-    """Pads by reflection, convolves by a kernel over its norm, and adds a bias.
+    """Pads by reflection, convolves with the kernel divided by its norm, and adds a bias.
 
     Args:
-        inputs: float32 `[B, H, W, C]`; the sides are larger than the padding.
+        inputs: float32 `[B, H, W, C]`; H and W are larger than the padding.
         kernel: `[k, k, C, filters]`.
         bias: `[filters]`.
-        strides: in pixels.
-        padding: at the top and left, and at the bottom and right, in pixels.
-        norm: of the kernel, to divide it by; see `spectral_norm`.
+        strides: stride along both axes, in pixels.
+        padding: pixels added at the top and left, and pixels added at the bottom and right.
+        norm: spectral norm of the kernel, which divides it; None for the kernel as it is.
 
     Returns:
         float32 `[B, H', W', filters]`.
     """
-    # The first two in float32, whatever is asked for: bfloat16 is no faster in Winograd's form nor in a plain one, and
-    # casting a kernel for a few pixels takes longer than multiplying by it.
+    # The first two branches stay in float32 whatever the compute dtype is. Winograd's algorithm in float32 is faster
+    # than a plain convolution in bfloat16, and too inexact in bfloat16. For few pixels, casting the kernel takes longer
+    # than multiplying by it.
     if strides == 1 and padding == (1, 1) and _gains_by_winograd(inputs, kernel):
         x = winograd.convolve(inputs, kernel)
     elif strides == 1 and _has_few_pixels(inputs, kernel, padding):
@@ -56,16 +64,18 @@ def conv2d(
     else:
         x = _convolve(to_compute_dtype(inputs), to_compute_dtype(kernel), strides, padding)
     if norm is not None:
-        x = x / ops.cast(norm.value, x.dtype)  # the output, not the kernel: that is larger in the deep layers
-    # ops.add, not +: so TensorFlow can fuse it into the convolution.
+        # Divide the output, not the kernel: in the deep layers the kernel is larger.
+        x = x / ops.cast(norm.value, x.dtype)
+    # ops.add, not +, because TensorFlow fuses ops.add into the convolution.
     return to_float32(ops.add(x, ops.cast(bias, x.dtype)))
 
 
 def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor) -> KerasTensor:
     """Doubles both sides by nearest neighbour, pads by reflecting one pixel, convolves 3x3, and adds a bias.
 
-    All that is one transposed convolution of the small image with a 4x4 kernel made of the 3x3 one, at 4/9 of the
-    operations; reflecting the doubled image's border is repeating the small one's.
+    One transposed convolution of the small image with a 4x4 kernel computes all of this with 4/9 of the
+    multiplications. The 4x4 kernel is a sum of shifted 3x3 kernels. Reflecting the border of the doubled image equals
+    repeating the border pixels of the small one.
 
     Args:
         inputs: float32 `[B, H, W, C]`.
@@ -82,24 +92,24 @@ def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor)
     x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
     x = ops.add(ops.conv_transpose(x, kernel, strides=2, padding="same"), to_compute_dtype(bias))
     batch, height, width, _ = ops.shape(inputs)
-    # ops.slice, not [2:-2]: on TensorFlow, that one's gradient takes many times as long.
+    # ops.slice, not [2:-2], because on TensorFlow the gradient of the latter takes many times as long.
     return to_float32(ops.slice(x, (0, 2, 2, 0), (batch, 2 * height, 2 * width, kernel.shape[2])))
 
 
 def _doubled(kernel: KerasTensor, axis: int) -> KerasTensor:
-    """What three taps on a doubled image are for the small one, as the four taps of a transposed convolution."""
+    """Returns the 4-tap transposed kernel that equals a 3-tap kernel on the upsampled image, along one axis."""
     first, second, third = ops.split(kernel, 3, axis=axis)
     return ops.concatenate([third, second + third, first + second, first], axis=axis)
 
 
 def _convolve(inputs: KerasTensor, kernel: KerasTensor, strides: int, padding: tuple[int, int]) -> KerasTensor:
-    """Pads by reflection and convolves, in the dtype of inputs and kernel."""
+    """Pads by reflection and convolves, in the dtype that inputs and kernel share."""
     side, channels, filters = kernel.shape[1:]
     if uses_cpu_kernels() and 1 < side < _LARGE_KERNEL and (strides == 1 or channels > _FEW_CHANNELS):
         return kernel_gradient.convolve(inputs, kernel, strides, padding)
     inputs = _pad(inputs, padding)
-    even = all(length and (length - side) % 2 for length in inputs.shape[1:3])  # are the outputs' sides
-    if on_cpu() and strides == 1 and side >= _LARGE_KERNEL and filters <= _FEW_CHANNELS and even:
+    has_even_outputs = all(length and (length - side) % 2 for length in inputs.shape[1:3])
+    if on_cpu() and strides == 1 and side >= _LARGE_KERNEL and filters <= _FEW_CHANNELS and has_even_outputs:
         return _in_blocks(inputs, kernel)
     return ops.conv(inputs, kernel, strides=strides, padding="valid")
 
@@ -120,16 +130,19 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
 
 
 def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
-    """Whether the kernel is larger than all that it meets; a batch of unknown size counts as one image."""
+    """Returns whether the outputs have fewer pixels than filters; a batch of unknown size counts as one image."""
     batch, height, width, _ = inputs.shape
     if not uses_cpu_kernels() or not 1 < kernel.shape[0] < _LARGE_KERNEL:
         return False
-    less, filters = kernel.shape[1] - 1 - sum(padding), kernel.shape[-1]
-    return None not in (height, width) and (batch or 1) * (height - less) * (width - less) < filters
+    lost, filters = kernel.shape[1] - 1 - sum(padding), kernel.shape[-1]  # pixels by which outputs are smaller
+    return None not in (height, width) and (batch or 1) * (height - lost) * (width - lost) < filters
 
 
 def _in_blocks(inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
-    """Takes each 2x2 pixels of the outputs for one pixel with four times as many filters."""
-    places = ((y, x) for y in range(2) for x in range(2))
-    shifted = [ops.pad(kernel, [[y, 1 - y], [x, 1 - x], [0, 0], [0, 0]]) for y, x in places]
+    """Convolves with few filters: computes each block of 2x2 output pixels as one pixel with four times the filters.
+
+    A CPU computes 16 filters at once, so three filters alone would waste most of its work.
+    """
+    offsets = ((y, x) for y in range(2) for x in range(2))
+    shifted = [ops.pad(kernel, [[y, 1 - y], [x, 1 - x], [0, 0], [0, 0]]) for y, x in offsets]
     return ops.depth_to_space(ops.conv(inputs, ops.concatenate(shifted, -1), strides=2, padding="valid"), 2)

@@ -1,4 +1,8 @@
-"""CPU kernels: convolutions made of operations that a CPU is quicker at than at its own convolution."""
+"""CPU kernels: convolutions made of operations that take a CPU less time than TensorFlow's convolution.
+
+They are used only inside a `cpu_kernels` block, and only where TensorFlow finds no GPU. On another backend the block
+changes nothing.
+"""
 
 import contextlib
 from contextvars import ContextVar
@@ -14,18 +18,19 @@ _enabled = ContextVar("cpu_kernels", default=False)
 
 
 def cpu_kernels() -> contextlib.AbstractContextManager[None]:
-    """Lets what is called inside the block use CPU kernels where there is no GPU.
+    """Lets the operations called inside the block use CPU kernels where there is no GPU.
 
-    They are tuned to the machine that traces a graph: no exported graph should hold them.
+    Do not trace a graph for export inside it. An exported graph may run on a GPU, or as TFLite's integers, where plain
+    convolutions are faster.
     """
     return setting(_enabled, True)
 
 
 def on_cpu() -> bool:
-    """Whether TensorFlow computes, and has no GPU."""
+    """Returns whether the backend is TensorFlow and has no GPU."""
     return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
 
 
 def uses_cpu_kernels() -> bool:
-    """Whether CPU kernels may be used here: inside of `cpu_kernels`, without a GPU."""
+    """Returns whether the caller may use CPU kernels: inside a `cpu_kernels` block, without a GPU."""
     return _enabled.get() and on_cpu()

@@ -1,15 +1,20 @@
-"""Keras' settings of the user, from `keras.json` or set in Python: which of them the networks can be built under."""
+"""The user's settings of Keras, from `keras.json` or set in Python: the check that the networks can be built."""
 
 import keras
 
 from ugatit_tf.errors import UsageError
 
-# A network chooses by itself what it multiplies in (`precision`): another type on top makes sums and norms too coarse.
+# A network chooses the dtype of its products itself (`precision`). A global setting would also change sums and norms,
+# which need float32.
 FLOATS = {"float32"}
 
 
 def check_keras_settings() -> None:
-    """Raises a UsageError that names the setting, where a network would fail under one or compute something else."""
+    """Checks that the networks compute the right numbers under the present settings of Keras.
+
+    Raises:
+        UsageError: A setting differs from the needed one; the message names the call that sets it.
+    """
     policy = keras.config.dtype_policy().name
     needs = {
         "keras.config.set_image_data_format('channels_last')": keras.config.image_data_format() == "channels_last",

@@ -1,8 +1,11 @@
-"""Instance norm, and its mix with layer norm, each as one scale and one shift for a sample and channel.
+"""Instance norm, and its mix with layer norm (equation 1 of the paper), with gradients written by hand.
 
-So the features are read and written once. The gradients are written out: derived automatically, they take several
-times the operations, and many temporaries as large as the features. Variances are biased unless it says otherwise, and
-epsilon stands inside the square root, as in the reference.
+Both norms are computed as `x * scale + shift`, with one scale and one shift for each sample and channel. The features
+are then read and written once. The gradients are written by hand because TensorFlow's automatic ones take several times
+the operations, and many temporary tensors as large as the features. Each norm is a shared graph (`tracing`): traced
+once per shape, a light training step at 256 px has 11,995 operations instead of 18,283.
+
+As in the reference, variances are biased unless `unbiased` is set, and epsilon is inside the square root.
 """
 
 import functools
@@ -12,13 +15,13 @@ from keras import KerasTensor, ops
 
 from ugatit_tf.ops.tracing import shared
 
-NORM_EPSILON = 1e-5  # beside a variance
+NORM_EPSILON = 1e-5  # added to a variance
 
 
 @shared
 @ops.custom_gradient
 def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tuple[KerasTensor, Callable]:
-    """`x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[C]`."""
+    """Computes `x_IN * gamma + beta` for `[B, H, W, C]`, with gamma and beta `[C]`."""
     mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)  # [B, 1, 1, C]
     inverse = ops.rsqrt(variance + NORM_EPSILON)
     scale = gamma * inverse
@@ -37,15 +40,15 @@ def instance_norm(x: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> tupl
 def instance_layer_norm(
     x: KerasTensor, rho: KerasTensor, gamma: KerasTensor, beta: KerasTensor, *, unbiased: bool = False
 ) -> KerasTensor:
-    """`(rho * x_IN + (1 - rho) * x_LN) * gamma + beta` (equation 1 of the paper).
+    """Computes `(rho * x_IN + (1 - rho) * x_LN) * gamma + beta` (equation 1 of the paper).
 
     Args:
         x: `[B, H, W, C]`.
         rho: `[C]`, in [0, 1]; 1 is pure instance norm.
         gamma: `[B, 1, 1, C]` or `[C]`.
-        beta: like gamma.
-        unbiased: whether variances are sums of squares over N - 1, where N is the number of values; there must be more
-            than one pixel then.
+        beta: `[B, 1, 1, C]` or `[C]`, as gamma.
+        unbiased: whether variances divide by N - 1 instead of N, the number of values. An image must then have more
+            than one pixel.
 
     Returns:
         `[B, H, W, C]`.
@@ -80,7 +83,8 @@ def _with_gradients(
         total, product = _sums(upstream, x)
         correlation = (product - mean * total) * inverse  # sums of upstream * x_IN, and of upstream * x_LN
         layer_correlation = (product - layer_mean * total) * layer_inverse
-        # What x's gradient has through the moments of a channel, and of all of them: slopes by x, and offsets.
+        # The gradient by x flows also through the moments of its channel and of the layer. Each of these two parts is
+        # x times a slope, plus an offset.
         share = instance_scale * (-1.0 / _pixels(x))
         slope = unbias(share * inverse * correlation)
         layer_share = layer_inverse * (-1.0 / (_pixels(x) * x.shape[-1]))
@@ -98,7 +102,11 @@ def _with_gradients(
 
 
 def _corrections(x: KerasTensor, unbiased: bool) -> tuple[Callable, Callable]:
-    """Bessel's correction of a variance over the pixels, and of one over pixels and channels; or of their gradients."""
+    """Returns Bessel's corrections for a variance over pixels, and for one over pixels and channels.
+
+    Each multiplies a variance, or a gradient that flows through it, by N / (N - 1). Without `unbiased`, they change
+    nothing.
+    """
     if not unbiased:
         return (lambda variance: variance,) * 2
     pixels = _pixels(x)
@@ -107,7 +115,7 @@ def _corrections(x: KerasTensor, unbiased: bool) -> tuple[Callable, Callable]:
 
 
 def _sums(upstream: KerasTensor, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Of upstream, and of `upstream * x`, over the pixels: `[B, 1, 1, C]` each."""
+    """Sums `upstream`, and `upstream * x`, over the pixels: `[B, 1, 1, C]` each."""
     return ops.sum(upstream, axis=(1, 2), keepdims=True), ops.sum(upstream * x, axis=(1, 2), keepdims=True)
 
 
@@ -125,5 +133,5 @@ def _channel_sum(x: KerasTensor) -> KerasTensor:
 
 
 def _sum_like(gradient: KerasTensor, parameter: KerasTensor) -> KerasTensor:
-    """Sums over the batch where all samples share the parameter."""
+    """Sums a gradient `[B, 1, 1, C]` over the batch if all samples share the parameter, `[C]`."""
     return ops.sum(gradient, axis=(0, 1, 2)) if len(parameter.shape) == 1 else gradient

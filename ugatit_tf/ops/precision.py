@@ -1,4 +1,4 @@
-"""The compute dtype: what convolutions multiply in, where all else stays float32."""
+"""The compute dtype: the dtype of the products in convolutions. Everything else stays float32."""
 
 import contextlib
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ def compute_dtype(dtype: str) -> contextlib.AbstractContextManager[None]:
 
 
 def current_compute_dtype() -> str:
-    """The dtype of the innermost `compute_dtype` block; float32 outside of any."""
+    """Returns the dtype of the innermost `compute_dtype` block; float32 outside any block."""
     return _compute_dtype.get()
 
 

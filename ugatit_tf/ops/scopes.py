@@ -1,4 +1,4 @@
-"""Settings that a `with` block makes for the code inside it."""
+"""Settings that hold inside a `with` block."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ _Value = TypeVar("_Value")
 
 @contextlib.contextmanager
 def setting(variable: ContextVar[_Value], value: _Value) -> Iterator[None]:
-    """Gives a context variable a value inside the block, in this thread alone: a strategy's replicas run in threads."""
+    """Sets a context variable inside the block, for this thread only.
+
+    It must be for one thread: a distribution strategy runs each replica in a thread of its own.
+    """
     token = variable.set(value)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Spectral norm by power iteration."""
+"""Spectral norm by power iteration (Miyato et al., 2018, algorithm 1)."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,14 @@ _EPSILON = 1e-12
 
 
 class SpectralNorm(NamedTuple):
-    """A kernel's largest singular value, and its singular vectors, through which no gradient flows.
+    """A kernel's largest singular value and its singular vectors.
+
+    Gradients flow through the kernel in `value`, but not through the vectors.
 
     Attributes:
-        value: a scalar, `v` times the kernel times `u`.
-        v: `[1, K]`, the left one.
-        u: `[1, out]`, the right one.
+        value: a scalar, `v @ kernel @ transpose(u)`.
+        v: `[1, K]`, the left singular vector.
+        u: `[1, out]`, the right singular vector.
     """
 
     value: KerasTensor
@@ -22,14 +24,14 @@ class SpectralNorm(NamedTuple):
 
 
 def spectral_norm(kernel: KerasTensor, u: KerasTensor) -> SpectralNorm:
-    """Estimates a kernel's largest singular value by one power iteration (Miyato et al., 2018).
+    """Estimates a kernel's largest singular value by one power iteration.
 
     Args:
-        kernel: `[..., out]`.
-        u: `[1, out]`, the estimate of the first right singular vector that the iteration starts from.
+        kernel: `[..., out]`, read as a matrix `[K, out]`.
+        u: `[1, out]`, the last estimate of the right singular vector.
     """
     matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # [K, out]
-    # Vectors are reshaped where the equations transpose the matrix: that would copy it.
+    # The vector is reshaped where the equation transposes the matrix, because a transposed matrix is a copy.
     v = ops.reshape(ops.matmul(matrix, ops.reshape(u, (-1, 1))), (1, -1))  # [1, K]
     v = ops.stop_gradient(v * _inverse_norm(v))
     product = ops.matmul(v, matrix)  # [1, out]
