@@ -1,4 +1,4 @@
-"""The MLP that steers the decoder's AdaLIN by the attended features."""
+"""The MLP that computes AdaLIN's gamma and beta from the attended features (figure 2 of the paper, "MLP")."""
 
 import math
 
@@ -11,12 +11,14 @@ from ugatit_tf.ops import LargeDense
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class AffineMLP(keras.layers.Layer):
-    """Makes AdaLIN's gamma and beta, `[B, 1, 1, units]` each, out of the attended features `[B, H, W, C]`.
+    """Computes AdaLIN's gamma and beta, the style parameters of equation 1.
 
     Args:
         units: width of every Dense layer.
-        light: pool the features over H and W first, so that any image size will do; otherwise flatten them, which
-            ties the weights to one image size.
+        light: whether the features are averaged over H and W first, so that any image size works. Otherwise they are
+            flattened, and the weights work for one image size only.
+
+    Input: attended features `[B, H, W, C]`. Output: gamma and beta, `[B, 1, 1, units]` each.
     """
 
     def __init__(self, units: int, light: bool, **kwargs: object) -> None:
@@ -39,7 +41,7 @@ class AffineMLP(keras.layers.Layer):
             features = channels
         elif height is None or width is None:
             raise ValueError(
-                f"The full generator flattens its features: it needs a fixed image size, got {input_shape}."
+                f"The full generator needs a fixed image size, because it flattens its features; got {input_shape}."
             )
         else:
             features = height * width * channels
@@ -58,8 +60,8 @@ class AffineMLP(keras.layers.Layer):
         features = math.prod(inputs.shape[1:])
         if features != self.linear_0.kernel.shape[0]:
             raise ValueError(
-                f"The full generator was built for features of {self.linear_0.kernel.shape[0]} values in all, but an "
-                f"image of this size gives {features}; only the light one takes any size."
+                f"The full generator was built for {self.linear_0.kernel.shape[0]} features, but an image of this size "
+                f"has {features}. Use the size it was built for, or a light generator, which takes any size."
             )
         return ops.reshape(inputs, (-1, features))
 

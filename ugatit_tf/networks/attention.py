@@ -1,4 +1,8 @@
-"""Class activation map (CAM) attention: an auxiliary classifier whose weights also say which features matter."""
+"""Class activation map (CAM) attention (section 2.1 of the paper; figure 2, "auxiliary classifier").
+
+An auxiliary classifier tells the two domains apart from globally pooled features. Its weights show which features
+matter for that, so the features are multiplied by them.
+"""
 
 import keras
 from keras import KerasTensor, ops
@@ -9,14 +13,14 @@ from ugatit_tf.ops import conv2d, read
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class CAM(SpectralNormLayer):
-    """Classifies globally pooled features by Dense units, whose weights it also gives as attention.
+    """Classifies globally pooled features, and returns the classifier's weights as attention.
 
     Args:
-        heads: 1: the average and the max pool share a Dense unit, as in the reference; 2: each has one of its own.
+        heads: 1 if the average and the max pool share a Dense unit, as in the reference; 2 if each has its own.
         spectral_norm: whether the kernel is divided by its spectral norm.
 
-    Input `[B, H, W, C]`. Output: logits `[B, 2]`, from the average and from the max pool in that order; and the
-    attention weights `[C, heads]`. As in the reference, the bias is added to the weights too.
+    Input: features `[B, H, W, C]`. Output: logits `[B, 2]`, first from the average pool, then from the max pool; and
+    the attention weights `[C, heads]`. As in the reference, the bias is also added to the attention weights.
     """
 
     def __init__(self, heads: int = 1, *, spectral_norm: bool = False, **kwargs: object) -> None:
@@ -48,12 +52,16 @@ class CAM(SpectralNormLayer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class AttentionConv2D(keras.layers.Layer):
-    """The reference's `conv_1x1` over features weighted "for" the average pool and "for" the max pool.
+    """Weights the features by the attention and mixes them by a 1x1 convolution, the reference's `conv_1x1`.
 
-    The two halves of the kernel, `[1, 1, 2C, filters]`, act on the same features, each with its weights: these multiply
-    the kernel instead of the features, and the halves are added.
+    The reference multiplies the features by the weights of the average pool and of the max pool, concatenates both, and
+    convolves `2C` channels. Here the weights multiply the two halves of the kernel `[1, 1, 2C, filters]` instead, and
+    the halves are added. The result is equal, with half the multiplications.
 
-    Input: features `[B, H, W, C]` and attention weights `[C, 1]`, for both halves, or `[C, 2]`. Output `[B, H, W,
+    Args:
+        filters: number of output channels.
+
+    Input: features `[B, H, W, C]`, and attention weights: `[C, 1]` for both halves, or `[C, 2]`. Output: `[B, H, W,
     filters]`.
     """
 

@@ -1,4 +1,4 @@
-"""Convolutions of the reference: reflect padding, spectral normalisation, upsampling."""
+"""Convolution layers of the networks: reflect padding, spectral normalization, upsampling."""
 
 import keras
 from keras import KerasTensor
@@ -9,24 +9,31 @@ KERNEL_INITIALIZER_STDDEV = 0.02
 
 
 def kernel_initializer() -> keras.initializers.Initializer:
-    """The reference's N(0, 0.02), as a new object: one object shared by layers would give them equal kernels."""
+    """Returns the reference's initializer N(0, 0.02) as a new object.
+
+    Layers that shared one object would begin with equal kernels.
+    """
     return keras.initializers.RandomNormal(stddev=KERNEL_INITIALIZER_STDDEV)
 
 
 def reflect_padding(kernel_size: int, strides: int, padding: int) -> tuple[int, int]:
-    """Returns (top and left, bottom and right) padding in pixels, as the reference's `conv` counts it.
+    """Returns the padding of the reference's `conv` in pixels: at the top and left, and at the bottom and right.
 
-    Bottom and right get less or more than `padding` where kernel and stride have different parity.
+    The bottom and right get another number than `padding` if the kernel is even and the stride odd, or the reverse.
     """
     after = padding if (kernel_size - strides) % 2 == 0 else kernel_size - strides - padding
     return padding, after
 
 
 class SpectralNormLayer(keras.layers.Layer):
-    """A layer with a `kernel` that is spectrally normalised where asked.
+    """Base class of layers with a `kernel` that can be divided by its spectral norm.
 
-    The kernel stored is the raw one. With spectral norm, a non-trainable `u` of shape `[1, out]` stands beside it;
-    a call with `training=True` stores the advanced `u`, any other call leaves it.
+    The stored kernel is not divided. With spectral norm, the layer also has a non-trainable variable `u` of shape
+    `[1, out]`, from which the power iteration starts. A call with `training=True` stores the new `u`; other calls
+    do not change it.
+
+    Args:
+        spectral_norm: whether the kernel is divided by its spectral norm.
     """
 
     def __init__(self, *, spectral_norm: bool = False, **kwargs: object) -> None:
@@ -41,7 +48,7 @@ class SpectralNormLayer(keras.layers.Layer):
             )
 
     def _kernel_and_norm(self, training: bool) -> tuple[KerasTensor, SpectralNorm | None]:
-        """The raw kernel, and the spectral norm by which its products have to be divided, if any."""
+        """Returns the stored kernel, and the spectral norm that must divide its products; None without one."""
         kernel = read(self.kernel)
         if not self.spectral_norm:
             return kernel, None
@@ -56,16 +63,16 @@ class SpectralNormLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class ReflectConv2D(SpectralNormLayer):
-    """The reference's `conv`: pads by reflection, convolves without padding, adds a bias.
+    """Pads by reflection, convolves, and adds a bias: the reference's `conv`.
 
     Args:
         filters: number of output channels.
         kernel_size: side of the square kernel, in pixels.
-        strides: stride, in pixels.
+        strides: stride along both axes, in pixels.
         padding: the reference's `pad`; see `reflect_padding`.
         spectral_norm: whether the kernel is divided by its spectral norm.
 
-    Input `[B, H, W, C]`, output `[B, H', W', filters]`, float. Both sides must be larger than the padding.
+    Input: float `[B, H, W, C]`; H and W must be larger than the padding. Output: float `[B, H', W', filters]`.
     """
 
     def __init__(
@@ -109,10 +116,12 @@ class ReflectConv2D(SpectralNormLayer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class UpsampleConv2D(keras.layers.Layer):
-    """Doubles both sides by nearest neighbour, then convolves 3x3: `[B, H, W, C]` to `[B, 2H, 2W, filters]`.
+    """Doubles both sides by nearest neighbour, then convolves 3x3 with reflect padding.
 
     Args:
         filters: number of output channels.
+
+    Input: float `[B, H, W, C]`. Output: float `[B, 2H, 2W, filters]`.
     """
 
     def __init__(self, filters: int, **kwargs: object) -> None:

@@ -1,4 +1,8 @@
-"""The discriminator of a domain: two patch networks of different depth, each with CAM attention."""
+"""The discriminator of a domain (section 2.1.2 and figure 2 of the paper).
+
+It consists of two patch networks of different depth, each with CAM attention. The local one judges small patches, the
+global one large patches.
+"""
 
 from typing import NamedTuple
 
@@ -14,12 +18,12 @@ NEGATIVE_SLOPE = 0.2
 
 
 class PatchOutput(NamedTuple):
-    """What a patch discriminator returns.
+    """The outputs of a patch discriminator.
 
     Attributes:
-        logits: `[B, h, w, 1]`, one for each patch; high where it looks real.
+        logits: `[B, h, w, 1]`, one logit per patch; high where the patch looks real.
         cam_logits: `[B, 2]`, the auxiliary classifier's logits from the average and the max pool.
-        heatmap: `[B, h, w]`, the channel sum of the attended features; not normalised.
+        heatmap: `[B, h, w]`, the channel sum of the attended features, not normalized.
     """
 
     logits: KerasTensor
@@ -28,14 +32,22 @@ class PatchOutput(NamedTuple):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """The outputs of a domain's two patch discriminators: `local` sees small patches, `global_` large ones."""
+    """The outputs of a domain's two patch discriminators.
+
+    Attributes:
+        local: outputs of the network that judges small patches.
+        global_: outputs of the network that judges large patches.
+    """
 
     local: PatchOutput
     global_: PatchOutput
 
     @property
     def all_logits(self) -> tuple[KerasTensor, ...]:
-        """The four tensors that the adversarial loss and the penalties run over, in `LOGIT_NAMES`' order."""
+        """Returns the four tensors of logits in the order of `LOGIT_NAMES`.
+
+        The adversarial loss and the penalties are sums over these four.
+        """
         return (self.local.logits, self.local.cam_logits, self.global_.logits, self.global_.cam_logits)
 
 
@@ -44,15 +56,15 @@ LOGIT_NAMES = ("local", "local_cam", "global", "global_cam")
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class PatchDiscriminator(keras.Model):
-    """One patch network.
+    """Judges each patch of an image: real or translated.
 
     Args:
-        ch: channels of the first convolution; each further one doubles them.
+        ch: channels of the first convolution; each further convolution doubles them.
         n_layers: number of convolutions with stride 2.
-        spectral_norm: normalise every kernel but that of `conv_1x1`.
+        spectral_norm: whether kernels are divided by their spectral norm, except that of `conv_1x1`.
 
-    Input `[B, H, W, C]` in [-1, 1]; output a `PatchOutput` with h = H / 2**n_layers. With `training=True` the power
-    iteration of spectral norm advances.
+    Input: `[B, H, W, C]` in [-1, 1]. Output: a `PatchOutput` with h = H / 2**n_layers and w = W / 2**n_layers. A call
+    with `training=True` advances the power iteration of spectral norm.
     """
 
     def __init__(self, ch: int, n_layers: int, spectral_norm: bool = True, **kwargs: object) -> None:
@@ -96,20 +108,31 @@ class PatchDiscriminator(keras.Model):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class Discriminator(ImageModel):
-    """Tells real images of a domain from translations, patch by patch.
+    """Tells real images of a domain from translated ones, patch by patch.
 
     Args:
         ch: channels of the first convolution.
-        n_dis: the reference's depth, at least 4: the local network halves the side `n_dis - 3` times, the global
-            one `n_dis - 1` times.
-        spectral_norm: see `PatchDiscriminator`.
-
-    Input `[B, H, W, C]` in [-1, 1], sides at least `3 * 2**(n_dis - 1)`, as the last layers' reflect padding needs
-    3 px; output a `DiscriminatorOutput`. With `training=True`, which is for its own update, the power iteration of
-    spectral norm advances, and nobody asks for gradients by the images; with `frozen=True`, nobody by the weights.
+        n_dis: depth as the reference counts it, at least 4. The local network halves the sides `n_dis - 3` times, the
+            global network `n_dis - 1` times.
+        spectral_norm: whether kernels are divided by their spectral norm, except those of `conv_1x1`.
 
     Attributes:
-        precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
+        precision: dtype of the products in convolutions, "float32", "bfloat16" or "float16".
+
+    Input: `[B, H, W, C]` in [-1, 1]. H and W are at least `3 * 2**(n_dis - 1)`, because the reflect padding of the last
+    layers needs 3 px. Output: a `DiscriminatorOutput`.
+
+    A call with `training=True` is for the discriminator's own update: it advances the power iteration of spectral norm,
+    and may return no gradients by the images. A call with `frozen=True` is for the generator's update: it may return no
+    gradients by the weights.
+
+    Example:
+        >>> import numpy as np
+        >>> from ugatit_tf.networks.discriminator import Discriminator
+        >>> discriminator = Discriminator(ch=4, n_dis=4)
+        >>> output = discriminator(np.zeros((1, 32, 32, 3), "float32"))
+        >>> tuple(output.local.logits.shape), tuple(output.global_.logits.shape)
+        ((1, 16, 16, 1), (1, 4, 4, 1))
     """
 
     precision = "float32"
@@ -131,7 +154,8 @@ class Discriminator(ImageModel):
     def call(self, inputs: KerasTensor, training: bool = False, frozen: bool = False) -> DiscriminatorOutput:
         with compute_dtype(self.precision):
             calls = [self.local, self.global_]
-            if training or frozen:  # not for penalties, which differentiate twice, and by one tensor at a time
+            # Penalties use neither flag and no shared graphs: they differentiate twice, and by one tensor at a time.
+            if training or frozen:
                 calls = [shared_call(network, by_inputs=not training, by_weights=not frozen) for network in calls]
             return DiscriminatorOutput(*(call(inputs, training=training) for call in calls))
 

@@ -1,4 +1,4 @@
-"""The generator: encoder, CAM attention, and a decoder steered by AdaLIN (figure 2 of the paper)."""
+"""The generator: encoder, CAM attention, and a decoder with AdaLIN (section 2.1.1 and figure 2 of the paper)."""
 
 from typing import NamedTuple
 
@@ -13,16 +13,16 @@ from ugatit_tf.networks.normalization import LIN, InstanceNorm
 from ugatit_tf.networks.residual import ResidualBlock
 from ugatit_tf.ops import check_keras_settings, compute_dtype, recomputed, shared_call
 
-DOWNSAMPLING = 4  # the features' side is the image's over this
+DOWNSAMPLING = 4  # side of the image divided by side of the features
 
 
 class Translation(NamedTuple):
-    """What a generator returns.
+    """The outputs of a generator.
 
     Attributes:
-        image: `[B, H, W, img_ch]` in [-1, 1].
+        image: `[B, H, W, img_ch]` in [-1, 1], the translated image.
         cam_logits: `[B, 2]`, the auxiliary classifier's logits from the average and the max pool.
-        heatmap: `[B, H/4, W/4]`, the channel sum of the attended features; not normalised.
+        heatmap: `[B, H/4, W/4]`, the channel sum of the attended features, not normalized.
     """
 
     image: KerasTensor
@@ -35,19 +35,28 @@ class Generator(ImageModel):
     """Translates images into the other domain.
 
     Args:
-        ch: channels of the first convolution; the features have 4 * ch.
-        n_res: residual blocks in the encoder, and adaptive ones in the decoder; at least 1.
+        ch: channels of the first convolution; the features have 4 * ch channels.
+        n_res: number of residual blocks in the encoder, and of adaptive residual blocks in the decoder; at least 1.
         img_ch: channels of the images.
-        light: the light variant, with any H and W divisible by 4 at each call; the full one is built for one size.
-        smoothing: see `AdaLIN`.
-        cam_heads: see `CAM`.
-        unbiased: see `AdaLIN`; counts for every layer norm.
+        light: whether to build the light variant, which takes any H and W divisible by 4. The full variant is built for
+            one image size.
+        smoothing: whether AdaLIN lowers rho by 0.1; see `AdaLIN`.
+        cam_heads: 1 if both pools share the CAM's Dense unit, 2 if each has its own; see `CAM`.
+        unbiased: whether AdaLIN and LIN use unbiased variances.
 
     Attributes:
-        precision: the dtype that convolutions compute in, "float32", "bfloat16" or "float16".
-        recompute: whether residual blocks are computed again for the gradients, so that their features need no memory.
+        precision: dtype of the products in convolutions, "float32", "bfloat16" or "float16".
+        recompute: whether residual blocks are computed again for the gradients instead of keeping their features.
 
-    Input `[B, H, W, img_ch]` in [-1, 1]; output a `Translation`.
+    Input: `[B, H, W, img_ch]` in [-1, 1]. Output: a `Translation`.
+
+    Example:
+        >>> import numpy as np
+        >>> from ugatit_tf.networks.generator import Generator
+        >>> generator = Generator(ch=4, n_res=1, light=True)
+        >>> image, cam_logits, heatmap = generator(np.zeros((1, 32, 32, 3), "float32"))
+        >>> tuple(image.shape), tuple(cam_logits.shape), tuple(heatmap.shape)
+        ((1, 32, 32, 3), (1, 2), (1, 8, 8))
     """
 
     precision = "float32"

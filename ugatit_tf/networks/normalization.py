@@ -1,4 +1,7 @@
-"""Instance norm, and the two norms that mix instance and layer statistics by a learnt ratio rho."""
+"""Normalization layers: instance norm, and AdaLIN and LIN, which mix instance and layer norm (equation 1).
+
+AdaLIN and LIN learn the ratio rho of the mix for each channel. Rho is clipped to [0, 1] after each update.
+"""
 
 import keras
 from keras import KerasTensor, ops
@@ -8,7 +11,7 @@ from ugatit_tf.ops import instance_layer_norm, instance_norm
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class UnitInterval(keras.constraints.Constraint):
-    """Clips a variable to [0, 1]; optimizers apply it to every rho after each of their steps."""
+    """Clips a variable to [0, 1]. The optimizer applies this constraint to every rho after each step."""
 
     def __call__(self, w: KerasTensor) -> KerasTensor:
         return ops.clip(w, 0.0, 1.0)
@@ -16,7 +19,10 @@ class UnitInterval(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class InstanceNorm(keras.layers.Layer):
-    """Normalises each sample and channel over H and W, then applies a learnt `gamma` and `beta`, `[C]` each."""
+    """Normalizes each sample and channel over H and W, then applies learned `gamma` and `beta`, `[C]` each.
+
+    Input and output: `[B, H, W, C]`.
+    """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.gamma = self.add_weight(name="gamma", shape=input_shape[-1:], initializer="ones")
@@ -31,14 +37,15 @@ class InstanceNorm(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class AdaLIN(keras.layers.Layer):
-    """Adaptive layer-instance normalisation (equation 1 of the paper): gamma and beta are inputs.
+    """Adaptive layer-instance normalization (equation 1 of the paper): gamma and beta are inputs.
 
     Args:
-        smoothing: use clip(rho - 0.1, 0, 1) for rho, the reference's `--smoothing`, which moves the mix a little
-            towards layer statistics and so evens out the blobs of pure instance norm.
-        unbiased: take unbiased variances, sums of squares over N - 1 instead of N; there must be more than one pixel.
+        smoothing: whether to use clip(rho - 0.1, 0, 1) for rho, as the reference's `--smoothing` does. It moves the mix
+            towards layer norm, which reduces the blobs that pure instance norm makes.
+        unbiased: whether variances divide by N - 1 instead of N, the number of values. Features must then have more
+            than one pixel.
 
-    Input `[B, H, W, C]` with gamma and beta `[B, 1, 1, C]`; output as the input.
+    Input: features `[B, H, W, C]`, gamma and beta `[B, 1, 1, C]`. Output: `[B, H, W, C]`.
     """
 
     def __init__(self, smoothing: bool = True, unbiased: bool = False, **kwargs: object) -> None:
@@ -50,7 +57,7 @@ class AdaLIN(keras.layers.Layer):
         self.rho = self.add_weight(name="rho", shape=input_shape[-1:], initializer="ones", constraint=UnitInterval())
 
     def call(self, inputs: KerasTensor, gamma: KerasTensor, beta: KerasTensor) -> KerasTensor:
-        rho = ops.relu(self.rho - 0.1) if self.smoothing else self.rho  # at most 1, as rho is
+        rho = ops.relu(self.rho - 0.1) if self.smoothing else self.rho  # no clip at 1, because rho is at most 1
         return instance_layer_norm(inputs, rho, gamma, beta, unbiased=self.unbiased)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
@@ -62,10 +69,12 @@ class AdaLIN(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class LIN(keras.layers.Layer):
-    """Layer-instance normalisation: AdaLIN's mix with a learnt `gamma` and `beta`, `[C]` each, and no smoothing.
+    """Layer-instance normalization: AdaLIN without smoothing, with learned `gamma` and `beta`, `[C]` each.
 
     Args:
-        unbiased: see `AdaLIN`.
+        unbiased: whether variances divide by N - 1 instead of N; see `AdaLIN`.
+
+    Input and output: `[B, H, W, C]`.
     """
 
     def __init__(self, unbiased: bool = False, **kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""Residual blocks of the generator: with instance norm in its encoder, with AdaLIN in its decoder."""
+"""Residual blocks of the generator (figure 2 of the paper): instance norm in the encoder, AdaLIN in the decoder."""
 
 import keras
 from keras import KerasTensor, ops
@@ -8,13 +8,15 @@ from ugatit_tf.networks.normalization import AdaLIN, InstanceNorm
 
 
 class FeatureLayer(keras.layers.Layer):
-    """Keeps the features' shape, `[B, H, W, filters]`; where `adaptive`, gamma and beta for AdaLIN are inputs too.
+    """Base class of layers that keep the shape of the features, `[B, H, W, filters]`.
+
+    An adaptive layer also takes AdaLIN's gamma and beta, `[B, 1, 1, filters]` each.
 
     Args:
         filters: number of channels.
-        adaptive: whether its norms are AdaLIN.
-        smoothing: see `AdaLIN`.
-        unbiased: likewise.
+        adaptive: whether the norms are AdaLIN; otherwise they are instance norms.
+        smoothing: whether AdaLIN lowers rho by 0.1; see `AdaLIN`.
+        unbiased: whether AdaLIN uses unbiased variances; see `AdaLIN`.
     """
 
     def __init__(
@@ -30,6 +32,11 @@ class FeatureLayer(keras.layers.Layer):
         self.adaptive = adaptive
         self.smoothing = smoothing
         self.unbiased = unbiased
+        self._add_layers()
+
+    def _add_layers(self) -> None:
+        """Creates the layers that this one consists of."""
+        raise NotImplementedError
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)
@@ -45,20 +52,12 @@ class FeatureLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class ConvNorm(FeatureLayer):
-    """3x3 convolution, then instance norm, or AdaLIN where `adaptive`."""
+    """Convolves 3x3, then normalizes by AdaLIN if `adaptive`, otherwise by instance norm."""
 
-    def __init__(
-        self,
-        filters: int,
-        adaptive: bool = False,
-        smoothing: bool = True,
-        unbiased: bool = False,
-        **kwargs: object,
-    ) -> None:
-        super().__init__(filters, adaptive, smoothing, unbiased, **kwargs)
-        self.conv = ReflectConv2D(filters, 3, padding=1, name="conv_0")
-        if adaptive:
-            self.norm = AdaLIN(smoothing, unbiased, name="instance_layer_norm")
+    def _add_layers(self) -> None:
+        self.conv = ReflectConv2D(self.filters, 3, padding=1, name="conv_0")
+        if self.adaptive:
+            self.norm = AdaLIN(self.smoothing, self.unbiased, name="instance_layer_norm")
         else:
             self.norm = InstanceNorm(name="instance_norm")
 
@@ -72,19 +71,12 @@ class ConvNorm(FeatureLayer):
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class ResidualBlock(FeatureLayer):
-    """conv, norm, ReLU, conv, norm, plus the input."""
+    """Adds to its input: convolution, norm, ReLU, convolution, norm."""
 
-    def __init__(
-        self,
-        filters: int,
-        adaptive: bool = False,
-        smoothing: bool = True,
-        unbiased: bool = False,
-        **kwargs: object,
-    ) -> None:
-        super().__init__(filters, adaptive, smoothing, unbiased, **kwargs)
-        self.res1 = ConvNorm(filters, adaptive, smoothing, unbiased, name="res1")
-        self.res2 = ConvNorm(filters, adaptive, smoothing, unbiased, name="res2")
+    def _add_layers(self) -> None:
+        self.res1, self.res2 = (
+            ConvNorm(self.filters, self.adaptive, self.smoothing, self.unbiased, name=name) for name in ("res1", "res2")
+        )
 
     def build(self, input_shape: tuple[int | None, ...], *_: object) -> None:
         self.res1.build(input_shape)
