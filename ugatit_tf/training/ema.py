@@ -1,4 +1,4 @@
-"""Exponential moving averages of the generators' weights, which make steadier pictures than the weights themselves."""
+"""Exponential moving averages of the generators' weights. They give steadier pictures than the weights themselves."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from ugatit_tf.training import replicas
 
-PREFIX = "ema_"  # of an average's name, before that of its network
-_SMALL = 2**22  # values: so many more in memory do not matter, and XLA takes a while to compile
+PREFIX = "ema_"  # begins the name of an averaged network
+_SMALL = 2**22  # values up to which a temporary copy is accepted, because XLA takes time to compile
 
 
 def start(averages: Iterable[keras.Variable], variables: Iterable[keras.Variable]) -> None:
-    """Lets averages begin as copies of the variables."""
+    """Copies the variables to their averages."""
     for average, variable in zip(averages, variables, strict=True):
         average.assign(variable)
 
@@ -21,17 +21,20 @@ def start(averages: Iterable[keras.Variable], variables: Iterable[keras.Variable
 def update(
     averages: Sequence[keras.Variable], variables: Sequence[keras.Variable], decay: float, count: tf.Tensor
 ) -> None:
-    """Moves averages towards what their variables have become, without a temporary of a large one's size.
+    """Moves averages towards their variables.
 
-    After `count` updates, an average is the mean of the variable's last values, each of which weighs `decay` of the
-    next one, the newest 1 (Adam's bias correction): the initial values do not count, and the first update copies. Where
-    averages start later, their first values stand for all that were before.
+    After `count` updates, an average is the weighted mean of the variable's values after each update. The newest value
+    weighs 1, and each older value weighs `decay` times its successor. As in Adam's bias correction, the initial value
+    does not count, so the first update copies the variable. If averages start later, their first value stands for all
+    earlier values.
+
+    Large variables are updated in place by XLA, because the plain operation needs a temporary tensor of their size.
 
     Args:
-        averages: floats.
-        variables: as many, of the same shapes.
+        averages: float variables.
+        variables: the averaged variables, of the same shapes and in the same order.
         decay: at least 0 and less than 1.
-        count: the updates that the variables have had, this one included; an integer scalar.
+        count: number of updates of the variables, including the present one; an integer scalar.
     """
     decay = tf.constant(decay, tf.float64)
     rate = (1.0 - decay) / (1.0 - tf.pow(decay, tf.cast(tf.maximum(count, 1), tf.float64)))
@@ -44,10 +47,11 @@ def update(
             difference = average - variable
             tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=rate, delta=difference)
     if large:
-        _approach(large, rate)
+        _update_in_place(large, rate)
 
 
-@tf.function(jit_compile=True, autograph=False)  # in place, without the difference in memory
-def _approach(pairs: list[tuple[tf.Variable, tf.Variable]], rate: tf.Tensor) -> None:
+@tf.function(jit_compile=True, autograph=False)
+def _update_in_place(pairs: list[tuple[tf.Variable, tf.Variable]], rate: tf.Tensor) -> None:
+    """Moves averages towards their variables; XLA computes the difference without keeping it in memory."""
     for average, variable in pairs:
         average.assign_sub(rate * (average - variable))

@@ -1,4 +1,10 @@
-"""Gradients and the optimizer update: their norms, and Adam where everything is finite."""
+"""The update of networks from a loss: gradients, their norms, the guard against NaN, and Adam.
+
+The kernels of `LargeDense` layers get factored gradients, which never lie in memory as a whole. `Update.recording`
+records the calls of these layers. `Update.apply` differentiates by the outputs of the calls instead of by the kernel,
+and keeps the inputs and the gradients of the outputs as the two factors. Norm, mean over replicas and Adam all work on
+the factors (`optimizer.FactoredGradient`; `ops.large_dense` gives the measurements).
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,17 +20,24 @@ from ugatit_tf.training.optimizer import FactoredGradient, FusedAdam, Gradient
 
 
 class Recording(NamedTuple):
-    """What the gradients of a loss are derived from: a tape, and the calls of large Dense layers."""
+    """The record of a forward pass, from which `Update.apply` computes gradients.
+
+    Attributes:
+        tape: records all operations on the trained variables.
+        calls: the calls of `LargeDense` layers.
+    """
 
     tape: tf.GradientTape
     calls: list[DenseCall]
 
 
 class LossScale:
-    """The factor that keeps float16's gradients off zero: halved where they overflow, doubled after 2000 good steps.
+    """The loss scale of float16, a factor that keeps small gradients from becoming 0.
+
+    It is halved when gradients overflow, and doubled after 2000 good steps.
 
     Args:
-        optimizer: gets the factor among its variables, and so into its checkpoints.
+        optimizer: the optimizer that holds the factor as a variable, so that checkpoints contain it.
     """
 
     INITIAL, PATIENCE = 2.0**15, 2000
@@ -36,7 +49,11 @@ class LossScale:
         self.good_steps = optimizer.add_variable((), dtype="int64", name=self.NAMES[1])
 
     def observe(self, finite: tf.Tensor) -> None:
-        """Adapts the factor to whether the gradients were finite."""
+        """Adapts the factor after a step.
+
+        Args:
+            finite: whether all gradients were finite; a boolean scalar.
+        """
         good_steps = tf.where(finite, self.good_steps.value + 1, 0)
         ready = good_steps == self.PATIENCE
         larger = self.factor.value * tf.where(ready, 2.0, 1.0)
@@ -45,13 +62,16 @@ class LossScale:
 
 
 class Update:
-    """The update of some networks by one optimizer.
+    """The update of networks that share an optimizer.
 
     Args:
-        name: of the optimizer.
-        networks: the name of each network to its trainable variables.
-        guarded: whether to leave everything as it is where the loss or a gradient is not finite.
+        name: name of the optimizer.
+        networks: maps each network's name to its trainable variables.
+        guarded: whether to skip an update if the loss or a gradient is not finite.
         scaled: whether to scale the loss for float16; implies `guarded`.
+
+    Attributes:
+        optimizer: Adam over all variables of the networks.
     """
 
     def __init__(
@@ -66,20 +86,25 @@ class Update:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Recording]:
-        """Records what the loss is made of."""
+        """Yields the record of the operations inside the block, in which the caller computes the loss."""
         with recorded_calls() as calls, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in self._trained])
             yield Recording(tape, calls)
 
     def apply(self, recording: Recording, loss: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Updates the networks by the gradient of a recorded loss and of the L2 regularisation, which is added here.
+        """Updates the networks by the gradients of a recorded loss and of the L2 regularization.
 
-        With several replicas, by the mean of their gradients.
+        L2 regularization is added here and must not be part of the loss. With several replicas, the update is by the
+        mean of their gradients.
+
+        Args:
+            recording: the record of the loss.
+            loss: a scalar.
 
         Returns:
-            `NETWORK/gradient_norm` for each network, the Euclidean norm of all its gradients without L2's; and
-            `skipped`, 1.0 where nothing was updated as something was not finite. Where only the factor of float16's
-            loss scale was too large, nothing is updated either, but `skipped` and the norms are 0.
+            `NETWORK/gradient_norm` for each network, the Euclidean norm of its gradients without L2 regularization;
+            and `skipped`, 1.0 if nothing was updated because the loss or a gradient was not finite. If only the loss
+            scale was too large, nothing is updated either, but `skipped` and the norms are 0.
         """
         loss, gradients = _averaged(loss, self._gradients(recording, loss))
         squares = {
@@ -102,7 +127,7 @@ class Update:
         return norms | {"skipped": tf.cast(skipped, loss.dtype)}
 
     def _gradients(self, recording: Recording, loss: tf.Tensor) -> dict[str, Gradient]:
-        """The gradients by the variables' paths."""
+        """Computes the gradients of the loss, by path of their variable."""
         calls = recording.calls
         factored = {call.kernel.path for call in calls}
         variables = [variable for variable in self._trained if variable.path not in factored]
@@ -128,7 +153,10 @@ class Update:
 
 
 def _averaged(loss: tf.Tensor, gradients: Mapping[str, Gradient]) -> tuple[tf.Tensor, dict[str, Gradient]]:
-    """The means of the replicas' losses and gradients; of factors, the rows of all, never their product."""
+    """Averages losses and gradients over the replicas.
+
+    Of factored gradients, the rows of all replicas are gathered. Their product is the mean, but is never computed here.
+    """
     if replicas.count() == 1:
         return loss, dict(gradients)
     factored = {path: gradient for path, gradient in gradients.items() if isinstance(gradient, FactoredGradient)}

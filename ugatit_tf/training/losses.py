@@ -1,4 +1,4 @@
-"""The loss functions of U-GAT-IT (section 2.2 of the paper), each a scalar."""
+"""The loss functions of U-GAT-IT (section 2.2 of the paper). Each returns a scalar."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,17 +13,19 @@ L2_WEIGHT = 1e-4
 
 
 class GanLoss(NamedTuple):
-    """An adversarial loss (equation 2): all that a `gan_type` is.
+    """An adversarial loss (equation 2), one for each `gan_type`.
 
-    Its functions take one tensor of logits, of any shape; the objective sums over those of a discriminator.
+    The two functions take logits of any shape for real and for fake images. A discriminator has four tensors of logits;
+    the objective adds up their losses.
 
     Attributes:
-        discriminator: of logits for real and for fake images.
-        generator: of logits for real and for fake images; those for real ones are None unless it is `relativistic`.
-        penalty: on the discriminator's gradient, if any.
-        chance: what `discriminator` gives where the logits do not tell real from fake at best; None for a critic,
-            whose loss has no floor.
-        relativistic: whether `generator` looks at the logits for real images, which costs another pass through the
+        discriminator: the discriminator's loss, from the logits for real and for fake images.
+        generator: the generator's loss, from the logits for real and for fake images. Unless `relativistic` is set, the
+            logits for real images are None.
+        penalty: gradient penalty on the discriminator; None without one.
+        chance: smallest `discriminator` loss of logits that do not tell real from fake; None for a critic, whose loss
+            has no lower bound.
+        relativistic: whether `generator` needs the logits for real images, which takes another pass through the
             discriminators.
     """
 
@@ -35,36 +37,36 @@ class GanLoss(NamedTuple):
 
 
 def binary_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
-    """Mean cross-entropy of logits against one label, 0 or 1."""
+    """Computes the mean cross-entropy of logits with one label, 0 or 1."""
     labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
 def l1(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Mean absolute difference: the cycle loss (equation 3) and the identity loss (equation 4)."""
+    """Computes the mean absolute difference, used as cycle loss (equation 3) and identity loss (equation 4)."""
     return tf.reduce_mean(tf.abs(x - y))
 
 
 def cam(source_logits: tf.Tensor, identity_logits: tf.Tensor) -> tf.Tensor:
-    """The generator's CAM loss (equation 5): tell the source domain (1) from the target domain (0).
+    """Computes the generator's CAM loss (equation 5): its classifier tells source (1) and target domain (0) apart.
 
     Args:
-        source_logits: `[B, 2]`, a generator's CAM logits on images of its source domain.
-        identity_logits: `[B, 2]`, its CAM logits on images that are already in its target domain.
+        source_logits: `[B, 2]`, the generator's CAM logits for images of its source domain.
+        identity_logits: `[B, 2]`, the generator's CAM logits for images of its target domain.
     """
     return binary_cross_entropy(source_logits, 1.0) + binary_cross_entropy(identity_logits, 0.0)
 
 
-CAM_CHANCE = 2 * math.log(2)  # what `cam` gives where the logits do not tell the domains apart
+CAM_CHANCE = 2 * math.log(2)  # smallest `cam` loss of logits that do not tell the domains apart
 
 
 def l2_regularization(variables: Iterable[keras.Variable]) -> tf.Tensor:
-    """`1e-4 * sum(kernel**2) / 2` over every kernel among the variables."""
+    """Computes `1e-4 * sum(kernel**2) / 2` over all kernels among the variables."""
     return L2_WEIGHT * tf.add_n([tf.nn.l2_loss(v.value) for v in variables if is_regularized(v)])
 
 
 def is_regularized(variable: keras.Variable) -> bool:
-    """Whether L2 regularisation counts a variable: kernels, but neither biases nor parameters of norms."""
+    """Returns whether L2 regularization applies: to kernels, but neither to biases nor to parameters of norms."""
     return variable.name == "kernel"
 
 
@@ -99,10 +101,10 @@ GAN_LOSSES: dict[str, GanLoss] = {
 
 
 def gan_loss(gan_type: str) -> GanLoss:
-    """Looks an adversarial loss up.
+    """Returns the adversarial loss of a `gan_type`.
 
     Raises:
-        ValueError: for an unknown type, listing the known ones.
+        ValueError: The type is unknown; the message lists the known ones.
     """
     if gan_type not in GAN_LOSSES:
         raise ValueError(f"Unknown gan_type {gan_type!r}; known: {', '.join(GAN_LOSSES)}.")

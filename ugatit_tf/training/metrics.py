@@ -22,7 +22,7 @@ GENERATOR_METRICS = (
 
 
 def rho_metrics(variables: Iterable[keras.Variable]) -> Metrics:
-    """Least, mean and greatest of all the norms' rho among the variables."""
+    """Computes the least, mean and greatest rho of AdaLIN and LIN among the variables."""
     values = tf.concat([variable.value for variable in variables if variable.name == "rho"], 0)
     return {
         "rho/min": tf.reduce_min(values),

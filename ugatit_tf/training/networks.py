@@ -1,4 +1,4 @@
-"""The networks of a run: building them from its configuration, and the generators' outputs that a step needs."""
+"""Building a run's networks from its configuration, and computing the generators' outputs for a step."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,13 @@ from ugatit_tf.training import ema
 
 
 def build_generator(config: Config, domain: str, *, average: bool = False) -> Generator:
-    """The generator that makes images of `domain`, "A" or "B", with initial weights; or one to hold its average."""
+    """Builds the generator that makes images of `domain`, "A" or "B", with initial weights.
+
+    Args:
+        config: configuration of the run.
+        domain: the target domain.
+        average: whether the generator is to hold averaged weights, which are not trainable.
+    """
     name, shape = f"{ema.PREFIX if average else ''}generator_{domain}", _image_shape(config)
     names = ("ch", "n_res", "img_ch", "light", "smoothing", "cam_heads", "unbiased")
     generator = Generator(**{option: getattr(config, option) for option in names}, name=name)
@@ -23,7 +29,7 @@ def build_generator(config: Config, domain: str, *, average: bool = False) -> Ge
 
 
 def build_discriminator(config: Config, domain: str) -> Discriminator:
-    """The discriminator that judges images of `domain`, "A" or "B", with initial weights."""
+    """Builds the discriminator that judges images of `domain`, "A" or "B", with initial weights."""
     discriminator = Discriminator(config.ch, config.n_dis, config.sn, name=f"discriminator_{domain}")
     discriminator.precision = config.precision
     discriminator.build(_image_shape(config))
@@ -31,13 +37,13 @@ def build_discriminator(config: Config, domain: str) -> Discriminator:
 
 
 class Translations(NamedTuple):
-    """Each generator's outputs for real images: one call makes the translation and the identity image.
+    """The generators' outputs for real images.
 
     Attributes:
-        a_to_b: generator_B on A.
-        b_to_b: generator_B on B.
-        b_to_a: generator_A on B.
-        a_to_a: generator_A on A.
+        a_to_b: translations by generator_B of images of A.
+        b_to_b: identity images by generator_B of images of B.
+        b_to_a: translations by generator_A of images of B.
+        a_to_a: identity images by generator_A of images of A.
     """
 
     a_to_b: Translation
@@ -47,9 +53,16 @@ class Translations(NamedTuple):
 
 
 def translate(generator_a: Generator, generator_b: Generator, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
-    """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
-    a_to_b, b_to_b = _of_both(generator_b, real_a, real_b)
-    b_to_a, a_to_a = _of_both(generator_a, real_b, real_a)
+    """Calls each generator once, with the images of both domains as one batch.
+
+    Args:
+        generator_a: the generator that makes images of A.
+        generator_b: the generator that makes images of B.
+        real_a: images of A, `[B, H, W, C]` in [-1, 1].
+        real_b: images of B, `[B, H, W, C]` in [-1, 1].
+    """
+    a_to_b, b_to_b = _outputs_by_batch(generator_b, real_a, real_b)
+    b_to_a, a_to_a = _outputs_by_batch(generator_a, real_b, real_a)
     return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
 
 
@@ -57,8 +70,8 @@ def _image_shape(config: Config) -> tuple[int | None, ...]:
     return (None, config.img_size, config.img_size, config.img_ch)
 
 
-def _of_both(generator: Generator, *batches: tf.Tensor) -> list[Translation]:
-    """What a generator makes of each of some batches, by one call."""
+def _outputs_by_batch(generator: Generator, *batches: tf.Tensor) -> list[Translation]:
+    """Calls a generator once with all batches, and returns its outputs for each batch."""
     counts = [ops.shape(batch)[0] for batch in batches]
     outputs = generator(tf.concat(batches, 0))
     return [Translation(*parts) for parts in zip(*(tf.split(x, counts) for x in outputs), strict=True)]

@@ -1,4 +1,4 @@
-"""The full objective of U-GAT-IT (section 2.2 of the paper), term by term, for one domain's networks at a time."""
+"""The full objective of U-GAT-IT (section 2.2 of the paper), term by term, for the networks of one domain."""
 
 from collections.abc import Callable
 
@@ -11,16 +11,16 @@ from ugatit_tf.training import diffaugment, losses, penalties
 
 Terms = dict[str, tf.Tensor]
 
-# Whose update an augmentation is for; 0 and 1 are the penalties' salts.
+# Salts that give the augmentations in the two updates different random numbers; the penalties use salts 0 and 1.
 _DISCRIMINATORS, _GENERATORS = 2, 3
 
 
 class Objective:
-    """The loss of a discriminator, and that of a generator.
+    """Computes the losses of discriminators and generators.
 
     Args:
-        config: the weights of the terms, `gan_type` and `diffaugment`.
-        uniform: makes the source of randomness out of a seed of shape [2].
+        config: gives the weights of the terms, `gan_type` and `diffaugment`.
+        uniform: makes a source of random numbers from a seed of shape `[2]`.
     """
 
     def __init__(
@@ -31,20 +31,20 @@ class Objective:
         self._uniform = uniform
 
     def of_discriminator(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, *, seed: tf.Tensor) -> Terms:
-        """What a discriminator is to minimise; advances the power iteration of spectral norm.
+        """Computes the loss of a discriminator, and advances the power iteration of its spectral norm.
 
         Args:
-            network: of a domain.
+            network: the discriminator of a domain.
             real: images of the domain, `[B, H, W, C]` in [-1, 1].
-            fake: translations into the domain, likewise, cut off from their generator.
-            seed: of what is random, integers `[2]`.
+            fake: translations into the domain, `[B, H, W, C]` in [-1, 1], without a gradient to their generator.
+            seed: seed of the penalty and the augmentation, integers `[2]`.
 
         Returns:
             The unweighted terms `local`, `local_cam`, `global`, `global_cam` and `penalty`, and the weighted `total`.
         """
         config = self._config
         pair = self._augmented(seed, _DISCRIMINATORS, real, fake)
-        # The penalty comes first: the training call below stores the u that both start from.
+        # The penalty comes first: both calls start from the same u, and the training call below stores a new one.
         penalty = self._penalty(network, *pair, seed)
         outputs = network(tf.concat(pair, 0), training=True).all_logits
         count = tf.shape(real)[0]
@@ -62,15 +62,15 @@ class Objective:
         *,
         seed: tf.Tensor,
     ) -> Terms:
-        """What a generator is to minimise, against its domain's discriminator.
+        """Computes the loss of a generator against the discriminator of its target domain.
 
         Args:
-            discriminator: of the domain that the generator translates into.
-            real: images of that domain, `[B, H, W, C]` in [-1, 1].
-            translation: the generator's output on images of the other domain.
-            identity: its output on `real`.
-            cycle: those images of the other domain, and what they become when their translation is translated back.
-            seed: of what is random, integers `[2]`.
+            discriminator: the discriminator of the target domain.
+            real: images of the target domain, `[B, H, W, C]` in [-1, 1].
+            translation: the generator's outputs for images of the source domain.
+            identity: the generator's outputs for `real`.
+            cycle: images of the source domain and their reconstructions, `[B, H, W, C]` each.
+            seed: seed of the augmentation, integers `[2]`.
 
         Returns:
             The unweighted terms `adversarial`, `cycle`, `identity` and `cam`, and the weighted `total`.
@@ -88,11 +88,11 @@ class Objective:
     def _adversarial(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self._gan_loss.relativistic:
             real, fake = self._augmented(seed, _GENERATORS, real, fake)
-            of_real = network(real, frozen=True).all_logits
+            real_logits = network(real, frozen=True).all_logits
         else:
             (fake,) = self._augmented(seed, _GENERATORS, fake)
-            of_real = (None,) * len(LOGIT_NAMES)
-        pairs = zip(of_real, network(fake, frozen=True).all_logits, strict=True)
+            real_logits = (None,) * len(LOGIT_NAMES)
+        pairs = zip(real_logits, network(fake, frozen=True).all_logits, strict=True)
         return tf.add_n([self._gan_loss.generator(*logits) for logits in pairs])
 
     def _penalty(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -104,7 +104,7 @@ class Objective:
         )
 
     def _augmented(self, seed: tf.Tensor, update: int, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """What a discriminator sees of batches of images, which get the same random choices."""
+        """Augments batches of images for a discriminator; image by image, all batches get equal random choices."""
         policies = self._config.diffaugment_policies
         if not policies:
             return images

@@ -1,7 +1,7 @@
 """Gradient penalties on the discriminators: WGAN-GP, WGAN-LP and DRAGAN.
 
-A penalty is `weight * mean f(||d(sum of a logit tensor)/dx|| - 1)` at points x near the data, the norm taken per
-sample, summed over the discriminator's logit tensors.
+A penalty is the sum over the discriminator's logit tensors of `mean f(||d(sum of a logit tensor)/dx|| - 1)`, at points
+x near the data. The norm is computed per sample. The objective multiplies the penalty by its weight.
 """
 
 from collections.abc import Callable
@@ -12,18 +12,22 @@ import tensorflow as tf
 
 from ugatit_tf.training import replicas
 
-# (shape, salt) -> floats in [0, 1); injectable, so that recorded values can be put in its place.
+# (shape, salt) -> floats in [0, 1). It is a parameter everywhere, so that tests can pass recorded values.
 Uniform = Callable[[tf.Tensor, int], tf.Tensor]
 Logits = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
 _ALPHA_SALT, _NOISE_SALT = 0, 1
-_SMALLEST_SQUARE = 1e-24  # keeps the square root's own gradient finite where a gradient is 0
+_SMALLEST_SQUARE = 1e-24  # keeps the gradient of the square root finite if a gradient is 0
 
 
 def seeded_uniform(seed: tf.Tensor) -> Uniform:
-    """Uniform noise that is a pure function of the seed, an integer tensor of shape [2], and of the salt.
+    """Returns a source of uniform noise that is a pure function of the seed and the salt.
 
-    Its first axis is that of samples, which get what they would in a batch with those of all replicas.
+    The first axis of the noise is the batch. Each replica draws the noise of the whole batch and takes its part, so
+    that samples get equal noise with any number of replicas.
+
+    Args:
+        seed: integers `[2]`.
     """
 
     def uniform(shape: tf.Tensor, salt: int) -> tf.Tensor:
@@ -36,11 +40,12 @@ def seeded_uniform(seed: tf.Tensor) -> Uniform:
 
 
 class Penalty(NamedTuple):
-    """Where the gradient is taken, and how its norm is punished.
+    """A gradient penalty: the points at which the gradient is computed, and the function of its norm.
 
     Attributes:
-        other_end: of real, fake `[B, H, W, C]` and noise: the image towards which the points lie from the real one.
-        excess: of the norms minus 1, `[B]`, what is punished.
+        other_end: takes real and fake images `[B, H, W, C]` and a source of noise. Returns images: the points lie on
+            the lines from the real images to them.
+        excess: takes the norms minus 1, `[B]`, and returns the penalty of each sample.
     """
 
     other_end: Callable[[tf.Tensor, tf.Tensor, Uniform], tf.Tensor]
@@ -58,14 +63,14 @@ DRAGAN = Penalty(_perturbed, tf.square)  # Kodali et al., 2017
 
 
 def gradient_penalty(penalty: Penalty, logits: Logits, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
-    """The unweighted penalty of a discriminator, a scalar.
+    """Computes the unweighted penalty of a discriminator, a scalar.
 
     Args:
-        penalty: which one.
-        logits: images `[B, H, W, C]` to the discriminator's logit tensors.
-        real: `[B, H, W, C]`.
-        fake: `[B, H, W, C]`, cut off from the generator.
-        uniform: the source of randomness.
+        penalty: the penalty's points and its function of the norm.
+        logits: computes the discriminator's logit tensors from images `[B, H, W, C]`.
+        real: real images, `[B, H, W, C]`.
+        fake: translated images, `[B, H, W, C]`, without a gradient to their generator.
+        uniform: source of random numbers.
     """
     alpha = uniform((tf.shape(real)[0], 1, 1, 1), _ALPHA_SALT)
     points = real + alpha * (penalty.other_end(real, fake, uniform) - real)

@@ -1,8 +1,9 @@
-"""Replicas of a distribution strategy: each takes a step on its part of the batch, and they change alike.
+"""Replicas of a distribution strategy: the values that they exchange in a step.
 
-A step under a strategy computes what one device does with the whole batch: replicas average gradients and losses, share
-what depends on all images, and draw what is random for a sample's place in the whole batch. Without a strategy there is
-one replica, and nothing is exchanged.
+Each replica takes a step on its part of the batch, and all replicas update their variables equally. Up to rounding, a
+step under a strategy equals a step of one device with the whole batch. To that end, replicas average gradients and
+losses, exchange statistics over all images, and draw random numbers by the index of a sample in the whole batch.
+Without a strategy there is one replica, and nothing is exchanged.
 """
 
 from collections.abc import Callable
@@ -15,24 +16,24 @@ _Nest = TypeVar("_Nest")
 
 
 def count() -> int:
-    """How many replicas take a step together."""
+    """Returns the number of replicas that take a step together."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def index() -> int:
-    """Which of the replicas the caller is, in a replica's step."""
+    """Returns the index of the calling replica; call it inside a replica's step."""
     return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
 
 
 def run(step: Callable[..., _Nest], *args: Any) -> _Nest:
-    """Runs a step on every replica, unless the caller is a replica's step itself.
+    """Runs a step on every replica. Inside a replica's step, runs it on this replica alone.
 
     Args:
-        step: returns the same on every replica.
-        *args: of the step: values of each replica, as a strategy distributes them.
+        step: a function that returns equal values on every replica.
+        *args: arguments of the step, distributed by the strategy.
 
     Returns:
-        What the step returns.
+        The values that the step returns on the first replica.
     """
     if not tf.distribute.in_cross_replica_context():
         return step(*args)
@@ -42,10 +43,11 @@ def run(step: Callable[..., _Nest], *args: Any) -> _Nest:
 
 
 def either(condition: tf.Tensor, first: Callable[[], _Nest], second: Callable[[], _Nest]) -> _Nest:
-    """Runs one of two functions, each of which calls `run`.
+    """Runs one of two functions, each of which calls `run`, and returns its result.
 
     Raises:
-        ValueError: for one of several replicas alone, as `fit()` asks it: they can exchange nothing in a condition.
+        ValueError: The caller is inside the step of one of several replicas, as in `fit()`. Replicas cannot exchange
+            values inside a condition.
     """
     if count() > 1 and not tf.distribute.in_cross_replica_context():
         raise ValueError("With n_critic, call train_step in the strategy's scope, outside of strategy.run().")
@@ -53,34 +55,34 @@ def either(condition: tf.Tensor, first: Callable[[], _Nest], second: Callable[[]
 
 
 def mean(values: _Nest) -> _Nest:
-    """The means over the replicas of a nest of tensors, in a replica's step."""
+    """Averages each tensor of a nest over the replicas; call it inside a replica's step."""
     if count() == 1:
         return values
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 
 def gather(rows: tf.Tensor) -> tf.Tensor:
-    """The rows of all replicas, `[N * count(), ...]`, in a replica's step."""
+    """Returns the rows of all replicas, `[N * count(), ...]`; call it inside a replica's step."""
     return rows if count() == 1 else tf.distribute.get_replica_context().all_gather(rows, axis=0)
 
 
 def part(rows: tf.Tensor) -> tf.Tensor:
-    """This replica's part of what was made for the whole batch, `[N * count(), ...]`: rows for its samples."""
+    """Returns this replica's rows, `[N, ...]`, of rows for the whole batch, `[N * count(), ...]`."""
     if count() == 1:
         return rows
     return tf.split(rows, count())[index()]
 
 
 def standard_deviation(values: tf.Tensor) -> tf.Tensor:
-    """Of all values of all replicas, a scalar."""
+    """Computes the standard deviation of all values on all replicas, a scalar."""
     centre = mean(tf.reduce_mean(values))
     return tf.sqrt(mean(tf.reduce_mean(tf.square(values - centre))))
 
 
 def local(variable: keras.Variable) -> tf.Variable:
-    """This replica's copy of a variable, which can be assigned to without a word to the others.
+    """Returns this replica's copy of a variable, to which it can assign without communication.
 
-    The replicas' copies stay equal as long as all assign the same.
+    The copies stay equal only if all replicas assign equal values.
     """
     copies = tf.distribute.get_strategy().experimental_local_results(variable.value)
     if len(copies) == 1:

@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step."""
+"""Learning rate schedules: pure functions of the step."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,16 @@ Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
 def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int) -> Schedule:
-    """The reference's learning rate: constant for `decay_epoch` epochs, then falling linearly towards 0.
+    """Returns the reference's schedule: constant for `decay_epoch` epochs, then linear decay to 0, epoch by epoch.
 
     Args:
-        lr: the rate at the start.
-        epochs: epochs of the whole training.
-        decay_epoch: epochs at the full rate; the fall is over at the end of the last epoch, and goes epoch by epoch.
-        steps_per_epoch: steps in an epoch.
+        lr: learning rate at the start.
+        epochs: number of epochs of the whole training; at their end, the rate would be 0.
+        decay_epoch: number of epochs before the decay begins.
+        steps_per_epoch: number of steps in an epoch.
 
     Returns:
-        A function of the number of steps done (an integer tensor, shape []), giving a float, shape [].
+        A function from the completed steps, an integer scalar, to the learning rate, a float scalar.
     """
 
     def rate(step: tf.Tensor) -> tf.Tensor:
@@ -30,5 +30,5 @@ def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int)
 
 
 def constant(lr: float) -> Schedule:
-    """The same rate at every step."""
+    """Returns a schedule with an equal learning rate at every step."""
     return lambda step: tf.constant(lr, keras.config.floatx())
