@@ -55,6 +55,7 @@ class Worker(threading.Thread):
         try:
             with self._channel:
                 self._work()
+                self._channel.say_goodbye()
         except RunError as error:
             self.error = str(error)
 

@@ -1,9 +1,12 @@
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from ugatit_tf.system.signals import StopRequest
 
 SCRIPT = """
 import time
@@ -86,3 +89,16 @@ def test_the_usual_handlers_come_back():
         pass
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == -signal.SIGTERM
+
+
+def test_a_context_within_another_shares_its_request():
+    handler = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as outer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert outer._event.wait(20)
+        with StopRequest() as inner:
+            assert inner.requested
+        assert signal.getsignal(signal.SIGTERM) != handler  # the inner one left it to the outer one
+    assert signal.getsignal(signal.SIGTERM) == handler
+    with StopRequest() as later:
+        assert not later.requested

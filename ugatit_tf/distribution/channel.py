@@ -66,8 +66,9 @@ class _Peer:
 class Channel:
     """A context in which all workers of a cluster are there, and agree on what they train.
 
-    Entering it waits for them. Leaving it waits until all are done; leaving it with an error tells the others. In
-    between, the process ends as soon as a worker is lost, with exit code 1 and a line that names it.
+    Entering it waits for them. `say_goodbye`, the last thing to do in it, waits until all are done. Leaving it with an
+    error tells the others. In between, the process ends as soon as a worker is lost, with exit code 1 and a line that
+    names it.
 
     Args:
         cluster: the workers.
@@ -96,16 +97,13 @@ class Channel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._say_goodbye()
-        else:
-            for peer in self._peers:
-                peer.send(failed=_in_a_line(error))
+        for peer in self._peers if error else ():
+            peer.send(failed=_in_a_line(error))
         self._left.set()
         for peer in self._peers:
             peer.close()
 
-    def _say_goodbye(self) -> None:
+    def say_goodbye(self) -> None:
         """Waits until all workers are done. The chief hears it from each, then says it to all."""
         if not self._cluster.is_chief:
             self._peers[0].send(done=True)

@@ -100,11 +100,14 @@ def opened(name: str, workers: Cluster | None, facts: Callable[[], Facts], wait:
     Raises:
         RunError: where a worker does not come, differs, or cannot be connected.
     """
-    with contextlib.ExitStack() as stack:
-        if workers:
-            channel = stack.enter_context(Channel(workers, facts(), wait))
-            stack.enter_context(channel.blaming())
+    if not workers:
+        yield Team(open_strategy(name))
+        return
+    # A request to stop is one until all leave: a process that a signal ended while it waits for the others would fail,
+    # and would make them fail.
+    with Channel(workers, facts(), wait) as channel, StopRequest(), channel.blaming():
         yield Team(open_strategy(name, workers), workers)
+        channel.say_goodbye()
 
 
 class SharedStop:

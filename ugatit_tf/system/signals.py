@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 _EXIT_CODE_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
@@ -19,7 +19,11 @@ class StopRequest:
 
     Python runs signal handlers between bytecodes, which a training step in C++ can hold up for many seconds. So a
     thread listens to the interpreter's wake-up descriptor, which is written to the moment a signal comes.
+
+    A context within another one shares that one's request.
     """
+
+    _outermost: "ClassVar[StopRequest | None]" = None  # signals belong to the process
 
     # No system has all of them.
     _SIGNALS = tuple(
@@ -35,6 +39,10 @@ class StopRequest:
         return self._event.is_set()
 
     def __enter__(self) -> Self:
+        if StopRequest._outermost:
+            self._event = StopRequest._outermost._event
+            return self
+        StopRequest._outermost = self
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         is_nohup = {number for number in self._SIGNALS[2:] if signal.getsignal(number) == signal.SIG_IGN}
@@ -48,6 +56,9 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if StopRequest._outermost is not self:
+            return
+        StopRequest._outermost = None
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
