@@ -196,7 +196,7 @@ def test_a_worker_that_is_gone_ends_the_others_with_its_name(addresses, ended, l
 
 
 def test_a_worker_that_hangs_ends_the_others_with_its_name(addresses, ended, monkeypatch):
-    monkeypatch.setattr(channel, "_PATIENCE", 0.5)
+    monkeypatch.setattr(channel, "PATIENCE", 0.5)
     gone = threading.Event()
     workers = [Worker(addresses[:2], index, work=lambda: gone.wait(20)) for index in (0, 1)]
     _until(lambda: len(ended) == 2)  # the signs of life come every 5 s

@@ -3,9 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from ugatit_tf.data.image_set import ImageSet
-from ugatit_tf.distribution import strategy
+from ugatit_tf.distribution import channel, strategy
+from ugatit_tf.distribution.cluster import Cluster
 from ugatit_tf.distribution.facts import facts
 from ugatit_tf.distribution.team import SharedStop, Team
 from ugatit_tf.errors import UsageError
@@ -81,6 +83,25 @@ def test_a_process_alone_stops_when_it_is_asked_to(two):
         assert not stop.agreed()
         request._event.set()
         assert stop.agreed()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "leader"),
+    [({"worker": ["h:1", "i:1"]}, "worker"), ({"worker": ["h:1"], "chief": ["i:1"]}, "chief")],
+)
+def test_tensorflow_waits_for_a_silent_worker_for_longer_than_the_channel(monkeypatch, jobs, leader):
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda cluster_resolver: None)
+    fresh = context.Context()
+    monkeypatch.setattr(context, "context", lambda: fresh)
+    spec = tf.train.ClusterSpec(jobs)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, task_type="worker", task_id=0)
+    strategy.open_strategy("multi_worker", Cluster(("h:1", "i:1"), 0, resolver))
+    settings = fresh.coordination_service
+    assert settings.heartbeat_timeout_in_ms > 1000 * channel.PATIENCE
+    assert settings.service_leader == f"/job:{leader}/replica:0/task:0"
+    assert {job.name: job.num_tasks for job in settings.coordinated_job_list} == {
+        name: len(addresses) for name, addresses in jobs.items()
+    }
 
 
 def test_facts_tell_flags_images_and_versions_but_no_folders(tiny_config):

@@ -29,7 +29,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-
 def start(folder, *flags, **environment):
     """A process that trains in a folder; what it says goes to a file there."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "ugatit_tf", "--phase", "train", *FLAGS.split(), *map(str, flags)]
+    program = environment.pop("program", ("-m", "ugatit_tf"))
+    command = [sys.executable, *program, "--phase", "train", *FLAGS.split(), *map(str, flags)]
     with (folder / f"said{environment.pop('index', 0)}.txt").open("w") as said:
         return subprocess.Popen(
             command, cwd=folder, env=ENVIRONMENT | environment, stdout=said, stderr=subprocess.STDOUT
@@ -41,7 +42,7 @@ def train(folder, *flags):
     return said(folder)
 
 
-def start_workers(folders, flags_of_each, *, seconds_between=0):
+def start_workers(folders, flags_of_each, *, seconds_between=0, **environment):
     """The processes of a cluster on this machine, the chief first, each in its folder and with flags of its own."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in folders]
@@ -49,7 +50,10 @@ def start_workers(folders, flags_of_each, *, seconds_between=0):
     processes = []
     for index, (folder, flags) in enumerate(zip(folders, flags_of_each, strict=True)):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        processes.append(start(folder, "--strategy", "multi_worker", *flags, TF_CONFIG=json.dumps(task), index=index))
+        config = json.dumps(task)
+        processes.append(
+            start(folder, "--strategy", "multi_worker", *flags, TF_CONFIG=config, index=index, **environment)
+        )
         time.sleep(seconds_between)
     return processes
 
@@ -105,8 +109,11 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     for name, value in state(changing, 12).items():
         if "optimizer" not in name:  # Adam turns noise into steps of up to lr, 1e-4, each
             np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=2e-3, err_msg=name)
-    points = [re.findall(r"d_loss: (\S+), g_loss: (\S+)", said(folder)) for folder in (changing, same)]
-    np.testing.assert_allclose(*(np.array(each, float) for each in points), rtol=1e-3)
+    lines = re.compile(r"(Epoch: \[ 2\] \[ +\d/ +4\]) .* d_loss: (\S+), g_loss: (\S+)")
+    points = [{step: losses for step, *losses in lines.findall(said(folder))} for folder in (changing, same)]
+    shown = sorted(points[0].keys() & points[1].keys())  # the first and the last step; others where a second has passed
+    assert len(shown) >= 2
+    np.testing.assert_allclose(*([np.array(each[step], float) for step in shown] for each in points), rtol=1e-3)
 
 
 @pytest.mark.slow
@@ -145,6 +152,50 @@ def test_a_worker_that_is_asked_to_stop_stops_all_after_the_same_step(tmp_path):
     assert codes(start_alike(folder, 2, *flags)) == [0, 0]
     assert "Resuming at step" in said(folder)
     assert_equal(state(folder, 400), state(tmp_path / "whole", 400))
+
+
+# Keeps the best checkpoint slowly, which comes last: longer than a worker that says nothing counts as alive.
+SLOW_CHIEF = """
+import sys, time
+from ugatit_tf.__main__ import main
+from ugatit_tf.runs.evaluation import Evaluation
+evaluate = Evaluation.evaluate
+def slowly(self, *arguments):
+    entry = evaluate(self, *arguments)
+    print("Scored", flush=True)
+    time.sleep(50)
+    return entry
+Evaluation.evaluate = slowly
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [(), (1,), (0, 1)])
+def test_all_end_well_though_the_chief_is_slow_to_end_and_is_asked_to_stop(tmp_path, asked):
+    flags = ("--iteration", 4, "--evaluate_freq", 4, "--keep_best", "cycle")
+    workers = start_workers([tmp_path] * 2, [flags] * 2, program=("-c", SLOW_CHIEF))
+    for _ in range(3000):
+        if "Scored" in said(tmp_path):
+            break
+        time.sleep(0.1)
+    for index in asked:
+        workers[index].send_signal(signal.SIGTERM)
+    assert codes(workers) == [0, 0], said(tmp_path, 1)
+    assert "Training is complete." in said(tmp_path)
+    assert all(("Finishing this step" in said(tmp_path, index)) == (index in asked) for index in range(2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paused", [0, 1])
+def test_a_process_may_pause_for_20_seconds(tmp_path, paused):
+    """TensorFlow's own limit is 10 s by default, that of the channel 40 s."""
+    workers = start_alike(tmp_path, 2, "--iteration", 100)
+    wait_for_step(tmp_path, 8)
+    workers[paused].send_signal(signal.SIGSTOP)
+    time.sleep(20)
+    workers[paused].send_signal(signal.SIGCONT)
+    assert codes(workers) == [0, 0], said(tmp_path, 1 - paused)
 
 
 @pytest.mark.slow
