@@ -1,7 +1,7 @@
-"""What --precision bfloat16 does to the results, measured on the demo faces.
+"""Measures how `--precision bfloat16` changes the results, on the demo faces.
 
-Trains the demo preset in it and in float32, with several seeds, prints a table and writes
-`benchmarks/results/bfloat16_accuracy.json`. Runs that are complete are not trained again.
+The benchmark trains the demo preset in bfloat16 and in float32, with several seeds. It prints a table and writes
+`benchmarks/results/bfloat16_accuracy.json`. It does not train complete runs again.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from benchmarks.demo_runs import RESULTS, report, score, train
 
 
 def main() -> None:
-    """Trains, scores and prints."""
+    """Trains the runs, scores them and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=RESULTS / "bfloat16_accuracy", help="where the runs go")

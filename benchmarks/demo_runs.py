@@ -1,4 +1,7 @@
-"""Short trainings of the demo preset, and how far their test faces are from the ground truth: for other benchmarks."""
+"""Trains the demo preset for a short time, and measures how far its test faces are from the ground truth.
+
+Other benchmarks use this module; it is no benchmark of its own.
+"""
 
 import dataclasses
 import json
@@ -12,19 +15,19 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-# 2000 steps, as a comparison takes many runs; with the discriminators that the figures in docs/ were measured with.
+# 2000 steps, because a comparison needs many runs. The figures in docs/ were measured with this `n_dis`.
 SHORT = {"epoch": 8, "decay_epoch": 4, "ema": 0.0, "n_dis": 5}
 
 
 def train(folder: Path, **flags: object) -> Path:
-    """Trains to the end, if that has not been done.
+    """Trains a run to its end, unless it is complete.
 
     Args:
-        folder: where all goes that the run writes.
-        **flags: of the run, beside those of the demo preset and `SHORT`.
+        folder: the folder for all files that the run writes.
+        **flags: the run's flags, in addition to those of the demo preset and of `SHORT`.
 
     Returns:
-        The folder of its checkpoints.
+        The folder of the run's checkpoints.
     """
     places = {name: folder / name for name in ("checkpoint_dir", "sample_dir", "log_dir", "result_dir", "cache_dir")}
     flags = {"preset": "demo", "max_to_keep": 1} | SHORT | places | flags
@@ -35,11 +38,14 @@ def train(folder: Path, **flags: object) -> Path:
 
 
 def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
-    """The mean L1 of a run's test faces to their ground truth, from 0 to 1, by direction.
+    """Returns the mean L1 between a run's translations of the test faces and their ground truth, by direction.
 
     Args:
-        checkpoint_dir: of the run.
-        averaged: whether it is the moving average of its generators that translates.
+        checkpoint_dir: the folder of the run's checkpoints.
+        averaged: whether the moving average of the generators translates, instead of the weights themselves.
+
+    Returns:
+        Values from 0 to 1 under the keys "A2B" and "B2A".
     """
     from ugatit_tf.checkpoints.checkpoint import open_folder
     from ugatit_tf.data import images
@@ -60,12 +66,12 @@ def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
 
 
 def report(name: str, scores: Mapping[str, Sequence[Mapping[str, float]]], *, images: int | None = None) -> None:
-    """Prints a table, and writes `benchmarks/results/NAME.json`.
+    """Prints a table of scores, and writes it to `benchmarks/results/NAME.json`.
 
     Args:
-        name: of the benchmark.
-        scores: each row's runs, one a seed, as `score` gives them.
-        images: training pictures of each domain; None: the demo's own.
+        name: the benchmark's name.
+        scores: by the name of the row, the results of `score`, one for each seed.
+        images: the number of training pictures of each domain; None means all of the demo's.
     """
     few = "" if images is None else f", {images} training pictures of each domain"
     print(f"Mean L1 to the ground truth (its range over the seeds){few}")
@@ -77,12 +83,12 @@ def report(name: str, scores: Mapping[str, Sequence[Mapping[str, float]]], *, im
 
 
 def spread(values: Sequence[float]) -> str:
-    """The mean of some numbers, and the lowest and the highest."""
+    """Returns the mean of some numbers and their range, as text."""
     return f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _faces(split: str, size: int) -> list[np.ndarray]:
-    """The demo's faces as batches of one, uint8 `[1, size, size, 3]`."""
+    """Returns the demo's faces as batches of one image, uint8 `[1, size, size, 3]`."""
     from ugatit_tf.data import demo
 
     return [demo.draw(split, index, size)[np.newaxis] for index in range(demo.SPLIT_SIZES[split])]

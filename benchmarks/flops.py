@@ -1,23 +1,27 @@
-"""Multiplications and additions of the networks' convolutions, as they are defined: nothing folded."""
+"""Counts the multiplications and additions of the networks' convolutions, as the convolutions are defined.
+
+The count ignores all tricks that need fewer operations, such as Winograd's form.
+"""
 
 from ugatit_tf.config import Config
 
 
 def of_translation(config: Config) -> float:
-    """Those of a batch through a generator."""
+    """Returns the operations of a generator for a batch."""
     return config.batch_size * generator(config.ch, config.n_res, config.img_size)
 
 
 def of_step(config: Config) -> float:
-    """Those of a training step."""
-    # Forward, and backward to weights and inputs, of 2 x 3 generator images and 2 x 2 discriminator images; and of the
-    # 2 fakes that the generators are judged by, forward and backward to inputs.
+    """Returns the operations of a training step."""
+    # A forward pass and both backward passes, to weights and to inputs, take three times the operations of a forward
+    # pass. They run for 2 x 3 images in the generators, and for 2 x 2 images in the discriminators. The generators'
+    # loss also passes 2 fakes through the discriminators: forward, and backward to the inputs only.
     of_discriminators = (3 * 4 + 2 * 2) * discriminator(config.ch, config.img_size, config.n_dis)
     return 3 * 6 * of_translation(config) + config.batch_size * of_discriminators
 
 
 def generator(ch: int, n_res: int, size: int) -> float:
-    """Those of a generator for one image."""
+    """Returns the operations of a generator for one image."""
     half, quarter, features = size // 2, size // 4, 4 * ch
     return (
         _convolution(7, 3, ch, size)
@@ -32,7 +36,7 @@ def generator(ch: int, n_res: int, size: int) -> float:
 
 
 def discriminator(ch: int, size: int, n_dis: int = 6) -> float:
-    """Those of a domain's two discriminator networks for one image."""
+    """Returns the operations of a domain's two discriminator networks for one image."""
     total = 0.0
     for layers in (n_dis - 3, n_dis - 1):
         channels = [3] + [ch * 2**i for i in range(layers)]

@@ -1,9 +1,10 @@
-"""How many training images a second the input pipeline gives, against what the fastest step would take.
+"""Measures how many training images per second the input pipeline yields, and compares that with a fast GPU's need.
 
-Prints a table and writes `benchmarks/results/input_pipeline.json`. A ratio of 3 means: three times what a GPU takes
-that does 60 steps a second with one image of A and one of B each. "Cold" is the first epoch, in which JPEG files are
-decoded, resized and kept (the system has read them before, so that no disk is waited for); "cached" are the epochs
-after it. Last, how long a large folder takes to the first batch, and what memory it takes to go through it.
+The GPU of the comparison computes 60 steps a second, with one image of A and one of B in each. A ratio of 3 means that
+the pipeline yields three times the images that this GPU needs. "Cold" is the first epoch, in which JPEG files are
+decoded, resized and kept. The operating system has read the files before, so the disk does not slow it down. "Cached"
+are the epochs after that. Then the benchmark measures a large folder: the time to the first batch, and the memory that
+a pass over it takes. It prints a table and writes `benchmarks/results/input_pipeline.json`.
 """
 
 import argparse
@@ -28,12 +29,12 @@ CASES = ((256, 128), (256, 256), (1024, 256))  # sides of the files' pictures an
 IMAGES = 200  # of each domain
 REPEATS = 3
 FILES = 120_000  # of each domain of the large folder
-STEPS = 10_000  # of training that its pictures are given for
+STEPS = 10_000  # batches from the large folder
 DISTINCT = 20
 
 
 def main() -> None:
-    """Measures each case, and the large folder."""
+    """Measures each case and the large folder, prints the table and writes the JSON file."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = [measure(Path(folder), *case) for case in CASES]
@@ -53,13 +54,16 @@ def main() -> None:
 
 
 def measure(folder: Path, file_px: int, img_size: int, count: int = IMAGES) -> dict[str, float]:
-    """Images a second of both domains together.
+    """Measures images per second, of both domains together.
 
     Args:
-        folder: for the files and the cache.
-        file_px: side of the files' pictures, in pixels.
-        img_size: side of the training images, in pixels.
-        count: images of each domain.
+        folder: the folder for the files and the cache.
+        file_px: the side of the pictures in the files, in pixels.
+        img_size: the side of the training images, in pixels.
+        count: the number of images of each domain.
+
+    Returns:
+        The rates "cold", "in_memory" and "on_disk", with `file_px` and `img_size`.
     """
     config = Config(dataset=f"{file_px}_{img_size}", dataset_dir=str(folder), img_size=img_size)
     for split in ("trainA", "trainB"):
@@ -67,7 +71,7 @@ def measure(folder: Path, file_px: int, img_size: int, count: int = IMAGES) -> d
     image_sets = sources.open_splits(config, ("trainA", "trainB"))
 
     def epochs(place: Path | None) -> list[float]:
-        """Images a second in the first epoch and in the `REPEATS` after it."""
+        """Returns images per second in the first epoch and in each of the `REPEATS` epochs after it."""
         batches = _batches(config, image_sets, place)
         next(batches)  # builds the pipeline
         rates = []
@@ -89,7 +93,12 @@ def measure(folder: Path, file_px: int, img_size: int, count: int = IMAGES) -> d
 
 
 def start_large_folder(folder: Path, files: int = FILES, steps: int = STEPS) -> dict[str, float]:
-    """Seconds to the first batch of two folders of `files` files each; megabytes to there, and `steps` batches on."""
+    """Measures how training starts on two folders of `files` files each.
+
+    Returns:
+        The seconds until the files are listed and until the first batch, and by how many megabytes the memory grows:
+        until the first batch, and in the `steps` batches after it.
+    """
     config = Config(dataset="large", dataset_dir=str(folder))
     for split in ("trainA", "trainB"):
         _write_files(folder / config.dataset / split, split, 64, files)
@@ -121,7 +130,7 @@ def _batches(config: Config, image_sets: Sequence[ImageSet], place: Path | None)
 
 
 def _write_files(folder: Path, split: str, px: int, count: int) -> None:
-    """A folder of JPEG files, some pictures over and over."""
+    """Writes a folder of JPEG files, which are links to at most `DISTINCT` different pictures."""
     folder.mkdir(parents=True)
     originals = folder.parent / f"{split} originals"
     originals.mkdir()

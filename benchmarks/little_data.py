@@ -1,8 +1,9 @@
-"""What --diffaugment and --ema do where there are few training pictures, measured on the demo faces.
+"""Measures how `--diffaugment` and `--ema` change the results for few training pictures, on the demo faces.
 
-Trains the demo preset on some of them with several seeds, with and without --diffaugment, and always with --ema, which
-does not change the training: one run tells what its weights and what their average make of the test faces. Prints a
-table and writes `benchmarks/results/little_data.json`. Runs that are complete are not trained again.
+The benchmark trains the demo preset on some of the faces with several seeds, with and without `--diffaugment`. All runs
+use `--ema`, which does not change the training. So one run gives two scores: of its weights, and of their moving
+average. The benchmark prints a table and writes `benchmarks/results/little_data.json`. It does not train complete runs
+again.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from benchmarks.demo_runs import RESULTS, report, score, train
 DATASET = "little"
 POLICIES = "color,translation,cutout"
 EMA = 0.999
-ROWS = {  # by the policies that a run is trained with, and whether it is the average that is tested
+ROWS = {  # (policies of the training, whether the moving average is scored): name of the row
     ("", False): "neither",
     (POLICIES, False): "`--diffaugment`",
     ("", True): "`--ema`",
@@ -22,7 +23,7 @@ ROWS = {  # by the policies that a run is trained with, and whether it is the av
 
 
 def main() -> None:
-    """Makes the dataset, trains, scores and prints."""
+    """Makes the dataset, trains the runs, scores them and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=50, help="training pictures of each domain")
     parser.add_argument("--seeds", type=int, default=3)
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def make_dataset(folder: Path, count: int) -> None:
-    """The first faces of the demo's training splits, 64 px a side; the test faces are the demo's own."""
+    """Writes the first `count` faces of the demo's training splits at 64 px. Tests use the demo's own test faces."""
     from ugatit_tf.data import demo, images
 
     for split in ("trainA", "trainB"):

@@ -1,4 +1,7 @@
-"""Measurements in processes of their own: their peak memory is theirs alone, and one that fails ends nothing else."""
+"""Runs each measurement in a process of its own.
+
+So the peak memory of a measurement contains nothing else, and a measurement that fails does not end the others.
+"""
 
 import contextlib
 import json
@@ -17,26 +20,26 @@ from ugatit_tf.errors import RunError
 
 ROOT = Path(__file__).parents[1]
 _WORKER = Path(__file__).with_name("worker.py")
-_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # here, and in a container
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # as Python reports SIGKILL, and as a container does
 _NO_MEMORY = re.compile(r"out.of.memory|resource.?exhausted|\bOOM\b|\bMemoryError\b|bad_alloc", re.IGNORECASE)
-_FIRST_STEP = re.compile(r"Epoch: \[ *0\] \[ *0/")  # the log's first line of a step
-_LONGEST = 160  # characters of a reason
+_FIRST_STEP = re.compile(r"Epoch: \[ *0\] \[ *0/")  # the first line that the log prints for a step
+_LONGEST = 160  # the most characters of a reason
 
 
 class MeasurementError(RunError):
-    """A measurement without a result; the message is the reason."""
+    """A measurement has no result; the message is the reason."""
 
 
 def measure(specification: Mapping[str, Any], *, root: Path = ROOT, limit: float | None = None) -> dict[str, Any]:
-    """What `benchmarks/worker.py` measures.
+    """Runs `benchmarks/worker.py`, and returns the figures that it measures.
 
     Args:
-        specification: arguments of its `measure`.
+        specification: the arguments of the worker's `measure`.
         root: the checkout whose package is measured.
-        limit: seconds that it may take; None: any.
+        limit: the most seconds that the worker may take; None means no limit.
 
     Raises:
-        MeasurementError: where it does not come to an end, whatever the reason.
+        MeasurementError: The worker does not finish, for any reason.
     """
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     output = run([sys.executable, str(_WORKER), json.dumps(specification)], {"PYTHONPATH": path}, limit)
@@ -47,15 +50,15 @@ def measure(specification: Mapping[str, Any], *, root: Path = ROOT, limit: float
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], limit: float | None = None) -> str:
-    """A command's output.
+    """Runs a command, and returns its output.
 
     Args:
-        command: program and arguments.
-        environment: variables beside those of this process.
-        limit: seconds that it may take; None: any.
+        command: the program and its arguments.
+        environment: environment variables, in addition to those of this process.
+        limit: the most seconds that the command may take; None means no limit.
 
     Raises:
-        MeasurementError: where it takes longer, is killed, crashes or exits with another code than 0.
+        MeasurementError: The command takes longer, is killed, crashes, or its exit code is not 0.
     """
     with _process(command, env={**os.environ, **environment}, stderr=subprocess.PIPE) as process:
         try:
@@ -71,13 +74,13 @@ def run(command: Sequence[str], environment: Mapping[str, str], limit: float | N
 
 
 def seconds_to_first_step(root: Path = ROOT) -> float:
-    """Seconds from the start of the command that trains the demo preset to the end of its first step.
+    """Returns the seconds from the start of the command that trains the demo preset to the end of its first step.
 
     Args:
-        root: the checkout whose `main.py` is run, in an empty folder.
+        root: the checkout whose `main.py` runs, in an empty folder.
 
     Raises:
-        MeasurementError: where it ends before.
+        MeasurementError: The command ends before its first step.
     """
     command = [sys.executable, str(root / "main.py"), "--preset", "demo", "--phase", "train"]
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +96,7 @@ def seconds_to_first_step(root: Path = ROOT) -> float:
 
 @contextlib.contextmanager
 def _process(command: Sequence[str], **kwargs: Any) -> Iterator[subprocess.Popen]:
-    """A process that is gone when the block ends, and all that it has started with it; its output is a pipe."""
+    """Yields a process with a pipe for its output. At the end of the block, it kills the process and its children."""
     kwargs |= {"stdout": subprocess.PIPE, "text": True, "errors": "replace", "start_new_session": True}
     with subprocess.Popen(command, **kwargs) as process:
         try:
@@ -104,7 +107,7 @@ def _process(command: Sequence[str], **kwargs: Any) -> Iterator[subprocess.Popen
 
 
 def _reason(text: str) -> str:
-    """Why something failed, in one line, by what it has printed: its last line, unless memory ran out."""
+    """Returns in one line why a process failed: that memory ran out, or else the last line that it printed."""
     if _NO_MEMORY.search(text):
         return "out of memory"
     last = " ".join(text.strip().rpartition("\n")[2].split())

@@ -1,4 +1,4 @@
-"""The JSON files that benchmarks write, and what they tell beside figures: of which computer, and of which code."""
+"""Writes the JSON files of the benchmarks, and describes the computer and the code that the figures belong to."""
 
 import json
 import platform
@@ -17,7 +17,7 @@ RESULTS = processes.ROOT / "benchmarks" / "results"
 
 
 def write(name: str, record: Mapping[str, Any]) -> None:
-    """Writes `benchmarks/results/NAME.json`, and says so."""
+    """Writes `benchmarks/results/NAME.json`, and prints its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
@@ -25,10 +25,13 @@ def write(name: str, record: Mapping[str, Any]) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """The computer and its TensorFlow: `cpu` and `gpu` (names; no GPU: ""), `cores`, `memory_gb`, `tensorflow`.
+    """Describes this computer and its TensorFlow.
+
+    Returns:
+        `cpu` and `gpu` (names; "" without a GPU), `cores`, `memory_gb` and `tensorflow` (its version).
 
     Raises:
-        processes.MeasurementError: where TensorFlow does not even start.
+        processes.MeasurementError: TensorFlow does not start.
     """
     found = processes.measure({})
     return {
@@ -41,14 +44,14 @@ def machine() -> dict[str, Any]:
 
 
 def sentence(machine: Mapping[str, Any]) -> str:
-    """A machine in a line."""
+    """Returns the description of a machine as one line of text."""
     gpu = f"{machine['gpu']}, " if machine["gpu"] else ""
     computer = f"{gpu}{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB"
     return f"{computer}, TensorFlow {machine['tensorflow']}"
 
 
 def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
-    """Each fact in which two machines differ, in words."""
+    """Returns a text for each fact in which two machines differ."""
     names = sorted(here.keys() | there.keys())
     return [
         f"{name}: {here.get(name) or 'none'} here, {there.get(name) or 'none'} there"
@@ -58,7 +61,7 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
 
 
 def version(root: Path) -> str:
-    """The commit of a checkout, with "-dirty" where files were changed; of a folder without git, its name."""
+    """Returns the commit of a checkout, with "-dirty" if files were changed; for a folder without git, its name."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -67,6 +70,6 @@ def version(root: Path) -> str:
 
 
 def _cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's model; where Linux does not tell it, what Python knows."""
+    """Returns the processor's model as Linux names it, or else as Python does."""
     model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.is_file() else None
     return model[1] if model else platform.processor() or platform.machine()

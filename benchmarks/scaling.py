@@ -1,10 +1,10 @@
-"""Images a second on 1, 2, 4, ... devices, and what of a step goes into their exchange.
+"""Measures images per second on 1, 2, 4, ... devices, and the share of a step that the devices' exchange takes.
 
-`python -m benchmarks.scaling` measures all GPUs of this machine; `--devices 4` takes a CPU for four, which shows that
-it works, and nothing of speed, as they share its cores. `--batch_size` is that of a device, so that more devices take
-larger batches; further flags are those of `--phase train`. The share of the exchange is what a step takes less where
-every device trains alone. Each measurement has a process of its own. Prints a table and writes
-`benchmarks/results/scaling.json`.
+`python -m benchmarks.scaling` measures all GPUs of this machine. `--devices 4` uses the CPU as four devices. This shows
+that the code works, but not how fast it is, because the devices share the CPU's cores. `--batch_size` is the batch of
+one device, so more devices take larger batches. The other flags are those of `--phase train`. The share of the exchange
+is the time that a step saves if every device trains alone. Each measurement runs in a process of its own. The benchmark
+prints a table and writes `benchmarks/results/scaling.json`.
 """
 
 import argparse
@@ -22,21 +22,22 @@ PROGRAM = "python -m benchmarks.scaling"
 _REPEATS = 5
 _HEADER = "| devices | batch | step s | images/s | speed-up | exchange |\n" + 6 * "| ---: " + "|"
 
-# Counts the GPUs in a process of its own, as TensorFlow takes all of their memory in the one that counts.
+# A process of its own counts the GPUs, because TensorFlow takes all of their memory in the process that counts.
 _COUNT = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures each number of devices.
+    """Measures each number of devices, prints the table and writes the JSON file.
 
     Args:
-        argv: the arguments; None: those of this process.
+        argv: the arguments; None means those of this process.
 
     Returns:
-        The exit code: 1 where a measurement failed; the others are told all the same.
+        The exit code: 0; 1 if a measurement failed, although the table then still has the others; 2 if the flags are
+        wrong or there is no GPU.
     """
     parser = argparse.ArgumentParser(PROGRAM, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--devices", type=int, default=0, help="parts of the CPU; 0: the GPUs")
+    parser.add_argument("--devices", type=int, default=0, help="devices to split the CPU into; 0: use the GPUs")
     arguments, rest = parser.parse_known_args(argv)
     try:
         config = flags.parse([PROGRAM, "--phase", "train", *rest], phases.table()).config
@@ -64,12 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def counts(most: int) -> list[int]:
-    """1, 2, 4 and so on, and `most` itself."""
+    """Returns the numbers of devices to measure: 1, 2, 4 and so on, and `most`."""
     return sorted({2**power for power in range(most.bit_length()) if 2**power <= most} | {most})
 
 
 def line(row: dict[str, Any], first: dict[str, Any]) -> str:
-    """A row of the table; `first` is that of one device."""
+    """Returns a row of the table; `first` is the row with one device."""
     speed_up = row["images_per_s"] / first["images_per_s"] * first["devices"]
     return (
         f"| {row['devices']} | {row['batch_size']} | {row['step_s']:.3g} | {row['images_per_s']:.3g} | "
@@ -87,7 +88,7 @@ def _measure(config: dict[str, Any], devices: list[str]) -> dict[str, Any]:
         "devices": len(devices),
         "batch_size": batch_size,
         "step_s": step,
-        "images_per_s": 2 * batch_size / step,  # of both domains
+        "images_per_s": 2 * batch_size / step,  # both domains together
         "exchange": max(1.0 - alone / step, 0.0),
     }
 

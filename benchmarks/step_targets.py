@@ -1,9 +1,9 @@
-"""The tables of `benchmarks.step_time`: its figures, and what of them is aimed at."""
+"""Makes the tables of `benchmarks.step_time`: the measured figures, and the targets for some of them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-Results = Mapping[str, Mapping[str, Any]]  # figures by their names, by case
+Results = Mapping[str, Mapping[str, Any]]  # name of the case: name of the figure: figure
 
 _COLUMNS = {
     "gflops": "GFLOP/s",
@@ -17,15 +17,15 @@ _COLUMNS = {
 
 
 class Target(NamedTuple):
-    """What a case's figure should be at most; of images a second, at least.
+    """A limit for a figure: an upper limit, but a lower limit for images per second.
 
     Attributes:
-        text: what the table calls it.
-        case: whose figure.
-        figure: its name in the results.
-        bound: for the figure, or, with `over`, its ratio to that of another case.
-        over: that case.
-        in_base: whether that is the base's.
+        text: the target's name in the table.
+        case: the case that has the figure.
+        figure: the figure's name in the results.
+        bound: the limit for the figure, or, with `over`, for its ratio to the same figure of another case.
+        over: the other case.
+        in_base: whether the other case is in the base's results.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Target(NamedTuple):
     in_base: bool = False
 
     def measured(self, results: Results, base: Results) -> float | None:
-        """The figure or ratio; None where it was not measured."""
+        """Returns the figure or the ratio; None if it was not measured."""
         value = results.get(self.case, {}).get(self.figure)
         if value is None or self.over is None:
             return value
@@ -64,7 +64,7 @@ TARGETS = (
 
 
 def tables(results: Results, base: Results) -> str:
-    """The cases in a table, with their ratios to the base's in brackets; below it, the targets that they have."""
+    """Returns a table of the cases, with ratios to the base in brackets, and below it a table of their targets."""
     lines = [f"| case | {' | '.join(_COLUMNS.values())} |", f"| --- |{' ---: |' * len(_COLUMNS)}"]
     for case, row in results.items():
         cells = (_cell(row.get(figure), base.get(case, {}).get(figure)) for figure in _COLUMNS)

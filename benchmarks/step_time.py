@@ -1,14 +1,15 @@
-"""How long training steps and translations take, against what this machine's convolutions allow, and in what memory.
+"""Measures time and memory of steps and translations, and compares the time with that of this machine's convolutions.
 
-Prints tables and writes `benchmarks/results/step_time.json`. "Over its convolutions" 1.1 means: 10 % longer than the
-convolutions alone, none of them folded, would take at the speed of a 3x3 convolution, 256 to 256 channels at 64x64 px,
-measured between the steps of the same process, with the same threads. Times are medians of 5 (of 2 where only growth is
-shown). Steps and translations of a case have a process each, set up as their phases do it; speed and peak memory are
-those of the steps, where there are any. The case "demo" is the whole command that trains the demo preset, from its
-start to the end of its first step: the median of 3.
+"Over its convolutions" 1.1 means: the step takes 10 % longer than all its convolutions would take, as they are defined,
+at the speed of a 3x3 convolution with 256 to 256 channels at 64x64 px. That speed is measured between the steps, in the
+same process and with the same threads. Times are medians of 5, or of 2 in cases that only show growth. The steps and
+the translations of a case run in one process each, which is set up as their phases do it. Speed and peak memory are
+those of the steps, if the case has steps. The case "demo" is the whole command that trains the demo preset, from its
+start to the end of its first step, as the median of 3.
 
-In brackets are ratios to another measurement: with `--base FILE`, that of an earlier run's JSON; with `--against DIR`,
-of another checkout, whose processes take turns with this one's. On a machine that others use too, only turns are fair.
+Numbers in brackets are ratios to another measurement. With `--base FILE`, this is the JSON file of an earlier run. With
+`--against DIR`, it is another checkout, whose processes take turns with those of this one. Only turns are fair on a
+machine that other programs use as well. The benchmark prints tables and writes `benchmarks/results/step_time.json`.
 """
 
 import argparse
@@ -30,12 +31,12 @@ _OF_PROCESS = ("gflops", "peak_gb", "inter_op_threads", "intra_op_threads")
 
 
 class Case(NamedTuple):
-    """What is measured.
+    """A configuration to measure.
 
     Attributes:
-        config: what differs from `Config`'s defaults.
-        repeats: of what is timed.
-        training: whether steps are, beside translations.
+        config: the values that differ from `Config`'s defaults.
+        repeats: how many times each measurement is repeated.
+        training: whether training steps are measured, in addition to translations.
     """
 
     config: dict[str, Any]
@@ -44,7 +45,7 @@ class Case(NamedTuple):
 
 
 def _case(*, repeats: int = 5, training: bool = True, **config: Any) -> Case:
-    """A case: by default, of the light network at 256 px."""
+    """Returns a case, by default of the light network at 256 px."""
     config = {"light": True, "img_size": 256} | config
     config["n_dis"] = lowered(Config.n_dis, config["img_size"])
     return Case(config, repeats, training)
@@ -69,13 +70,13 @@ COMPARED = tuple(name for name in NAMES if name == DEMO or any(t.in_base and nam
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures each case in a process of its own.
+    """Measures each case, prints the tables and writes the JSON file.
 
     Args:
-        argv: the arguments; None: those of this process.
+        argv: the arguments; None means those of this process.
 
     Returns:
-        The exit code: 1 where a case failed; the others are told all the same.
+        The exit code: 1 if a case failed, although the tables then still have the others; otherwise 0.
     """
     arguments = _arguments(argv)
     against, base = arguments.against, arguments.base
@@ -108,15 +109,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def in_turns(name: str, roots: Sequence[Path], turns: int) -> list[dict[str, Any]]:
-    """A case's figures in each checkout: the medians of its turns.
+    """Measures a case in each checkout, in turns, and returns the medians of each checkout's figures.
 
     Args:
-        name: of the case.
+        name: the case's name.
         roots: the checkouts.
-        turns: how often all are measured, one after the other; at least 3 times for the demo, a single start each.
+        turns: how many times all checkouts are measured, one after the other. The demo takes at least 3 turns, because
+            a turn measures only one start.
 
     Raises:
-        processes.MeasurementError: where one of them cannot be measured.
+        processes.MeasurementError: The case cannot be measured in one of the checkouts.
     """
     turns = max(turns, _DEMO_TURNS) if name == DEMO else turns
     rows = [[figures(name, root) for root in roots] for _ in range(turns)]
@@ -124,10 +126,10 @@ def in_turns(name: str, roots: Sequence[Path], turns: int) -> list[dict[str, Any
 
 
 def figures(name: str, root: Path) -> dict[str, Any]:
-    """What a case takes in a checkout, and what follows from that.
+    """Measures a case in a checkout; returns the measured figures and those computed from them.
 
     Raises:
-        processes.MeasurementError: where that cannot be measured.
+        processes.MeasurementError: The case cannot be measured.
     """
     if name == DEMO:
         return {"start_s": processes.seconds_to_first_step(root)}
@@ -154,7 +156,7 @@ def figures(name: str, root: Path) -> dict[str, Any]:
 
 
 def _medians(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The medians of what was measured; the rest is the same in all rows."""
+    """Returns the medians of the measured figures, which are floats. All other values are equal in all rows."""
     measured = {name for name, value in rows[0].items() if isinstance(value, float)}
     return rows[0] | {name: statistics.median(row[name] for row in rows) for name in measured}
 
@@ -177,7 +179,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _report(path: str) -> dict[str, Any]:
-    """The JSON of an earlier run; a ValueError, which argparse tells, where it is none."""
+    """Reads the JSON file of an earlier run.
+
+    Raises:
+        argparse.ArgumentTypeError: The file is not such a file.
+    """
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         return {key: report[key] for key in ("machine", "version", "cases")}

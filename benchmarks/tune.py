@@ -1,16 +1,16 @@
-"""Which flags train fastest on this machine: `python -m benchmarks.tune --img_size 256 --light True`.
+"""Finds the flags that train fastest on this machine: `python -m benchmarks.tune --img_size 256 --light True`.
 
-Takes every flag of `--phase train`; those of the network say what is measured, the others what the search starts from.
-It tries one setting after the other around the fastest so far: precision, threads (on a CPU), XLA, several steps in a
-call (where a step is short), and larger batches. Each combination has a process of its own; one that fails, hangs or
-runs out of memory is a row of the table. The table is Markdown, to be pasted as it is; Ctrl-C prints it as far as it
-is. Also writes `benchmarks/results/tune.json`.
+The benchmark accepts every flag of `--phase train`. The flags of the network define what is measured; the others are
+the start of the search. The search changes one setting at a time, starting from the fastest combination so far:
+precision, threads (on a CPU), XLA, several steps in a call (if a step is short), and larger batches. Each combination
+runs in a process of its own. If a combination fails, hangs or runs out of memory, its row of the table says so. The
+table is in Markdown. Ctrl-C prints the rows measured so far. The benchmark also writes `benchmarks/results/tune.json`.
 
-A step is timed without its input. The flags to take are the fastest for the batch size that was given, as another one
-trains something else. `--recompute True` is tried where memory runs out without it.
+The time of a step does not include its input. The benchmark recommends the fastest flags for the given batch size,
+because another batch size is another training. It tries `--recompute True` if memory runs out without it.
 
-The layout of tensors is not tried: convolutions, norms and paddings count on channels being last. With Keras'
-`image_data_format` at channels_first, the generator's first padding is refused.
+It does not try another layout of tensors, because convolutions, norms and paddings need the channels to be last. With
+Keras' `image_data_format` at channels_first, the generator's first padding is refused.
 """
 
 import argparse
@@ -29,23 +29,23 @@ from ugatit_tf.phases import train
 
 PROGRAM = "python -m benchmarks.tune"
 _REPEATS = 5
-_LIMIT = 600  # seconds that a combination may take
-_LESS_TIME = 0.98  # of that so far: a smaller gain may be chance
-_MORE_IMAGES = 1.05  # times those a second so far, likewise
-_LARGER_BATCHES = (4, 8, 16, 32)  # times the one given, as long as that is worth it
-_SHORT_STEP = 0.25  # seconds: what a call costs beside it, some milliseconds, does not show in a longer one
-_DAYS_FOR_MILLION_STEPS = 1e6 / 86400  # for a step of a second
+_LIMIT = 600  # the most seconds that a combination may take
+_LESS_TIME = 0.98  # share of the fastest time so far; a smaller gain may be chance
+_MORE_IMAGES = 1.05  # times the most images per second so far; a smaller gain may be chance
+_LARGER_BATCHES = (4, 8, 16, 32)  # times the given batch size; the search stops when a larger one gains nothing
+_SHORT_STEP = 0.25  # seconds; in a longer step, the few milliseconds that a call costs do not show
+_DAYS_FOR_MILLION_STEPS = 1e6 / 86400  # if a step takes one second
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A combination of flags, and what it takes.
+    """A combination of flags, and its figures.
 
     Attributes:
-        changes: options and their values, beside those given.
+        changes: the options that differ from the given ones, with their values.
         batch_size: images of each domain in a step.
-        figures: as `worker.measure` gives them; empty where it failed.
-        failure: why it did; empty where it did not.
+        figures: the result of `worker.measure`; empty if the measurement failed.
+        failure: why the measurement failed; empty if it did not.
     """
 
     changes: dict[str, Any]
@@ -55,33 +55,33 @@ class Row:
 
     @property
     def step_s(self) -> float:
-        """Seconds a step; infinite where it failed."""
+        """Seconds per step; infinite if the measurement failed."""
         return self.figures.get("seconds", math.inf)
 
     @property
     def images_per_s(self) -> float:
-        """Images of each domain a second."""
+        """Images of each domain per second."""
         return self.batch_size / self.step_s
 
     @property
     def threads(self) -> str:
-        """What `--threads` would have been, had it been given."""
+        """The value of `--threads` that stands for the threads that were used."""
         return f"{self.figures.get('inter_op_threads')}x{self.figures.get('intra_op_threads')}"
 
     @property
     def flags(self) -> str:
-        """The changes as they stand in a command line."""
+        """The changes, as flags of a command line."""
         return " ".join(f"--{name} {value}" for name, value in self.changes.items())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Searches and prints.
+    """Searches, prints the table and the advice, and writes the JSON file.
 
     Args:
-        argv: the arguments; None: those of this process.
+        argv: the arguments; None means those of this process.
 
     Returns:
-        The exit code: 0 where something could be measured, 2 for flags that make no sense, 130 after Ctrl-C, else 1.
+        The exit code: 0 if a combination was measured, 2 if the flags are wrong, 130 after Ctrl-C, otherwise 1.
     """
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -121,10 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _training(arguments: Sequence[str]) -> Command:
-    """The training that the arguments describe.
+    """Parses the arguments of a training.
 
     Raises:
-        UserError: where they make no sense, or are of another phase.
+        UserError: The arguments are wrong, or belong to another phase.
     """
     command = flags.parse([PROGRAM, *arguments], phases.table())
     if command.phase is not train:
@@ -133,7 +133,7 @@ def _training(arguments: Sequence[str]) -> Command:
 
 
 def settings(machine: Mapping[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
-    """What to try on a machine, in this order: flags and their values."""
+    """Returns the flags to try on a machine, in this order, each with its values."""
     calls = [("jit", (False, True)), ("steps_per_call", (1, 10))]
     if machine["gpu"]:
         return [("precision", ("float32", "bfloat16", "float16")), *calls]
@@ -147,12 +147,15 @@ def search(
     choices: Sequence[tuple[str, Sequence[Any]]],
     measure: Callable[[Command], Mapping[str, Any]],
 ) -> Iterator[Row]:
-    """Measures a training, then one change at a time to the fastest so far, last larger batches of that.
+    """Measures a training, then one change at a time to the fastest combination so far, and finally larger batches.
 
     Args:
-        training: from where it starts.
-        choices: flags, each with the values to try.
-        measure: gives the figures of `worker.measure`; raises MeasurementError where there are none.
+        training: the training that the search starts from.
+        choices: the flags to change, each with the values to try.
+        measure: returns the figures of `worker.measure`, or raises a MeasurementError.
+
+    Yields:
+        A row for each combination, when it has been measured.
     """
     seen: set[Command] = set()
 
@@ -171,7 +174,7 @@ def search(
     for name, values in choices:
         if name == "steps_per_call" and best.step_s > _SHORT_STEP:
             continue
-        threads = best.threads  # of the run's own choice, perhaps
+        threads = best.threads  # the run itself may have chosen them
         for value in values:
             changes = best.changes | {name: value}
             if _changed(training, changes) in seen or (name == "threads" and value == threads):
@@ -191,7 +194,7 @@ def search(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in Markdown."""
+    """Returns the rows as a table in Markdown."""
     columns = ("s a step", "images a second", "peak GB of memory", "of the GPU's", "days for a million steps")
     lines = [f"| flags beside these | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     for row in rows:
@@ -207,7 +210,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def advice(rows: Sequence[Row]) -> str:
-    """The flags to take; and, where a larger batch trains on more images a second, that one."""
+    """Returns a text with the flags to take, and with a larger batch if that trains on more images per second."""
     measured = [row for row in rows if not row.failure]
     if not measured:
         return "Take: nothing of these, as none could be measured."
@@ -221,7 +224,7 @@ def advice(rows: Sequence[Row]) -> str:
 
 
 def _changed(training: Command, changes: Mapping[str, Any]) -> Command:
-    """With other values of the run's options, or of the phase's own."""
+    """Returns a training with other values of the run's options or of the phase's options."""
     of_run = {name: value for name, value in changes.items() if hasattr(training.config, name)}
     of_phase = {name: value for name, value in changes.items() if name not in of_run}
     config, options = training.config, training.options
@@ -231,7 +234,7 @@ def _changed(training: Command, changes: Mapping[str, Any]) -> Command:
 
 
 def _faster(best: Row, row: Row) -> Row:
-    """The second, if its step is shorter by more than chance; else the first."""
+    """Returns `row` if its step is clearly shorter than that of `best`, or else `best`."""
     return row if row.step_s < _LESS_TIME * best.step_s else best
 
 

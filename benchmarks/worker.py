@@ -1,8 +1,9 @@
-"""A program, not a module: measures one configuration in its own process; prints a JSON object as its last line.
+"""Measures one configuration in a process of its own. This is a program, not a module.
 
-`PYTHONPATH=CHECKOUT python benchmarks/worker.py SPECIFICATION` measures the package of that checkout, which may be of
-another version: this uses only what has kept its name, and looks for modules where they were before, too.
-SPECIFICATION is a JSON object of `measure`'s arguments.
+`PYTHONPATH=CHECKOUT python benchmarks/worker.py SPECIFICATION` measures the package of that checkout. SPECIFICATION is
+a JSON object with the arguments of `measure`. The last line of the output is a JSON object with the results. The
+checkout may be another version of the project. So this program uses only names that have not changed, and also looks
+for modules under their earlier names.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-_BLOCK_SECONDS = 0.5  # about so long is what is timed at once
+_BLOCK_SECONDS = 0.5  # the approximate length of one timing, which covers several calls if they are short
 
 
 def measure(
@@ -32,23 +33,31 @@ def measure(
     devices: Sequence[str] = (),
     exchange: bool = True,
 ) -> dict[str, Any]:
-    """Times training steps or a translation, set up as in their phases.
+    """Measures the time of training steps or of a translation, which are set up as in their phases.
 
     Args:
-        work: "training": steps on random images that are there already; "translation": of a batch; "": nothing.
-        config: what differs from `Config`'s defaults.
-        threads: of the training, as `--threads` has them; "": the phase's choice.
-        repeats: how many times it is timed; the median counts.
-        convolutions: whether to measure their speed between what is timed.
-        devices: those that share a training's batches, as `--devices` has them; none: the phase's choice.
-        exchange: whether they exchange anything; else each trains alone, which shows what the exchange takes.
+        work: "training" for steps on random images that are already in memory; "translation" for the translation of a
+            batch; "" for nothing.
+        config: the values that differ from `Config`'s defaults.
+        threads: the training's threads, as a value of `--threads`; "" means the phase's choice.
+        repeats: the number of timings, whose median is the result.
+        convolutions: whether to measure the speed of convolutions between the timings.
+        devices: the devices that share the batches of a training, as in `--devices`; empty means the phase's choice.
+        exchange: whether the devices exchange data. Without, each trains alone, which shows the cost of the exchange.
 
     Returns:
-        Always: `tensorflow`, its version; `gpu`, its name, or "" on a CPU; and TensorFlow's settings `inter_op_threads`
-        (operations at a time) and `intra_op_threads` (cores for each), where 0 means all cores. With work: `seconds`,
-        of a step or of the batch; `start_s`, from here to the end of the first; `peak_gb`, of the host's memory;
-        `gpu_peak_gb`, of tensors on a GPU; and `gflops`, 10^9 multiplications and additions a second in 3x3
-        convolutions, 256 to 256 channels at 64x64 px, as many at a time as the work has operations.
+        Always:
+            tensorflow: its version.
+            gpu: the name of the GPU; "" on a CPU.
+            inter_op_threads: operations at a time, as set in TensorFlow; 0 means all cores.
+            intra_op_threads: cores for each operation, as set in TensorFlow; 0 means all cores.
+        With work:
+            seconds: the time of a step or of the batch.
+            start_s: the seconds from the start of this function to the end of the first call.
+            peak_gb: the peak of the host's memory.
+            gpu_peak_gb: the peak memory of tensors on a GPU, if there is one.
+            gflops: 10^9 multiplications and additions per second in 3x3 convolutions, 256 to 256 channels at 64x64 px,
+                as many convolutions at a time as the work has operations; only with `convolutions`.
     """
     start = time.perf_counter()
     _set_up()
@@ -78,13 +87,13 @@ def measure(
     unit = 1 if sys.platform == "darwin" else 1024
     result["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
     if gpus:
-        with contextlib.suppress(ValueError, tf.errors.OpError):  # of an allocator that does not count
+        with contextlib.suppress(ValueError, tf.errors.OpError):  # raised if the allocator does not count
             result["gpu_peak_gb"] = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9
     return result
 
 
 def _training(settings: Any, devices: Sequence[str] = (), exchange: bool = True) -> Callable[[], Any]:
-    """A call of the training's steps; gives a metric."""
+    """Returns a function that computes one call of training steps and returns a metric."""
     import tensorflow as tf
 
     from ugatit_tf.training.ugatit import UGATIT
@@ -110,7 +119,7 @@ def _training(settings: Any, devices: Sequence[str] = (), exchange: bool = True)
 
 
 def _translation(settings: Any) -> Callable[[], Any]:
-    """A translation of a batch; gives the outputs."""
+    """Returns a function that translates a batch and returns the outputs."""
     from ugatit_tf.inference import Translator
 
     networks = _module("ugatit_tf.training.networks", "ugatit_tf.training.ugatit")
@@ -124,17 +133,17 @@ def _shape(settings: Any) -> tuple[int, int, int, int]:
 
 
 def _set_up() -> None:
-    """Does what a command does before TensorFlow is loaded."""
+    """Configures the process as a command does before it loads TensorFlow."""
     with contextlib.suppress(ModuleNotFoundError):
         from ugatit_tf.system import startup
 
         startup.configure()
         return
-    importlib.import_module("main")  # an earlier version did it there, when imported
+    importlib.import_module("main")  # in an earlier version, importing this module did it
 
 
 def _prepare(settings: Any, work: str, threads: str, devices: Sequence[str]) -> None:
-    """Sets device, threads and allocator up, as the phase for that work does."""
+    """Sets up device, threads and allocator, as the phase for this work does."""
     device = _module("ugatit_tf.system.device", "ugatit_tf.training.device")
     memory = _module("ugatit_tf.runs.memory", "ugatit_tf.training.memory")
     shares = []
@@ -149,7 +158,7 @@ def _prepare(settings: Any, work: str, threads: str, devices: Sequence[str]) -> 
 
 
 def _module(name: str, before: str) -> ModuleType:
-    """A module by its name, or by that which it had in earlier versions."""
+    """Imports a module by its name, or by its name in earlier versions."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
@@ -157,7 +166,7 @@ def _module(name: str, before: str) -> ModuleType:
 
 
 def _convolution_speed(speeds: list[float], at_once: int) -> Callable[[], None]:
-    """A function that measures how many 10^9 operations a second convolutions do, and appends that to a list."""
+    """Returns a function that measures convolutions and appends their speed to `speeds`, in 10^9 operations per second."""
     import tensorflow as tf
 
     pairs = [(tf.random.normal((1, 66, 66, 256)), tf.random.normal((3, 3, 256, 256))) for _ in range(at_once)]
@@ -171,7 +180,10 @@ def _convolution_speed(speeds: list[float], at_once: int) -> Callable[[], None]:
 
 
 def _seconds(call: Callable[[], Any], repeats: int, between: Callable[[], None]) -> float:
-    """The median of what a call takes, in blocks of calls; so a GPU is not waited for after each."""
+    """Returns the median time of a call.
+
+    It times blocks of calls, so that it does not wait for a GPU after each call.
+    """
     call()
     calls = max(1, round(_BLOCK_SECONDS / _block(call, 1)))
     times = []
@@ -182,7 +194,7 @@ def _seconds(call: Callable[[], Any], repeats: int, between: Callable[[], None])
 
 
 def _block(call: Callable[[], Any], calls: int) -> float:
-    """Seconds a call, until the last one's output is there."""
+    """Returns the seconds per call, measured until the output of the last call is available."""
     start = time.perf_counter()
     for _ in range(calls):
         output = call()
