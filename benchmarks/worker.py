@@ -166,7 +166,7 @@ def _module(name: str, before: str) -> ModuleType:
 
 
 def _convolution_speed(speeds: list[float], at_once: int) -> Callable[[], None]:
-    """Returns a function that measures convolutions and appends their speed to `speeds`, in 10^9 operations per second."""
+    """Returns a function that appends the current speed of convolutions to `speeds`, in 10^9 operations per second."""
     import tensorflow as tf
 
     pairs = [(tf.random.normal((1, 66, 66, 256)), tf.random.normal((3, 3, 256, 256))) for _ in range(at_once)]

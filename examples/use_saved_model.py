@@ -1,8 +1,8 @@
-"""Translates a picture with an exported network. Needs TensorFlow and nothing of this project.
+"""Translates a picture with an exported network. This program needs TensorFlow, but no code of this project.
 
 python examples/use_saved_model.py export/<model_dir>/A2B/1 photo.jpg translated.png
 
-With pixels at hand, rather than files, `model.translate_uint8(images)` maps uint8 [B, H, W, C] to uint8 [B, S, S, C].
+If you have pixels instead of files, `model.translate_uint8(images)` maps uint8 [B, H, W, C] to uint8 [B, S, S, C].
 """
 
 import sys
@@ -12,9 +12,9 @@ import tensorflow as tf
 
 
 def main(saved_model: str, picture: str, result: str) -> None:
-    """Reads the file `picture`, JPEG, PNG, GIF or BMP of any size, and writes the PNG file `result`."""
+    """Reads the file `picture` (JPEG, PNG, GIF or BMP, of any size), and writes the PNG file `result`."""
     model = tf.saved_model.load(saved_model)
-    files = tf.constant([Path(picture).read_bytes()])  # a batch of one
+    files = tf.constant([Path(picture).read_bytes()])  # a batch of one file
     translated = model.signatures["serving_default"](image_bytes=files)["image_bytes"]
     Path(result).write_bytes(translated[0].numpy())
 
