@@ -12,16 +12,16 @@ _HEAD = """\
 # Flags
 
 Names and defaults are the reference's, so its commands work unchanged. Booleans may be given as `--light True`,
-`--light=true`, `--light` or `--nolight`. A phase refuses the flags that only another takes. `--help` prints this page's
-tables, `--phase NAME --help` what that phase takes. `--run` stands for the flags that a run was trained with:
-[results](results.md#which-run-is-meant) tells more.
+`--light=true`, `--light` or `--nolight`. A phase refuses flags that only other phases take. `--help` prints the tables
+of this page, and `--phase NAME --help` prints the flags of one phase. `--run` stands for the flags that a run was
+trained with; see [results](results.md#which-run-is-meant).
 
-| flag | default | values | what it is |
+| flag | default | values | meaning |
 | --- | --- | --- | --- |
-| `--phase` | {phase} | one of {phases} | what to do |
-| `--preset` |  | one of {presets} | sets many flags at once; a flag given explicitly wins |
+| `--phase` | {phase} | one of {phases} | The task to run |
+| `--preset` |  | one of {presets} | Set many flags at once; a flag that is given explicitly wins |
 """
-_TABLE = "| flag | default | values | what it is |\n| --- | --- | --- | --- |\n"
+_TABLE = "| flag | default | values | meaning |\n| --- | --- | --- | --- |\n"
 
 
 def page() -> str:
@@ -32,9 +32,9 @@ def page() -> str:
     table = phases.table()
     names = ", ".join(f"`{name}`" for name in table)
     parts = [_HEAD.format(phase=flags.DEFAULT_PHASE, phases=names, presets=", ".join(f"`{n}`" for n in flags.PRESETS))]
-    parts.append("\n## What presets set\n\n")
+    parts.append("\n## Flags that presets set\n\n")
     parts += [f"- `{name}`: {', '.join(_set(values))}\n" for name, values in flags.PRESETS.items()]
-    parts.append("\n## What one phase takes\n")
+    parts.append("\n## Flags of one phase\n")
     for name, phase in table.items():
         summary = flags.summary(phase)
         parts.append(f"\n### `--phase {name}`\n\n{summary[0].upper()}{summary[1:]}\n")
@@ -42,9 +42,9 @@ def page() -> str:
             parts.append(f"\n{_rows(fields)}")
         if phase.Options.of_config is not None:
             shared = ", ".join(f"`--{field}`" for field in sorted(phase.Options.of_config))
-            parts.append(f"\nOf the flags below it takes {shared}.\n")
+            parts.append(f"\nIt also takes these of the flags below: {shared}.\n")
     parts.append(
-        "\n## What a run is\n\nThe other phases take all of these. They are saved in the run's `config.json`.\n"
+        "\n## Flags of a run\n\nThe other phases take all of these flags. They are saved in the run's `config.json`.\n"
     )
     for heading, fields in flags.grouped(flags.taken_by(table["train"].Options)).items():
         parts.append(f"\n### {heading}\n\n{_rows(fields)}")

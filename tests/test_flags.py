@@ -241,7 +241,8 @@ def test_help_names_every_flag_of_every_phase(capsys):
     printed = help_of(capsys)
     everything = [field for phase in phases.table().values() for field in dataclasses.fields(phase.Options)]
     for field in [*dataclasses.fields(Config), *everything]:
-        assert f"--{field.name} {field.default}: {field.metadata['help']}" in printed
+        default = f" {field.default}" if field.default != "" else ""
+        assert f"--{field.name}{default}: {field.metadata['help']}" in printed
     for name, phase in phases.table().items():
         assert f"--phase {name}" in printed
         assert flags.summary(phase) in printed

@@ -35,10 +35,10 @@ IMAGE_CHANNELS = (1, 3, 4)
 BEST_BY = ("KID", "FID", "l1", "cycle")
 CONFIG_FILE = "config.json"
 
-_NETWORK = "The network"
+_NETWORK, _FOLDERS = "The network", "Where files go"
 _data, _network, _losses, _training, _saving, _places = (
-    functools.partial(option, group=group, is_path=group == "Where files go")
-    for group in ("The data", _NETWORK, "The losses", "The training", "What is saved when", "Where files go")
+    functools.partial(option, group=group, is_path=group == _FOLDERS)
+    for group in ("The data", _NETWORK, "The losses", "The training", "Logging, sampling and saving", _FOLDERS)
 )
 
 
@@ -47,95 +47,108 @@ class Config(OptionSet):
     """The configuration of a run. Names and defaults are the reference's where the reference has them."""
 
     dataset: str = _data(
-        "selfie2anime", "folder under dataset_dir, `tfds:NAME`, or `demo` for built-in faces", NOT_EMPTY, is_path=True
+        "selfie2anime",
+        "Name of the folder under --dataset_dir, `tfds:NAME` for TensorFlow Datasets, or `demo` for built-in faces",
+        NOT_EMPTY,
+        is_path=True,
     )
-    augment_flag: bool = _data(True, "random crop and flip; without it images are only resized")
-    flip: bool = _data(True, "augment_flag also mirrors images left to right; False suits text and one-sided faces")
+    augment_flag: bool = _data(True, "Crop and flip training images at random; without it they are only resized")
+    flip: bool = _data(True, "Let --augment_flag mirror images left to right; turn it off for text and one-sided faces")
     crop: str = _data(
         "",
-        "how pictures become square; unset: prepare center, translate as prepared, else squeeze",
+        "How pictures become square; by default, prepare crops the center, translate crops as prepare did, and the "
+        "other phases squeeze",
         unset_or_one_of(CROPS),
     )
-    crop_A: str = _data("", "as crop, for A alone", unset_or_one_of(CROPS))
-    crop_B: str = _data("", "as crop, for B alone", unset_or_one_of(CROPS))
-    face_margin: float = _data(0.5, "crop face: room on each side of the face, in faces", at_least(0))
-    no_face: str = _data("skip", "crop face: what to do without a face", one_of(("skip", "center")))
+    crop_A: str = _data("", "The same as --crop, for domain A only", unset_or_one_of(CROPS))
+    crop_B: str = _data("", "The same as --crop, for domain B only", unset_or_one_of(CROPS))
+    face_margin: float = _data(
+        0.5, "With --crop face, the room on each side of the face, as a multiple of its size", at_least(0)
+    )
+    no_face: str = _data(
+        "skip", "With --crop face, what happens to a picture without a face", one_of(("skip", "center"))
+    )
 
-    light: bool = _network(False, "the light generator: 26 times smaller, any image size")
-    ch: int = _network(64, "channels of the first layers", between(1, 4096))
-    n_res: int = _network(4, "residual blocks in the encoder, and as many in the decoder", between(1, 256))
+    light: bool = _network(False, "Use the light generator, which is 26 times smaller and takes any image size")
+    ch: int = _network(64, "Channels of the first layer; deeper layers have multiples of it", between(1, 4096))
+    n_res: int = _network(4, "Residual blocks in the encoder; the decoder has as many", between(1, 256))
     n_dis: int = _network(
-        6, "depth of the discriminators; lowered by itself for small images", between(depth.SMALLEST_N_DIS, 16)
+        6, "Depth of the discriminators; small images lower it unless it is given", between(depth.SMALLEST_N_DIS, 16)
     )
     img_size: int = _network(
         256,
-        "side of the square images, in pixels",
+        "Side of the square images, in pixels",
         Constraint("a multiple of 4, at least 4", lambda value: value >= 4 and value % 4 == 0),
     )
-    img_ch: int = _network(3, "channels of the images: grey, RGB or RGBA", one_of(IMAGE_CHANNELS))
-    smoothing: bool = _network(True, "AdaLIN smoothing")
-    sn: bool = _network(True, "spectral norm in the discriminators")
+    img_ch: int = _network(3, "Channels of the images: 1 for grey, 3 for RGB, 4 for RGBA", one_of(IMAGE_CHANNELS))
+    smoothing: bool = _network(True, "Move AdaLIN's mix a little from instance to layer normalization")
+    sn: bool = _network(True, "Normalize the discriminators' weights by their spectral norm")
     cam_heads: int = _network(
-        1, "Dense units of the generator's CAM: one for both pools, or one for each", one_of((1, 2))
+        1,
+        "Dense layers of the generator's CAM: 1 for both poolings together, or 2, one for each pooling",
+        one_of((1, 2)),
     )
-    unbiased: bool = _network(False, "unbiased variances, over N - 1, in AdaLIN and LIN")
+    unbiased: bool = _network(False, "Divide the variances in AdaLIN and LIN by N - 1 instead of N")
 
-    gan_type: str = _losses("lsgan", "adversarial loss", one_of(GAN_TYPES))
-    GP_ld: float = _losses(10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least(0))
-    adv_weight: float = _losses(1.0, "weight of the adversarial loss", at_least(0))
-    cycle_weight: float = _losses(10.0, "weight of the cycle loss", at_least(0))
-    identity_weight: float = _losses(10.0, "weight of the identity loss", at_least(0))
-    cam_weight: float = _losses(1000.0, "weight of the CAM loss", at_least(0))
+    gan_type: str = _losses("lsgan", "Kind of adversarial loss", one_of(GAN_TYPES))
+    GP_ld: float = _losses(10.0, "Weight of the gradient penalty of wgan-gp, wgan-lp and dragan", at_least(0))
+    adv_weight: float = _losses(1.0, "Weight of the adversarial loss", at_least(0))
+    cycle_weight: float = _losses(10.0, "Weight of the cycle loss", at_least(0))
+    identity_weight: float = _losses(10.0, "Weight of the identity loss", at_least(0))
+    cam_weight: float = _losses(1000.0, "Weight of the CAM loss", at_least(0))
 
-    epoch: int = _training(100, "epochs to train", at_least(1))
-    iteration: int = _training(10000, "steps in an epoch", at_least(1))
-    batch_size: int = _training(1, "images of each domain in a step", at_least(1))
-    lr: float = _training(0.0001, "learning rate", POSITIVE)
-    decay_flag: bool = _training(True, "let the learning rate fall linearly after decay_epoch")
-    decay_epoch: int = _training(50, "epochs at the full learning rate", at_least(0))
-    n_critic: int = _training(1, "discriminator updates for one generator update", at_least(1))
+    epoch: int = _training(100, "Epochs to train", at_least(1))
+    iteration: int = _training(10000, "Steps in an epoch", at_least(1))
+    batch_size: int = _training(1, "Images of each domain in a step", at_least(1))
+    lr: float = _training(0.0001, "Learning rate", POSITIVE)
+    decay_flag: bool = _training(True, "Let the learning rate fall linearly to 0 after --decay_epoch")
+    decay_epoch: int = _training(50, "Epochs at the full learning rate", at_least(0))
+    n_critic: int = _training(1, "Discriminator updates for each generator update", at_least(1))
     precision: str = _training(
         "float32",
-        "in which convolutions multiply: bfloat16 is faster where the processor has it, float16 on most GPUs",
+        "Number type in which convolutions multiply; bfloat16 is faster on CPUs that have it, float16 on most GPUs",
         one_of(PRECISIONS),
     )
-    recompute: bool = _training(False, "less memory, more time: compute residual blocks again for their gradients")
+    recompute: bool = _training(
+        False, "Save memory and take more time: compute residual blocks again for their gradients"
+    )
     diffaugment: str = _training(
         "",
-        "augments what the discriminators see, for few pictures: color,translation,cutout or some of them",
+        "Augment the images that the discriminators see, which helps small datasets; such as color,translation,cutout",
         unset_or_some_of(DIFFAUGMENT_POLICIES),
     )
     ema: float = _training(
         0.0,
-        "makes pictures with a moving average of the generators, which keeps this share at each update; 0: without",
+        "Make pictures with a moving average of the generators' weights, such as 0.999 for a slow one; 0 turns it off",
         SHARE,
     )
-    jit: bool = _training(False, "compile the training step with XLA: for GPUs; starts more slowly")
+    jit: bool = _training(False, "Compile the training step with XLA: faster on GPUs, with a slower start")
     steps_per_call: int = _training(
-        1, "training steps in one call of the runtime, up to where something is logged or saved", at_least(1)
+        1, "Training steps in one call of TensorFlow; a call ends early where something is logged or saved", at_least(1)
     )
-    seed: int = _training(0, "of initial weights, data order and augmentation", between(0, 2**31 - 1))
-    deterministic: bool = _training(False, "the same numbers, bit by bit, every time; may be slower")
+    seed: int = _training(0, "Seed of initial weights, data order and augmentation", between(0, 2**31 - 1))
+    deterministic: bool = _training(False, "Compute the same numbers, bit by bit, every time; this may be slower")
     skip_nonfinite: int = _training(
-        0, "steps whose losses or gradients are not finite that are left out; one more stops the run", at_least(0)
+        0, "How many steps with infinite or NaN losses or gradients are skipped; one more stops the run", at_least(0)
     )
 
-    print_freq: int = _saving(1000, "steps between sample images", at_least(1))
-    save_freq: int = _saving(1000, "steps between checkpoints", at_least(1))
-    log_freq: int = _saving(10, "steps between points of the TensorBoard curves", at_least(1))
-    max_to_keep: int = _saving(5, "checkpoints kept; older ones are deleted", at_least(1))
-    evaluate_freq: int = _saving(0, "steps between checkpoints that are scored; 0: none are", at_least(0))
-    keep_best: str = _saving("", "score by which the best checkpoint is kept too", unset_or_one_of(BEST_BY))
+    print_freq: int = _saving(1000, "Steps between sample images", at_least(1))
+    save_freq: int = _saving(1000, "Steps between checkpoints", at_least(1))
+    log_freq: int = _saving(10, "Steps between points of the TensorBoard curves", at_least(1))
+    max_to_keep: int = _saving(5, "Checkpoints to keep; older ones are deleted", at_least(1))
+    evaluate_freq: int = _saving(0, "Steps between checkpoints to score; 0 turns scoring off", at_least(0))
+    keep_best: str = _saving("", "Also keep the checkpoint that is the best by this score", unset_or_one_of(BEST_BY))
 
-    dataset_dir: str = _places("dataset", "where datasets lie", NOT_EMPTY)
-    data_dir: str = _places("", "where TFDS datasets lie, or are downloaded to; empty: where TFDS itself has them")
-    checkpoint_dir: str = _places("checkpoint", "where checkpoints go", NOT_EMPTY)
-    sample_dir: str = _places("samples", "where sample images go", NOT_EMPTY)
-    log_dir: str = _places("logs", "where TensorBoard logs go", NOT_EMPTY)
-    result_dir: str = _places("results", "where pages and translated test images go", NOT_EMPTY)
-    cache_dir: str = _places("cache", "where decoded images go that do not fit into memory", NOT_EMPTY)
+    dataset_dir: str = _places("dataset", "Folder of the datasets", NOT_EMPTY)
+    data_dir: str = _places("", "Folder of the datasets of TensorFlow Datasets; by default, its own")
+    checkpoint_dir: str = _places("checkpoint", "Folder of the checkpoints", NOT_EMPTY)
+    sample_dir: str = _places("samples", "Folder of the sample images", NOT_EMPTY)
+    log_dir: str = _places("logs", "Folder of the TensorBoard logs", NOT_EMPTY)
+    result_dir: str = _places("results", "Folder of the pages and the translated test images", NOT_EMPTY)
+    cache_dir: str = _places("cache", "Folder of the decoded images that do not fit into memory", NOT_EMPTY)
     run: str = _places(
-        "", "the run's folder, or its name under checkpoint_dir: its config.json gives what no flag does"
+        "",
+        "Folder of a run, or its name under --checkpoint_dir; its config.json gives the values of all other flags",
     )
 
     def __post_init__(self) -> None:

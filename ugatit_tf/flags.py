@@ -156,8 +156,8 @@ def _in_words(error: Exception, fields: Fields) -> str:
 
 
 def _help(program: str, phases: Mapping[str, ModuleType]) -> str:
-    lines = [f"usage: {program} [--flag value ...]", "", "Phases, with the flags that they take"]
-    lines[-1] += " beside those below:" if len(phases) > 1 else ":"
+    also = " in addition to the flags below" if len(phases) > 1 else ""
+    lines = [f"usage: {program} [--flag value ...]", "", f"Phases and the flags that each of them takes{also}:"]
     shared: Fields = {}
     for name, phase in phases.items():
         default = " (the default)" if name == DEFAULT_PHASE else ""
@@ -166,12 +166,15 @@ def _help(program: str, phases: Mapping[str, ModuleType]) -> str:
         shared |= taken_by(phase.Options)
     for heading, group in grouped(shared).items():
         lines += ["", f"{heading}:", *map(_help_of, group)]
-    presets = f"  --preset {'|'.join(PRESETS)}: sets many flags at once; a flag given explicitly wins"
-    return "\n".join([*lines, "", "Also:", presets, "  --help: prints this; behind --phase NAME, what that one takes"])
+    presets = f"  --preset {'|'.join(PRESETS)}: Set many flags at once; a flag that is given explicitly wins"
+    return "\n".join(
+        [*lines, "", "Also:", presets, "  --help: Print this text; with --phase NAME, the flags of that phase"]
+    )
 
 
 def _help_of(field: dataclasses.Field) -> str:
-    return f"  --{field.name} {field.default}: {field.metadata['help']} ({field.metadata['constraint'].text})"
+    flag = f"--{field.name} {field.default}".rstrip()
+    return f"  {flag}: {field.metadata['help']} ({field.metadata['constraint'].text})"
 
 
 def summary(phase: ModuleType) -> str:

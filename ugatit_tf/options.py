@@ -159,14 +159,16 @@ def threads_option() -> Any:
     """The field of phases whose time is that of a network's operations."""
     return option(
         "",
-        "operations at a time x cores for each; unset: what is fastest for the phase and fits into memory",
+        "How many operations run at a time, and on how many cores each; by default, the fastest that fits into memory",
         Constraint("such as 2x1", lambda value: not value or bool(_THREADS.fullmatch(value))),
     )
 
 
 def image_format() -> Any:
     """The field of phases that write pictures."""
-    return option("png", "format of the pictures: png, or jpeg of high quality", one_of(("png", "jpeg")))
+    return option(
+        "png", "Format of the pictures; jpeg has high quality and makes smaller files", one_of(("png", "jpeg"))
+    )
 
 
 NEWEST, BEST = "newest", "best"  # of a run's checkpoints
@@ -177,7 +179,7 @@ def checkpoint_option() -> Any:
     """The field of phases that read one of a run's checkpoints."""
     return option(
         NEWEST,
-        "which of the run's checkpoints: the newest intact one, the best, as --keep_best keeps it, or that of a step",
+        "Which of the run's checkpoints to use: newest, best (see --keep_best), or the number of a step",
         Constraint("newest, best or a step", lambda value: value in (NEWEST, BEST) or value.isdecimal()),
     )
 
@@ -186,24 +188,30 @@ def model_option() -> Any:
     """The field of phases that take a network from elsewhere."""
     return path_option(
         "",
-        "in place of a run's: an exported .keras file or SavedModel, any checkpoint's folder, or hf://USER/NAME, a "
-        "repository of the Hugging Face Hub",
+        "Network to use instead of a run's: a .keras file, a SavedModel, a checkpoint's folder, or hf://USER/NAME on "
+        "the Hugging Face Hub",
     )
 
 
 def features_option() -> Any:
     """The field of phases that need a feature network: where it is."""
-    return path_option("", "the feature network of FID and KID: a frozen graph, an archive with one, or a SavedModel")
+    return path_option(
+        "", "Path of the feature network for FID and KID: a frozen graph, an archive that holds one, or a SavedModel"
+    )
 
 
 def features_output_option() -> Any:
     """The field of phases that need a feature network: which of its outputs."""
-    return option("pool_3", "the name of the feature network's output", NOT_EMPTY)
+    return option("pool_3", "Name of the feature network's output", NOT_EMPTY)
 
 
 def resize_option() -> Any:
     """The field of phases that need a feature network: what it gets to see."""
-    return option("clean", "how images are resized for it: as clean-fid does, or the first code", one_of(RESIZES))
+    return option(
+        "clean",
+        "How images are resized for the feature network: clean as clean-fid does, legacy as the first FID code did",
+        one_of(RESIZES),
+    )
 
 
 def check_image_format(image_format: str, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""`--phase convert`: reads and writes checkpoints of the TensorFlow 1 reference, and reads the PyTorch port's."""
+"""`--phase convert`: converts checkpoints from and to the TensorFlow 1 reference, and from the PyTorch port."""
 
 import dataclasses
 from pathlib import Path
@@ -13,9 +13,9 @@ class Options(PhaseOptions):
     """Which way to convert; exactly one of the two is given."""
 
     from_checkpoint: str = path_option(
-        "", "what to bring in: a checkpoint of the reference, or its folder; or a .pt file of the PyTorch port"
+        "", "Checkpoint to import: the reference's checkpoint or its folder, or a .pt file of the PyTorch port"
     )
-    to_checkpoint: str = path_option("", "a folder to write the newest checkpoint to, for the reference")
+    to_checkpoint: str = path_option("", "Folder to write the run's newest checkpoint to, in the reference's format")
 
     @property
     def needs_run(self) -> bool:

@@ -1,4 +1,4 @@
-"""`--phase demo_data`: writes the built-in demo faces out as an ordinary dataset folder."""
+"""`--phase demo_data`: writes the built-in demo faces to an ordinary dataset folder."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`--phase evaluate`: scores translations: FID, KID, cycle L1, CAM accuracy and others, of checkpoints or pictures."""
+"""`--phase evaluate`: scores checkpoints, or folders of pictures, by FID, KID, cycle L1, CAM accuracy and others."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -43,17 +43,17 @@ class Options(PhaseOptions):
 
     checkpoints: str = option(
         NEWEST,
-        "which of the run's checkpoints to score",
+        "Which of the run's checkpoints to score",
         Constraint("all, or newest, best and steps, separated by commas", _are_checkpoints),
     )
     model: str = model_option()
-    fakes: str = path_option("", "a folder of pictures that any program made, in place of a run's translations")
-    reals: str = path_option("", "the folder of real pictures that fakes are compared with")
-    metrics: str = option(",".join(METRICS), "the scores, comma-separated", some_of(tuple(METRICS)))
+    fakes: str = path_option("", "Folder of translated pictures, made by any program, to score instead of a run")
+    reals: str = path_option("", "Folder of real pictures to compare --fakes with")
+    metrics: str = option(",".join(METRICS), "Scores to compute, separated by commas", some_of(tuple(METRICS)))
     features: str = features_option()
     features_output: str = features_output_option()
     resize: str = resize_option()
-    compare: str = path_option("", "another run, or its folder of results, to show beside this one on the page")
+    compare: str = path_option("", "Another run, or its folder of results, to show beside this one on the page")
     threads: str = threads_option()
 
     @property

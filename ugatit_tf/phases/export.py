@@ -1,4 +1,4 @@
-"""`--phase export`: writes the trained generators for other programs, and checks what it wrote."""
+"""`--phase export`: exports the trained generators for other programs, and verifies the exported files."""
 
 import dataclasses
 import re
@@ -28,15 +28,17 @@ class Options(PhaseOptions):
     needs_run = True
 
     checkpoint: str = checkpoint_option()
-    export_dir: str = path_option("export", "where exported networks go", NOT_EMPTY)
-    export_format: str = option("saved_model", "what to export, comma-separated", some_of(FORMATS))
-    web_runtime: str = path_option("", "format web: a folder with the packages of LiteRT.js; unset: npm fetches them")
+    export_dir: str = path_option("export", "Folder of the exported networks", NOT_EMPTY)
+    export_format: str = option("saved_model", "Formats to export, separated by commas", some_of(FORMATS))
+    web_runtime: str = path_option(
+        "", "With --export_format web, a folder with the packages of LiteRT.js; by default, npm downloads them"
+    )
     license: str = option(
         "",
-        "format huggingface: the licence that the model card states, as the Hub spells it, such as mit; unset: none",
+        "With --export_format huggingface, the licence on the model card, such as mit; by default, none",
         Constraint("lower-case letters, digits, dots and dashes", re.compile(r"(?:[a-z0-9][a-z0-9.-]*)?").fullmatch),
     )
-    overwrite: bool = option(False, "replace what is there already")
+    overwrite: bool = option(False, "Replace an existing export")
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`--phase prepare`: makes a dataset of two piles of pictures."""
+"""`--phase prepare`: makes a dataset from two folders of pictures."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,14 @@ class Options(PhaseOptions):
         ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "no_face")
     )
 
-    input_A: str = path_option("", "a folder of pictures of A, at any depth; it is only read")
-    input_B: str = path_option("", "a folder of pictures of B")
-    size: int = option(286, "side of the pictures it makes, in pixels", at_least(1))
-    min_size: int = option(128, "pictures, or squares around faces, below this side are dropped", at_least(1))
-    test_share: float = option(0.05, "share of each domain that is set apart for testing", SHARE)
-    test_max: int = option(100, "but no more than this", at_least(1))
+    input_A: str = path_option("", "Folder of pictures of domain A, at any depth; nothing in it is changed")
+    input_B: str = path_option("", "Folder of pictures of domain B, at any depth; nothing in it is changed")
+    size: int = option(286, "Side of the dataset's square pictures, in pixels", at_least(1))
+    min_size: int = option(
+        128, "Drop pictures, or squares around faces, whose side is below this many pixels", at_least(1)
+    )
+    test_share: float = option(0.05, "Share of each domain to set apart for testing", SHARE)
+    test_max: int = option(100, "The most pictures of each domain to set apart for testing", at_least(1))
     image_format: str = image_format()
 
     def validate(self, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""`--phase serve`: serves a page that translates pictures, and an API for programs, with a run's checkpoints."""
+"""`--phase serve`: serves a web page and an API that translate pictures with a run's checkpoints."""
 
 import dataclasses
 import re
@@ -47,18 +47,22 @@ class Options(PhaseOptions):
 
     needs_run = True
 
-    host: str = option("127.0.0.1", "the address to listen on; 0.0.0.0: all, for others on the network", NOT_EMPTY)
+    host: str = option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 lets other machines on the network connect", NOT_EMPTY
+    )
     allow_host: str = option(
         "",
-        "names under which the server is reached beside its own, comma-separated, such as a proxy's",
+        "Further names of the server, separated by commas, such as that of a proxy in front of it",
         Constraint("names such as faces.example.org, without http:// and port", _are_names),
     )
-    port: int = option(8000, "the port to listen on; 0: any that is free", between(0, 65535))
+    port: int = option(8000, "Port to listen on; 0 takes any free port", between(0, 65535))
     checkpoint: str = checkpoint_option()
-    max_pixels: int = option(50_000_000, "the most pixels of a picture", at_least(1))
-    max_upload: int = option(32, "the most megabytes of a request", at_least(1))
-    max_queue: int = option(64, "requests that may wait; more are refused with 503", at_least(1))
-    timeout: float = option(60.0, "seconds that a request may take", POSITIVE)
+    max_pixels: int = option(50_000_000, "The most pixels of a picture", at_least(1))
+    max_upload: int = option(32, "The most megabytes of a request", at_least(1))
+    max_queue: int = option(
+        64, "The most requests that may wait; further ones are refused with status 503", at_least(1)
+    )
+    timeout: float = option(60.0, "The most seconds that a request may take", POSITIVE)
 
 
 def run(config: Config, options: Options) -> None:

@@ -1,4 +1,4 @@
-"""`--phase status`: tells where a run stands, also while it goes on; writes nothing."""
+"""`--phase status`: prints the state of a run, also while it trains; writes nothing."""
 
 import dataclasses
 from pathlib import Path

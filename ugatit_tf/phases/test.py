@@ -1,4 +1,4 @@
-"""`--phase test`: translates the test images both ways, and makes a page of them."""
+"""`--phase test`: translates the test images in both directions, and writes a page of them."""
 
 import dataclasses
 import datetime

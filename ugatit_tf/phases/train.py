@@ -1,4 +1,4 @@
-"""`--phase train`: trains from scratch, or goes on where the same command left off."""
+"""`--phase train`: trains a run from scratch, or resumes it where the same command stopped."""
 
 import dataclasses
 import functools
@@ -41,14 +41,16 @@ class Options(PhaseOptions):
     """How steps are computed, and what checkpoints are scored with; all else that it takes makes up the run."""
 
     strategy: str = option(
-        "", "how devices share the work; unset: mirrored with several GPUs", unset_or_one_of(STRATEGIES)
+        "",
+        "How devices share the work; by default, mirrored with several GPUs and none otherwise",
+        unset_or_one_of(STRATEGIES),
     )
     devices: str = option(
         "",
-        "those to use; unset: all GPUs, or the CPU. CPU:0,CPU:1 takes a CPU for two",
+        "Devices to use; by default, all GPUs, or else the CPU; CPU:0,CPU:1 treats one CPU as two devices",
         Constraint("such as GPU:0,GPU:1 or CPU:0,CPU:1", lambda value: bool(_DEVICES.fullmatch(value))),
     )
-    wait: float = option(600.0, "seconds to wait for the other workers of a cluster", POSITIVE)
+    wait: float = option(600.0, "Seconds to wait for the other workers of a cluster", POSITIVE)
     threads: str = threads_option()
     features: str = features_option()
     features_output: str = features_output_option()

@@ -1,4 +1,4 @@
-"""`--phase translate`: translates any pictures and videos, with a checkpoint of the run or another trained network."""
+"""`--phase translate`: translates pictures and videos with a run's checkpoint or another trained network."""
 
 import dataclasses
 from pathlib import Path
@@ -23,22 +23,24 @@ from ugatit_tf.options import (
 class Options(PhaseOptions):
     """What is translated, by which network, and what becomes of the results."""
 
-    input: str = path_option("", "a picture or video, or a folder of them, at any depth")
-    output: str = path_option("", "the folder whose A2B or B2A gets the results")
-    direction: str = option("", "which way; unset, what an export is for, else A2B", unset_or_one_of(("A2B", "B2A")))
+    input: str = path_option("", "Picture or video to translate, or a folder of them, at any depth")
+    output: str = path_option("", "Folder of the results; they go to its subfolder A2B or B2A")
+    direction: str = option(
+        "",
+        "Direction of translation; by default, the one that the export was made for, or else A2B",
+        unset_or_one_of(("A2B", "B2A")),
+    )
     model: str = model_option()
     checkpoint: str = checkpoint_option()
-    original_size: bool = option(False, "scale results back to the size they had in the picture")
-    paste_back: bool = option(False, "put results back into their pictures")
+    original_size: bool = option(False, "Scale results to the size that the translated square had in the picture")
+    paste_back: bool = option(False, "Paste results back into their pictures")
     image_format: str = image_format()
     smooth: float = option(
         0.0,
-        "videos: seconds, the time constant of an exponential moving average of the results, pixel by pixel: what was "
-        "there before counts exp(-dt / smooth) exp(-(d / 12)^2), dt seconds after it, with d what the frame differs "
-        "from its own such average, in levels of 255; such as 0.1; 0: none",
+        "Reduce flicker in videos: averaging time in seconds, such as 0.1; 0 turns it off",
         at_least(0),
     )
-    overwrite: bool = option(False, "replace what is there already")
+    overwrite: bool = option(False, "Replace files in the output folder that are not results of the same pictures")
     threads: str = threads_option()
 
     @property
