@@ -1,5 +1,8 @@
 """A process that sets itself up and loads TensorFlow, or a stand-in for it that does what is asked for."""
 
+import contextlib
+import io
+import logging
 import os
 import signal
 import subprocess
@@ -116,3 +119,22 @@ def test_objects_that_stay_are_seldom_searched_for_garbage(run):
         program="import gc\nfrom ugatit_tf.system import startup\nstartup.configure()\nprint(gc.get_threshold()[0])"
     )
     assert (int(done.stdout), done.stderr) == (50_000, "")
+
+
+def test_the_package_logs_to_the_streams_of_the_moment(capsys):
+    startup.configure()
+    startup.configure()  # as a second command in the same process does
+    log = logging.getLogger("ugatit_tf.inference.jobs")
+    log.info("Pictures: %d%%", 50)
+    log.debug("nothing")
+    log.warning("Skipping %s", "a.png")
+    assert capsys.readouterr() == ("Pictures: 50%\n", "Warning: Skipping a.png\n")
+    with pytest.raises(BrokenPipeError), contextlib.redirect_stdout(_Closed()):
+        log.info("nobody reads this")
+
+
+class _Closed(io.StringIO):
+    """A pipe whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError

@@ -1,6 +1,7 @@
 """Converts checkpoints of the TensorFlow 1 reference to ours and back, and those of the PyTorch port to ours."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import lock
 from ugatit_tf.training.ugatit import UGATIT
+
+_log = logging.getLogger(__name__)
 
 _POWERS = (*tf1.GENERATOR_POWERS, *tf1.DISCRIMINATOR_POWERS)
 
@@ -87,20 +90,20 @@ def _import_tf1(source: Bundle, config: Config, found: str) -> None:
     updates = tf1.updates(source, config.n_critic)
     step = updates.discriminators
     _check_run(config, step)
-    print(f"Converting {source.prefix}")
-    print(f"Found {found}")
-    print(f"Step {step}: {updates.source}")
+    _log.info("Converting %s", source.prefix)
+    _log.info("Found %s", found)
+    _log.info("Step %s: %s", step, updates.source)
 
     discriminators = tf1.has_discriminators(source)
     skeleton = _skeleton(config, discriminators=discriminators)
     values = _read_reference(source, skeleton)
     counts = {skeleton.step: step}
     if not discriminators:
-        print("It holds generators alone: resuming starts with new discriminators and a new Adam.")
+        _log.info("It holds generators alone: resuming starts with new discriminators and a new Adam.")
     elif any(variable.path in values for variable in skeleton.slots.values()):
         counts |= {skeleton.generator_updates: updates.generators, skeleton.discriminator_updates: step}
     else:
-        print("It holds no moments of Adam: resuming starts with a new Adam.")
+        _log.info("It holds no moments of Adam: resuming starts with a new Adam.")
     for variable in skeleton.state:
         if variable.path not in values:
             values[variable.path] = tf.Variable(np.full(variable.shape, counts.get(variable.path, 0), variable.dtype))
@@ -112,18 +115,18 @@ def _import_pytorch(source: Source, flags: Config) -> None:
     step = source.step or 0
     with lock.hold(config.run_checkpoint_dir):
         _check_run(config, step)
-        print(f"Converting {source.path}")
-        print(f"Found from the tensors: {found}")
-        print(f"Step {step}: {'none in' if source.step is None else 'from'} the file's name")
-        print("Its discriminators are left out: resuming starts with new ones and a new Adam.")
+        _log.info("Converting %s", source.path)
+        _log.info("Found from the tensors: %s", found)
+        _log.info("Step %s: %s the file's name", step, "none in" if source.step is None else "from")
+        _log.info("Its discriminators are left out: resuming starts with new ones and a new Adam.")
         _write(source.values(config, _skeleton(config, discriminators=False).state), config, step)
 
 
 def _write(values: Mapping[str, tf.Variable], config: Config, step: int) -> None:
     prefix = writer.add(values, config, step)
-    print(f"Wrote {prefix}")
+    _log.info("Wrote %s", prefix)
     flags = [f"--{name} {value}" for name, (value, _) in config.differences(Config()).items()]
-    print(f"Its flags, for training and testing: {' '.join(flags)}")
+    _log.info("Its flags, for training and testing: %s", " ".join(flags))
 
 
 def _check_run(config: Config, step: int) -> None:
@@ -172,7 +175,7 @@ def export_checkpoint(folder: Path, config: Config) -> None:
     # The reference counts steps from 1.
     prefix = folder / f"{config.model_name}.model-{checkpoint.step + 1}"
     _check_target(folder, prefix.name, "--to_checkpoint", ours=False)
-    print(f"Converting {source.prefix}")
+    _log.info("Converting %s", source.prefix)
 
     skeleton = _skeleton(config, discriminators=source.has_discriminators)
     averages = source.averages
@@ -186,11 +189,11 @@ def export_checkpoint(folder: Path, config: Config) -> None:
         ):
             tensors |= zip(names, tf1.beta_powers(int(values[path])), strict=True)
     else:
-        print("It holds generators alone, without Adam's moments.")
+        _log.info("It holds generators alone, without Adam's moments.")
     if averages:
-        print("Its moving average is left out: the reference gets the weights themselves and can resume from them.")
+        _log.info("Its moving average is left out: the reference gets the weights themselves and can resume from them.")
     bundle.write(prefix, tensors)
-    print(f"Wrote {prefix}")
+    _log.info("Wrote %s", prefix)
 
 
 def _check_target(folder: Path, name: str, flag: str, *, ours: bool) -> None:

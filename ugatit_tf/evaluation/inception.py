@@ -1,6 +1,7 @@
 """The file of the network that FID and KID are defined by: found in a cache folder, or downloaded into it."""
 
 import hashlib
+import logging
 import os
 import threading
 import urllib.request
@@ -11,6 +12,8 @@ from tqdm import tqdm
 
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system.files import make_folder, write_atomically
+
+_log = logging.getLogger(__name__)
 
 FILE = "inception-2015-12-05.tgz"
 URL = f"https://download.tensorflow.org/models/image/imagenet/{FILE}"
@@ -46,7 +49,7 @@ def fetch(folder: Path) -> Path:
         _check(URL, data, expected)
         make_folder(folder)
         write_atomically(path, data)
-        print(f"Kept {path}")
+        _log.info("Kept %s", path)
     else:
         data = path.read_bytes()
         _check(str(path), data, expected)

@@ -1,5 +1,6 @@
 """Translation of a test set: its pictures, their section of the gallery, and scores where ground truth is known."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from ugatit_tf.evaluation.paired import PairedScores
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.reports import gallery
 from ugatit_tf.system.files import make_folder
+
+_log = logging.getLogger(__name__)
 
 _SCORE_LABELS = {
     "l1": "Mean L1 to the ground truth, 0 to 1",
@@ -86,7 +89,7 @@ def translate(
     scores = paired.summary() if paired else {}
     summary = tuple((label, f"{scores[key]:.3f}") for key, label in _SCORE_LABELS.items() if scores)
     for label, value in summary:
-        print(f"{direction.name}: {label}: {value}")
+        _log.info("%s: %s: %s", direction.name, label, value)
     return gallery.Section(f"{direction.source} → {direction.target}", summary, tuple(items)), scores
 
 

@@ -1,6 +1,7 @@
 """Export of both generators of a checkpoint, in all formats that are asked for, and verified."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import formats, huggingface, model_card, verify, web
 from ugatit_tf.export.web import litert
+
+_log = logging.getLogger(__name__)
 
 _CHECKED = 8
 _CALIBRATION = 32
@@ -42,7 +45,7 @@ def write(
     calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
     tests = {direction: _test_images(config, direction) for direction in DIRECTIONS}
     pictures = {direction: images for direction, (images, _) in tests.items()}
-    print(f"Exporting {checkpoint}")
+    _log.info("Exporting %s", checkpoint)
     generators = {}
     for direction in DIRECTIONS:
         # In float32, which every machine and format has.
@@ -51,27 +54,27 @@ def write(
             continue
         (folder / direction).mkdir()
         for name in one_way:
-            print(f"Writing {direction} {name} ...")
+            _log.info("Writing %s %s ...", direction, name)
             source = formats.Source(generator, config.img_size, calibration[direction])
             formats.get(name).write(source, folder / direction)
         model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
     if runtime:
-        print("Writing the page ...")
+        _log.info("Writing the page ...")
         web.write(folder / web.NAME, config, checkpoint, generators, runtime)
     if huggingface.NAME in names:
-        print("Writing the repository for the Hugging Face Hub ...")
+        _log.info("Writing the repository for the Hugging Face Hub ...")
         samples = {direction: images for direction, (images, are_own) in tests.items() if are_own}
         huggingface.write(folder / huggingface.NAME, config, checkpoint, generators, samples=samples, licence=licence)
-    print("Checking in a fresh process ...")
+    _log.info("Checking in a fresh process ...")
     measurements = []
     if others := [name for name in names if name != huggingface.NAME]:
         measurements = verify.check(folder, others, generators, pictures)
     if huggingface.NAME in names:
         verify.check(folder / huggingface.NAME, huggingface.FORMATS, generators, pictures)
     count = min(map(len, pictures.values()))
-    print(f"Agrees with the checkpoint on {count} images in each direction.")
+    _log.info("Agrees with the checkpoint on %s images in each direction.", count)
     if measurements:
-        print(verify.table(measurements))
+        _log.info(verify.table(measurements))
 
 
 def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:
@@ -87,7 +90,7 @@ def _test_images(config: Config, direction: str) -> tuple[np.ndarray, bool]:
         (image_set,) = sources.open_splits(config, (split,))
     except RunError:
         are_own = False
-        print(f"No test images for {direction}: checking on built-in ones.")
+        _log.info("No test images for %s: checking on built-in ones.", direction)
         (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
     return _spread(image_set, _CHECKED, config.img_size), are_own
 

@@ -1,6 +1,7 @@
 """Verification of an export: its files are run in a fresh process and compared with the live network."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from ugatit_tf.export.formats import KERAS_FILE
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.system import share
 from ugatit_tf.system.files import write_atomically
+
+_log = logging.getLogger(__name__)
 
 _FLOAT_TOLERANCE = 1e-4  # of the largest value
 _PIXEL_TOLERANCE = 1
@@ -95,7 +98,9 @@ def _leave_out(folder: Path, name: str, why: str) -> None:
         signature = json.loads(path.read_bytes())
         signature["formats"]["tflite"].pop(name, None)
         write_atomically(path, (json.dumps(signature, indent=2) + "\n").encode())
-    print(f"Left out {folder.name}/{tflite.FOLDER}/{name}.tflite: these weights cannot be held in 8 bits ({why}).")
+    _log.info(
+        "Left out %s/%s/%s.tflite: these weights cannot be held in 8 bits (%s).", folder.name, tflite.FOLDER, name, why
+    )
 
 
 def table(measurements: Sequence[Measurement]) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import threading
 from collections import defaultdict
@@ -19,6 +20,8 @@ from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError, reason, shown
 from ugatit_tf.system.files import overlap, stamp
 from ugatit_tf.system.names import unique_names
+
+_log = logging.getLogger(__name__)
 
 MANIFEST = ".ugatit_translate.jsonl"  # a line a result; of several lines about one result, the last counts
 _NAMED = 5  # files in a message
@@ -116,17 +119,17 @@ class Files:
 
     def fail_all(self, why: str) -> None:
         """Notes and prints why none of the files can be translated."""
-        print(f"Not translated: {len(self.paths)} {self._kind}: {why}")
+        _log.info("Not translated: %s %s: %s", len(self.paths), self._kind, why)
         self._failed = len(self.paths)
 
     def report(self) -> None:
         """Prints the problems, and how many results were written."""
         for problem in sorted(self.problems):
-            print(f"Not translated: {problem}")
+            _log.info("Not translated: %s", problem)
         for problem in sorted(self.partly):
-            print(f"Translated in part: {problem}")
+            _log.info("Translated in part: %s", problem)
         before = f", and {self.found} before" if self.found else ""
-        print(f"{self._kind.capitalize()} translated to {self.output.folder}: {self.written}{before}")
+        _log.info("%s translated to %s: %s%s", self._kind.capitalize(), self.output.folder, self.written, before)
 
     @property
     def failures(self) -> str:

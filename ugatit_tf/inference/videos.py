@@ -1,6 +1,7 @@
 """Translation of videos: frame by frame, with their times and their sound, in memory that does not grow with length."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,8 @@ from ugatit_tf.inference.following import FacePath
 from ugatit_tf.inference.jobs import Files, Job, Output
 from ugatit_tf.inference.smoothing import Smoothing
 from ugatit_tf.system.files import make_folder, replace_file
+
+_log = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
 _THREADS = 4  # at each of the steps; more would only hold more frames in memory
@@ -120,7 +123,7 @@ class Work:
             for frame in _counted(self._frames(video, place), video, job.target.name):
                 writer.write(frame)
         if writer.lost:
-            print(f"{shown(job.target)} lacks {writer.lost} of the sound tracks, which cannot be decoded.")
+            _log.info("%s lacks %s of the sound tracks, which cannot be decoded.", shown(job.target), writer.lost)
         return video.damage
 
     def _place(self, path: str) -> Place:

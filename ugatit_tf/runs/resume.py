@@ -1,6 +1,7 @@
 """Resuming a run: what is restored, and what has changed since."""
 
 import json
+import logging
 from collections.abc import Mapping
 
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
@@ -9,6 +10,8 @@ from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.system.files import write_atomically
 from ugatit_tf.training.gradients import LossScale
 from ugatit_tf.training.ugatit import UGATIT
+
+_log = logging.getLogger(__name__)
 
 COUNTS_FILE = "images.json"  # how many images each split had last, and how many replicas shared a batch
 _REPLICAS = "replicas"
@@ -36,12 +39,12 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
     if alone:
         model.step.assign(checkpoint.step)
     note = ", which holds generators alone: the discriminators are new" if alone else ""
-    print(f"Resuming at step {model.steps_taken} from {checkpoint.prefix}{note}")
+    _log.info("Resuming at step %s from %s%s", model.steps_taken, checkpoint.prefix, note)
     if starting:
         model.start_averages()
-        print("The moving average starts here, from the weights: the checkpoint has none.")
+        _log.info("The moving average starts here, from the weights: the checkpoint has none.")
     elif averages and not model.averages:
-        print("The checkpoint's moving average is left out, as --ema is 0.")
+        _log.info("The checkpoint's moving average is left out, as --ema is 0.")
 
 
 def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int], replicas: int = 1) -> None:
@@ -55,7 +58,7 @@ def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]
     """
     for name, (now, before) in config.differences(saved).items() if saved is not None else ():
         if name not in ARCHITECTURE | {"run"}:
-            print(f"Changed since the last run: --{name} {before} -> {now}")
+            _log.info("Changed since the last run: --%s %s -> %s", name, before, now)
     try:
         earlier = json.loads((config.run_checkpoint_dir / COUNTS_FILE).read_bytes())
         before = earlier.pop(_REPLICAS, 1)
@@ -63,10 +66,12 @@ def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]
     except (OSError, ValueError, TypeError, KeyError):  # a converted run, or one of an earlier version
         return
     if before != replicas:
-        print(f"Changed since the last run: {before} -> {replicas} replicas; the numbers are the same but for rounding")
+        _log.info(
+            "Changed since the last run: %s -> %s replicas; the numbers are the same but for rounding", before, replicas
+        )
     for split, (then, now) in changes.items():
         what = f"{split} {then} -> {now} images"
-        print(f"Changed since the last run: {what}; in this pass over the data, some may be skipped or come twice")
+        _log.info("Changed since the last run: %s; in this pass over the data, some may be skipped or come twice", what)
 
 
 def save_facts(config: Config, counts: Mapping[str, int], replicas: int = 1) -> None:

@@ -26,8 +26,29 @@ sys.stderr.buffer.write(sys.stdin.buffer.read())
 """
 
 
+class _Console(logging.Handler):
+    """Prints the messages that the package logs: warnings to stderr, all others to stdout.
+
+    The streams are looked up for each message, as a training redirects them while it runs. Unlike logging's own
+    handlers, this one lets errors of writing pass: a closed pipe has to end the command (see terminal.py).
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one message, without the time and the place that logging would add."""
+        if record.levelno >= logging.WARNING:
+            print(f"Warning: {record.getMessage()}", file=sys.stderr, flush=True)
+        else:
+            print(record.getMessage(), flush=True)
+
+
+_CONSOLE = _Console()
+
+
 def configure() -> None:
-    """Sets this process up as a command; to be called before it has threads."""
+    """Sets this process up as a command; to be called before the process has threads."""
+    package = logging.getLogger("ugatit_tf")
+    package.addHandler(_CONSOLE)  # once, however often this is called
+    package.setLevel(logging.INFO)
     # The user's settings of Keras, its backend for one, are for other programs. Keras looks for them in this folder,
     # which can neither be there nor be made.
     os.environ["KERAS_BACKEND"] = "tensorflow"

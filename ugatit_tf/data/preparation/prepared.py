@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import shutil
 import time
 from collections.abc import Collection, Mapping
@@ -13,6 +14,8 @@ from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, reason, shown
 from ugatit_tf.system.files import make_folder, stamp, write_atomically
+
+_log = logging.getLogger(__name__)
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
 REPORT = "report.json"
@@ -157,10 +160,10 @@ def with_prepared_crop(config: Config, domain: str, *, as_prepared: bool) -> Con
         return config
     found = settings(config) if as_prepared else None
     if found is None:
-        print("Crop: center, as neither --crop nor a dataset made by --phase prepare says otherwise.")
+        _log.info("Crop: center, as neither --crop nor a dataset made by --phase prepare says otherwise.")
         return config
     crop, margin = found[f"crop_{domain}"], config.face_margin
     if margin == Config.face_margin:
         margin = found["face_margin"]
-    print(f"Crop: {crop}, as {config.dataset_root} was prepared.")
+    _log.info("Crop: %s, as %s was prepared.", crop, config.dataset_root)
     return dataclasses.replace(config, crop=crop, face_margin=margin)
