@@ -1,16 +1,24 @@
 import dataclasses
+import doctest
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from ugatit_tf import config as module
 from ugatit_tf.config import ARCHITECTURE, IDENTITY, Config
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.flags import PRESETS
 
 GOLDEN = Path(__file__).parent / "golden"
 OPTIONS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+def test_the_example_runs():
+    results = doctest.testmod(module)
+    assert results.attempted == 4
+    assert not results.failed
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ _PUBLIC = {
 }
 __all__ = list(_PUBLIC)
 
-_BACKENDS = {"jax", "torch", "openvino"}  # modules that Keras imports where it is told to use them
+_BACKENDS = {"jax", "torch", "openvino"}  # modules that Keras imports if they are its backend
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used, so that TensorFlow is loaded only where it is needed."""
+    """Imports a public name at its first use, so that TensorFlow is loaded only when it is needed."""
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the phase that the flags ask for.
 
     Args:
-        argv: the program's name and its arguments; None: those of this process.
+        argv: the name of the program and its arguments; None: those of this process.
 
     Returns:
         The exit code.
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             command = flags.parse([program, *arguments], phases.table())
             if command.phase is train:
-                stack.enter_context(terminal.outlived())  # a training takes days
+                stack.enter_context(terminal.outlived())  # a training takes days, and its terminal may be closed
             if command.note:
                 print(command.note)
             command.phase.run(command.config, command.options)

@@ -1,4 +1,4 @@
-"""The configuration of a run: every option that is saved with it, and the names that follow from them."""
+"""Defines the configuration of a run: the options that `config.json` saves, and the names of the run's folders."""
 
 import dataclasses
 import functools
@@ -44,7 +44,16 @@ _data, _network, _losses, _training, _saving, _places = (
 
 @dataclasses.dataclass(frozen=True)
 class Config(OptionSet):
-    """The configuration of a run. Names and defaults are the reference's where the reference has them."""
+    """The configuration of a run. Options that the reference has, have its names and defaults.
+
+    Example:
+        >>> config = Config(dataset="mine", light=True, epoch=50)
+        >>> config.validate()
+        >>> config.model_dir
+        'UGATIT_light_mine_lsgan_4resblock_6dis_1_1_10_10_1000_sn_smoothing'
+        >>> config.total_steps
+        500000
+    """
 
     dataset: str = _data(
         "selfie2anime",
@@ -154,28 +163,28 @@ class Config(OptionSet):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.dataset, str) and isinstance(self.dataset_dir, str):
-            # A shell completes to dataset/mine, which is the same dataset as mine.
+            # A shell completes the name to dataset/mine, which is the same dataset as mine.
             place, folder = PurePath(self.dataset), PurePath(self.dataset_dir)
             if place != folder and place.is_relative_to(folder):
                 object.__setattr__(self, "dataset", str(place.relative_to(folder)))
 
     def validate(self) -> None:
-        """Checks every value, and the values against each other.
+        """Checks each value, and that the discriminators are not too deep for the images.
 
         Raises:
-            UsageError: naming the option, its value and what it must be.
+            UsageError: A value is not allowed. The message names the option, the value and the constraint.
         """
         self.validate_values()
         depth.check(self.n_dis, self.img_size)
 
     @property
     def model_name(self) -> str:
-        """The reference's name of the network: also the base name of its checkpoints."""
+        """The reference's name of the network, which its checkpoints start with."""
         return "UGATIT_light" if self.light else "UGATIT"
 
     @property
     def model_dir(self) -> str:
-        """The folder name of a run, under checkpoint_dir, sample_dir and so on: the reference's, or that of `run`."""
+        """The name of the run's folders in checkpoint_dir, sample_dir and so on: `run`, or the reference's name."""
         if self.run:
             return self.run
         weights = (self.adv_weight, self.cycle_weight, self.identity_weight, self.cam_weight)
@@ -188,43 +197,47 @@ class Config(OptionSet):
 
     @property
     def run_checkpoint_dir(self) -> Path:
-        """Where this run's checkpoints and its `config.json` lie."""
+        """The folder of the run's checkpoints and its `config.json`."""
         return Path(self.checkpoint_dir) / self.model_dir
 
     @property
     def dataset_root(self) -> Path:
-        """The folder of a dataset of files, with trainA and so on in it."""
+        """The folder that holds trainA and the other splits, for a dataset of files."""
         return Path(self.dataset_dir) / self.dataset
 
     @property
     def diffaugment_policies(self) -> tuple[str, ...]:
-        """`diffaugment` taken apart: each of DIFFAUGMENT_POLICIES that it names, once."""
+        """The DIFFAUGMENT_POLICIES that `diffaugment` names, each once."""
         return tuple(name for name in DIFFAUGMENT_POLICIES if name in split_commas(self.diffaugment))
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole training."""
+        """The number of steps of the whole training."""
         return self.epoch * self.iteration
 
     @property
     def load_size(self) -> int:
-        """Side in pixels at which training images are kept, before the random crop to `img_size`."""
+        """The side in pixels of training images before the random crop to `img_size`."""
         return self.img_size + (30 if self.img_size == 256 else 15) * self.augment_flag
 
     def crop_of(self, domain: str) -> str:
-        """The crop that is named for a domain, "A" or "B"; "" where none is."""
+        """Returns the crop that the flags set for a domain, "A" or "B"; "" if they set none."""
         return {"A": self.crop_A, "B": self.crop_B}[domain] or self.crop
 
     def to_json(self) -> str:
-        """All options as a JSON object, one a line."""
+        """Returns all options as a JSON object with one option per line."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, name: str = CONFIG_FILE) -> "Config":
-        """The inverse of `to_json`; `name` stands for the text in error messages.
+        """Returns the configuration that `to_json` wrote.
+
+        Args:
+            text: the JSON object.
+            name: the name of the file, for the error message.
 
         Raises:
-            RunError: where the text is not a JSON object of known options with values of their types.
+            RunError: The text is not a JSON object of known options with allowed values.
         """
         try:
             values = json.loads(text)
@@ -235,33 +248,33 @@ class Config(OptionSet):
         return config
 
     def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
-        """The options whose values differ: name to (value here, value in `other`)."""
+        """Returns the options whose values differ, as a dict of name to (own value, value in `other`)."""
         names = [field.name for field in dataclasses.fields(self)]
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def contradictions(self, given: Mapping[str, Any]) -> list[str]:
-        """What of some options makes another run than this one, in words; a light network takes any `img_size`."""
+        """Returns a line for each given option that makes another run than this one; a light network takes any size."""
         fixed = IDENTITY - ({"img_size"} if self.light else set())
         differing = [name for name in given if name in fixed and given[name] != getattr(self, name)]
         return [f"--{name} is {given[name]} but it was trained with {getattr(self, name)}" for name in differing]
 
 
 def _in_a_name(dataset: str) -> str:
-    """A dataset's name as part of a folder's."""
+    """Returns the name of a dataset, without the characters that a folder's name may not have."""
     name = re.sub(r"[^\w.-]+", "_", dataset)
     if "?" not in dataset:
         return name
-    # Only a checksum tells A=train[:50%] from A=train[50%:] then; nor does a folder's name take any length.
+    # The slices A=train[:50%] and A=train[50%:] look alike now, so a checksum follows. File systems limit the length.
     return f"{name[:80]}_{zlib.crc32(os.fsencode(dataset)):08x}"
 
 
-# With another value of one of these, it is another network.
+# Options that change the network's weights or their meaning.
 ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["group"] == _NETWORK)
-# What makes up `model_dir`, and with that a run.
+# Options that are part of the name `model_dir`, and so tell runs apart.
 _NAMED = ("dataset", "gan_type", "n_critic", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
 IDENTITY = ARCHITECTURE | frozenset(_NAMED)
-# What earlier versions wrote to `config.json` too: options of single phases, which say nothing of a run.
+# Earlier versions also wrote these options of single phases to `config.json`. They are ignored.
 _OF_PHASES = frozenset(
     ("phase", "input_A", "input_B", "size", "min_size", "test_share", "test_max", "image_format", "input", "output")
     + ("direction", "model", "original_size", "paste_back", "export_dir", "export_format", "overwrite")

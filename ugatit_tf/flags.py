@@ -1,6 +1,6 @@
-"""The command line: absl flags to a phase, its options and the run's configuration.
+"""Parses the command line into a phase, the options of that phase and the configuration of a run.
 
-Names, defaults and spellings are the reference's.
+The names, defaults and spellings of the flags are the reference's. absl parses them.
 """
 
 import dataclasses
@@ -30,15 +30,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ch": 16,
         "n_res": 2,
         "n_dis": 4,
-        "augment_flag": False,  # the faces vary enough, and test images look as training ones do
+        "augment_flag": False,  # the built-in faces vary enough without it
         "cycle_weight": 20.0,
         "identity_weight": 20.0,
-        "cam_weight": 10.0,  # in so short a run, 1000 would leave time for nothing but the classifier
+        "cam_weight": 10.0,  # with 1000, so short a run would train little but the CAM classifier
         "epoch": 50,
         "iteration": 250,
         "decay_epoch": 38,
         "lr": 0.0005,
-        "ema": 0.9998,  # over 5000 steps: so the light that faces are given evens out
+        "ema": 0.9998,  # averages over 5000 steps, which evens out the changing light on the faces
         "print_freq": 500,
         "save_freq": 2500,
     },
@@ -48,13 +48,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Command(NamedTuple):
-    """What a command line asks for.
+    """A parsed command line.
 
     Attributes:
-        phase: a phase's module.
-        config: the run that it is about.
-        options: the phase's own: its `Options`.
-        note: how the run was found, for the user; empty where the flags name it.
+        phase: the module of the phase.
+        config: the configuration of the run.
+        options: the phase's own options.
+        note: a line for the user about how the run was found; empty if the flags name the run.
     """
 
     phase: ModuleType
@@ -64,19 +64,19 @@ class Command(NamedTuple):
 
 
 def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:
-    """Turns a command line into a phase with valid options.
+    """Parses a command line and checks all of its values.
 
-    Booleans may be spelt `--light`, `--light=true`, `--light True` or `--nolight`. Where `--n_dis` is not given and
-    its default is too deep for `--img_size`, the deepest that fits is taken.
+    Booleans may be spelt `--light`, `--light=true`, `--light True` or `--nolight`. If `--n_dis` is not given and its
+    default is too deep for `--img_size`, the deepest value that fits replaces it.
 
     Args:
-        argv: the program's name and its arguments.
-        phases: by name, the modules of the phases; each has a dataclass `Options`.
+        argv: the name of the program and its arguments.
+        phases: the modules of the phases by name; each has a dataclass `Options`.
 
     Raises:
-        UsageError: for an unknown flag, one of another phase, a value of the wrong type, or one that is refused.
-        RunError: where the flags mean no run, or more than one.
-        SystemExit: with code 0, after printing the flags, for `--help`.
+        UsageError: A flag is unknown or belongs to another phase, or a value has the wrong type or is not allowed.
+        RunError: The flags match no run, or more than one.
+        SystemExit: `--help` is given. The flags are printed, and the exit code is 0.
     """
     fields = _CONFIG | {name: field for phase in phases.values() for name, field in _fields(phase.Options).items()}
     flag_values = _flag_values(fields)
@@ -109,7 +109,7 @@ def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:
 
 
 def taken_by(options: type[PhaseOptions]) -> Fields:
-    """What a phase takes, its own options first."""
+    """Returns all fields that a phase takes, its own options first."""
     names = _CONFIG if options.of_config is None else options.of_config
     return _fields(options) | {name: field for name, field in _CONFIG.items() if name in names}
 
@@ -122,12 +122,12 @@ _CONFIG = _fields(Config)
 
 
 def _configure(preset: dict[str, Any], explicit: dict[str, Any], options: PhaseOptions) -> tuple[Config, str]:
-    """The run, and how it was found."""
+    """Returns the run's configuration, and the line for `Command.note`."""
     given = preset | explicit
     config = Config(**given)
     if "n_dis" not in explicit:
         config = dataclasses.replace(config, n_dis=depth.lowered(config.n_dis, config.img_size))
-    given = {name: getattr(config, name) for name in given}  # paths are tidied now
+    given = {name: getattr(config, name) for name in given}  # Config has normalized the paths
     config.validate()
     if config.run:
         return choice.named(given), ""
@@ -135,8 +135,8 @@ def _configure(preset: dict[str, Any], explicit: dict[str, Any], options: PhaseO
 
 
 def _flag_values(fields: Fields) -> flags.FlagValues:
-    """`--help`, `--preset`, `--phase` and a flag for every option."""
-    values = flags.FlagValues()  # not absl's global flags: there, its own logging claims --log_dir
+    """Returns absl's parser with `--help`, `--preset`, `--phase` and one flag per option."""
+    values = flags.FlagValues()  # absl's global flags already have a --log_dir, that of its logging
     flags.DEFINE_boolean("help", False, "", short_name="h", flag_values=values)
     flags.DEFINE_enum("preset", None, list(PRESETS), "", flag_values=values)
     flags.DEFINE_string("phase", DEFAULT_PHASE, "", flag_values=values)
@@ -146,7 +146,7 @@ def _flag_values(fields: Fields) -> flags.FlagValues:
 
 
 def _in_words(error: Exception, fields: Fields) -> str:
-    """The message of absl; of a value of the wrong type, in words instead of Python's."""
+    """Returns absl's message; for a value of the wrong type, a plainer one."""
     text = reason(error)
     field = next((field for name, field in fields.items() if text.startswith(f"flag --{name}=")), None)
     if field is None:
@@ -178,12 +178,12 @@ def _help_of(field: dataclasses.Field) -> str:
 
 
 def summary(phase: ModuleType) -> str:
-    """What a phase does: the first line of its module's docstring, behind the flag."""
+    """Returns what a phase does: the first line of its module's docstring without the flag at its start."""
     return phase.__doc__.partition("\n")[0].partition(": ")[2]
 
 
 def grouped(fields: Fields) -> dict[str, list[dataclasses.Field]]:
-    """The fields of `Config` among these, under their headings."""
+    """Returns those of the fields that belong to `Config`, in lists by the headings of the help."""
     groups: dict[str, list[dataclasses.Field]] = {}
     for name in (name for name in _CONFIG if name in fields):
         groups.setdefault(_CONFIG[name].metadata["group"], []).append(_CONFIG[name])

@@ -1,4 +1,4 @@
-"""Declaration of options: default, description, and the constraint on the value."""
+"""Declares options, each with its default value, its help text and the constraint on its value."""
 
 import contextlib
 import dataclasses
@@ -13,34 +13,34 @@ from ugatit_tf.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Constraint:
-    """What a value has to satisfy, and how to say so: "must be {text}"."""
+    """A condition on a value, and its text for the message "must be {text}"."""
 
     text: str
     holds: Callable[[Any], bool]
 
 
 def at_least(minimum: float) -> Constraint:
-    """A number with a lower bound."""
+    """Returns the constraint on a number that has a lower bound."""
     return Constraint(f"at least {minimum}", lambda value: value >= minimum)
 
 
 def between(minimum: int, maximum: int) -> Constraint:
-    """A number with a lower and an upper bound, both allowed."""
+    """Returns the constraint on a number from `minimum` to `maximum`, both of which are allowed."""
     return Constraint(f"from {minimum} to {maximum}", lambda value: minimum <= value <= maximum)
 
 
 def one_of(choices: tuple) -> Constraint:
-    """One of some values."""
+    """Returns the constraint on a value that is one of `choices`."""
     return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
 
 
 def unset_or_one_of(choices: tuple[str, ...]) -> Constraint:
-    """One of some texts, or none."""
+    """Returns the constraint on a text that is empty, or one of `choices`."""
     return Constraint(f"one of {', '.join(choices)}", lambda value: value in ("", *choices))
 
 
 def some_of(choices: tuple[str, ...]) -> Constraint:
-    """A list of some texts, as `split_commas` takes apart."""
+    """Returns the constraint on a text that holds one or more of `choices`, separated by commas."""
     return Constraint(
         f"one or more of {', '.join(choices)}, separated by commas",
         lambda value: set(split_commas(value)) <= set(choices),
@@ -48,20 +48,20 @@ def some_of(choices: tuple[str, ...]) -> Constraint:
 
 
 def unset_or_some_of(choices: tuple[str, ...]) -> Constraint:
-    """As `some_of`, or nothing."""
+    """Returns the constraint on a text that is empty, or that `some_of` allows."""
     some = some_of(choices)
     return Constraint(some.text, lambda value: not value or some.holds(value))
 
 
 def split_commas(value: str) -> list[str]:
-    """The parts of a text between its commas."""
+    """Returns the parts of a text between its commas."""
     return [part.strip() for part in value.split(",")]
 
 
 POSITIVE = Constraint("more than 0", lambda value: value > 0)
 SHARE = Constraint("at least 0 and less than 1", lambda value: 0 <= value < 1)
 NOT_EMPTY = Constraint("not empty", lambda value: bool(value.strip()))
-_ADDRESS = re.compile(r"\w\w+:")  # one letter and a colon are a drive of Windows
+_ADDRESS = re.compile(r"\w\w+:")  # two letters or more: one letter and a colon name a drive of Windows
 _THREADS = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}")
 _BOOLEAN = Constraint("true or false", lambda value: value in (True, False))
 _TEXT = Constraint("any text", lambda _: True)
@@ -70,14 +70,14 @@ _TEXT = Constraint("any text", lambda _: True)
 def option(
     default: Any, doc: str, constraint: Constraint | None = None, *, group: str = "", is_path: bool = False
 ) -> Any:
-    """Makes a dataclass's field for an option.
+    """Returns the dataclass field of an option.
 
     Args:
-        default: its value if it is not given.
-        doc: its help text.
-        constraint: None: any text or boolean.
+        default: the value if the flag is not given.
+        doc: the help text.
+        constraint: the constraint on the value; None: any text or boolean.
         group: the heading under which the help lists it.
-        is_path: whether it is a path, which `tidy_path` then tidies.
+        is_path: whether the value is a path, to be normalized by `tidy_path`.
     """
     constraint = constraint or (_BOOLEAN if isinstance(default, bool) else _TEXT)
     metadata = {"help": doc, "constraint": constraint, "group": group, "is_path": is_path}
@@ -85,12 +85,12 @@ def option(
 
 
 def path_option(default: str, doc: str, constraint: Constraint | None = None, *, group: str = "") -> Any:
-    """Makes the field of an option that is a path; for the arguments see `option`."""
+    """Returns the dataclass field of an option whose value is a path; see `option` for the arguments."""
     return option(default, doc, constraint, group=group, is_path=True)
 
 
 def tidy_path(text: str) -> str:
-    """Returns a path as one text per place: `mine/` and `./mine` become `mine`, and `~` the home folder.
+    """Returns a path in its shortest spelling: `mine/` and `./mine` become `mine`, and `~` becomes the home folder.
 
     A shell expands `~` in `--flag ~/x`, but not in `--flag=~/x`; it completes `mine` to `mine/`. Addresses such as
     `hf://USER/NAME` stay as they are.
@@ -98,13 +98,13 @@ def tidy_path(text: str) -> str:
     if not text.strip() or _ADDRESS.match(text):
         return text
     path = Path(text)
-    with contextlib.suppress(RuntimeError):  # ~NAME of nobody is a folder of that name
+    with contextlib.suppress(RuntimeError):  # no user has that name: then ~NAME is a folder
         path = path.expanduser()
     return str(path)
 
 
 class OptionSet:
-    """A base of frozen dataclasses whose fields are made by `option`."""
+    """The base of frozen dataclasses whose fields come from `option`."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -115,10 +115,10 @@ class OptionSet:
                 object.__setattr__(self, field.name, tidy_path(value))
 
     def validate_values(self) -> None:
-        """Checks every value on its own.
+        """Checks each value against the type and the constraint of its option.
 
         Raises:
-            UsageError: naming the option, its value and what it must be.
+            UsageError: A value is not allowed. The message names the option, the value and the constraint.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -132,31 +132,31 @@ class OptionSet:
 
 
 class PhaseOptions(OptionSet):
-    """A base of each phase's `Options`: what that phase takes beside the options of the run.
+    """The base of the phases' `Options`, which hold the flags that only one phase takes.
 
     Attributes:
-        of_config: the fields of `Config` that the phase reads; None: all of them, as it is about a run.
-        needs_run: whether that run has to be there already.
+        of_config: the names of the `Config` fields that the phase reads; None: all of them.
+        needs_run: whether the run has to exist already.
     """
 
     of_config: ClassVar[frozenset[str] | None] = None
     needs_run: ClassVar[bool] = False
 
     def validate(self, config: Any) -> None:
-        """Checks every value, and the values against each other and the run's.
+        """Checks each value, and its combination with the other values and with the run's.
 
         Args:
             config: the run's `Config`.
 
         Raises:
-            UsageError: naming the option, its value and what it must be.
+            UsageError: A value or a combination is not allowed. The message names the options.
         """
         del config
         self.validate_values()
 
 
 def threads_option() -> Any:
-    """The field of phases whose time is that of a network's operations."""
+    """Returns the field `threads`, for phases that spend most of their time in a network."""
     return option(
         "",
         "How many operations run at a time, and on how many cores each; by default, the fastest that fits into memory",
@@ -165,18 +165,18 @@ def threads_option() -> Any:
 
 
 def image_format() -> Any:
-    """The field of phases that write pictures."""
+    """Returns the field `image_format`, for phases that write pictures."""
     return option(
         "png", "Format of the pictures; jpeg has high quality and makes smaller files", one_of(("png", "jpeg"))
     )
 
 
-NEWEST, BEST = "newest", "best"  # of a run's checkpoints
+NEWEST, BEST = "newest", "best"  # values of --checkpoint
 RESIZES = ("clean", "legacy")
 
 
 def checkpoint_option() -> Any:
-    """The field of phases that read one of a run's checkpoints."""
+    """Returns the field `checkpoint`, for phases that read one of a run's checkpoints."""
     return option(
         NEWEST,
         "Which of the run's checkpoints to use: newest, best (see --keep_best), or the number of a step",
@@ -185,7 +185,7 @@ def checkpoint_option() -> Any:
 
 
 def model_option() -> Any:
-    """The field of phases that take a network from elsewhere."""
+    """Returns the field `model`, for phases that also take a network that is not a run's."""
     return path_option(
         "",
         "Network to use instead of a run's: a .keras file, a SavedModel, a checkpoint's folder, or hf://USER/NAME on "
@@ -194,19 +194,19 @@ def model_option() -> Any:
 
 
 def features_option() -> Any:
-    """The field of phases that need a feature network: where it is."""
+    """Returns the field `features`, for phases that need a feature network."""
     return path_option(
         "", "Path of the feature network for FID and KID: a frozen graph, an archive that holds one, or a SavedModel"
     )
 
 
 def features_output_option() -> Any:
-    """The field of phases that need a feature network: which of its outputs."""
+    """Returns the field `features_output`, for phases that need a feature network."""
     return option("pool_3", "Name of the feature network's output", NOT_EMPTY)
 
 
 def resize_option() -> Any:
-    """The field of phases that need a feature network: what it gets to see."""
+    """Returns the field `resize`, for phases that need a feature network."""
     return option(
         "clean",
         "How images are resized for the feature network: clean as clean-fid does, legacy as the first FID code did",
@@ -215,6 +215,6 @@ def resize_option() -> Any:
 
 
 def check_image_format(image_format: str, channels: int) -> None:
-    """Raises a UsageError where pictures of so many channels cannot be written in a format."""
+    """Raises a UsageError if the format cannot hold pictures of this many channels."""
     if image_format == "jpeg" and channels == 4:
         raise UsageError("--image_format jpeg: cannot hold the transparency of --img_ch 4.")
