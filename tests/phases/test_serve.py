@@ -117,7 +117,7 @@ def test_500_requests_16_at_a_time_some_of_them_garbage(start):
 @pytest.mark.slow
 def test_other_addresses_come_with_a_warning(start):
     _, address, printed = start("--host", "0.0.0.0")
-    assert "Warning: whoever reaches 0.0.0.0 may use it; what passes is not encrypted." in printed
+    assert "Warning: anyone who can reach 0.0.0.0 may use this server, and the connection is not encrypted." in printed
     assert translate(address, b"")[0] == 400
 
 

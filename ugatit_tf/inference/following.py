@@ -1,4 +1,4 @@
-"""Following a face through a video, so that the crop neither trembles nor jumps."""
+"""Follows a face through a video and smooths its path, so that the crop neither trembles nor jumps."""
 
 from array import array
 from collections.abc import Iterable
@@ -8,21 +8,22 @@ import numpy as np
 
 from ugatit_tf.data.faces import Face
 
-_MEDIAN = 5  # frames: a face that is found elsewhere in one or two of them is passed over
-_SIGMA = 0.15  # seconds, of the Gaussian that weights the frames before and after
-_GAP = 0.5  # seconds
-_REACH = 3.0  # in sigmas: how far away a frame still counts
+_MEDIAN = 5  # frames: the median ignores a detection that is wrong in one or two of them
+_SIGMA = 0.15  # seconds: the width of the Gaussian that weights the frames before and after
+_GAP = 0.5  # seconds without a detection, after which the face counts as gone
+_REACH = 3.0  # in sigmas: frames farther away get no weight
 
 
 class FacePath:
-    """Where a face is at any time of a video.
+    """The position, size and angle of a face at any time of a video.
 
-    Middle, size and angle are each the median over five frames, then the mean over those within 0.45 s before and
-    after, weighted by a Gaussian of 0.15 s. In between, as where frames show no face, they change evenly; before the
-    first and after the last frame with a face they stay as they are there.
+    Each value is the median over five detections, then the mean over those within 0.45 s before and after, weighted by
+    a Gaussian with a sigma of 0.15 s. Between detections the values are interpolated linearly. Before the first and
+    after the last detection they are constant.
 
     Args:
-        found: what was found, float64 `[N, 5]` with N at least 1, by time: that in seconds, then `Face`'s attributes.
+        found: the detections in the order of time, float64 `[N, 5]`, N at least 1: the time in seconds, then the
+            attributes of `Face`.
     """
 
     def __init__(self, found: np.ndarray) -> None:
@@ -35,20 +36,20 @@ class FacePath:
 
     @classmethod
     def through(cls, faces: Iterable[tuple[float, Face | None]]) -> Self | None:
-        """The path through what was found at each time in seconds; None where that was nothing at all."""
-        numbers = array("d")  # of a long video, objects would add up
+        """Returns the path through the detections, each with its time in seconds; None if no frame shows a face."""
+        numbers = array("d")  # a flat array: objects for each frame of a long video would take much memory
         for time, face in faces:
             if face:
                 numbers.extend((time, face.x, face.y, face.size, face.angle))
         return cls(np.reshape(numbers, (-1, 5))) if numbers else None
 
     def is_near(self, time: float) -> bool:
-        """Whether a face was found within half a second of a time in seconds; farther away it is gone, not missed."""
+        """Returns whether a face was found within half a second of a time in seconds."""
         index = np.searchsorted(self._times, time)
         return bool((np.abs(self._times[max(0, index - 1) : index + 1] - time) <= _GAP).any())
 
     def at(self, time: float) -> Face:
-        """The face at a time in seconds."""
+        """Returns the face at a time in seconds."""
         return Face(*(float(np.interp(time, self._times, column)) for column in self._columns))
 
     def _mean_around(self, time: float, values: np.ndarray) -> np.ndarray:

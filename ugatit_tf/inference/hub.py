@@ -1,4 +1,4 @@
-"""Networks from the Hugging Face Hub. An extra: `pip install -r requirements-hub.txt`."""
+"""Downloads networks from the Hugging Face Hub. This is an extra: `pip install -r requirements-hub.txt`."""
 
 import re
 from pathlib import Path
@@ -11,21 +11,23 @@ _FILE = "generator.keras"  # in a folder by the direction's name, as the export 
 
 
 def is_address(path: str | Path) -> bool:
-    """Whether a text is an address of the Hub, as opposed to a path."""
+    """Returns whether a text is an address of the Hub and not a path."""
     return str(path).startswith("hf://")
 
 
 def fetch(address: str, direction: str) -> Path:
-    """The `.keras` file of a repository that `--export_format huggingface` has made: kept in the Hub's cache.
+    """Downloads the `.keras` file of a repository made by `--export_format huggingface`, and returns its path.
+
+    The file is kept in the Hub's cache.
 
     Args:
         address: "hf://USER/NAME", or "hf://USER/NAME@REVISION" with a branch, a tag or a commit.
         direction: "A2B" or "B2A".
 
     Raises:
-        UsageError: where the package is not installed.
-        RunError: where the address is none, there is no such repository, revision or file, or it is neither in the
-            cache nor can be reached.
+        UsageError: The package is not installed.
+        RunError: The text is not an address, the repository, revision or file does not exist, or the file is not in
+            the cache and the Hub cannot be reached.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:
@@ -48,5 +50,5 @@ def fetch(address: str, direction: str) -> Path:
     except errors.LocalEntryNotFoundError as error:
         why = reason(error.__cause__ or error)
         raise RunError(f"{address}: its {name} is not in the cache, and the Hub cannot be reached: {why}") from error
-    except Exception as error:  # that of whichever HTTP client is below
+    except Exception as error:  # the HTTP client below raises its own errors
         raise RunError(f"{address} cannot be fetched: {reason(error)}") from error

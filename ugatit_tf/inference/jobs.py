@@ -1,7 +1,7 @@
-"""Which files to translate, the names of their results, and which results an earlier run has left.
+"""Finds the files to translate, names their results, and skips results that an earlier command has made.
 
-A hidden file in the output folder, the manifest, lists each result with the file that it was made of. So a result is
-made once, and neither a file of somebody else nor the result of another file is replaced without a word.
+A hidden file in the output folder, the manifest, lists each result with its source file. So each result is made once,
+and a file that is not a result of the same source is not replaced without `--overwrite`.
 """
 
 import contextlib
@@ -23,20 +23,20 @@ from ugatit_tf.system.names import unique_names
 
 _log = logging.getLogger(__name__)
 
-MANIFEST = ".ugatit_translate.jsonl"  # a line a result; of several lines about one result, the last counts
-_NAMED = 5  # files in a message
+MANIFEST = ".ugatit_translate.jsonl"  # one line per result; the last line about a result counts
+_NAMED = 5  # at most this many files are named in a message
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What becomes of the translations.
+    """The place and the form of the results.
 
     Attributes:
-        folder: gets them, in subfolders as those of the input.
-        image_format: of pictures: "png" or "jpeg".
-        original_size: whether they are scaled back to the size that they had in their pictures.
-        paste_back: whether they are put back into their pictures.
-        overwrite: whether they may take the place of files that no translation has made.
+        folder: the folder of the results, with the subfolders of the input.
+        image_format: the format of pictures, "png" or "jpeg".
+        original_size: whether results are scaled to the size that the translated square had in the picture.
+        paste_back: whether results are pasted into their pictures.
+        overwrite: whether results may replace files that are not results of the same source.
     """
 
     folder: Path
@@ -51,9 +51,9 @@ class Job:
     """One file to translate.
 
     Attributes:
-        path: of the file.
-        target: of its result.
-        digest: changes with the file's content and with what makes the result.
+        path: the path of the file.
+        target: the path of the result.
+        digest: a text that changes with the file's content, the network and the settings.
     """
 
     path: str
@@ -62,20 +62,20 @@ class Job:
 
 
 class Files:
-    """The files of a kind, and what becomes of them.
+    """The pictures or the videos to translate, and the state of their translation.
 
     Args:
         kind: "pictures" or "videos".
-        root: the folder that they are in.
-        output: what becomes of the translations.
+        root: the folder that holds the files.
+        output: the place and the form of the results.
 
     Attributes:
-        output: as given.
+        output: the argument.
         paths: the files, relative to `root`.
         problems: a line for each file that could not be translated.
-        partly: a line for each file that could be translated in part.
-        found: how many results an earlier run has left.
-        written: how many results this run has written.
+        partly: a line for each file of which only a part could be translated.
+        found: the number of results that an earlier command has made.
+        written: the number of results that this command has made.
     """
 
     def __init__(self, kind: str, root: Path, output: Output) -> None:
@@ -90,12 +90,12 @@ class Files:
         self.written = 0
         self._failed = 0
 
-    def left(self, made_by: str, ending: Callable[[str], str]) -> Iterator[Job]:
+    def pending(self, made_by: str, ending: Callable[[str], str]) -> Iterator[Job]:
         """Yields a job for each file that is still to be translated, and whose result may be written.
 
         Args:
-            made_by: a text that changes with what the results are made with.
-            ending: returns the ending of a file's result.
+            made_by: a text that changes with the network and the settings.
+            ending: a function that returns the ending of a file's result.
         """
         for path, name in _results(self.paths, lambda path: ending(f"{self._root}/{path}")).items():
             source = f"{self._root}/{path}"
@@ -113,17 +113,17 @@ class Files:
                     f"{shown(source)}: {shown(job.target)} {whose}: give another --output, or --overwrite to replace it"
                 )
 
-    def note(self, job: Job) -> None:
-        """Notes that a job's result is written."""
+    def record(self, job: Job) -> None:
+        """Records in the manifest that a job's result is written."""
         self._manifest.add(job)
 
     def fail_all(self, why: str) -> None:
-        """Notes and prints why none of the files can be translated."""
+        """Logs why none of the files can be translated, and counts all of them as failed."""
         _log.info("Not translated: %s %s: %s", len(self.paths), self._kind, why)
         self._failed = len(self.paths)
 
     def report(self) -> None:
-        """Prints the problems, and how many results were written."""
+        """Logs the problems, and the number of results."""
         for problem in sorted(self.problems):
             _log.info("Not translated: %s", problem)
         for problem in sorted(self.partly):
@@ -133,7 +133,7 @@ class Files:
 
     @property
     def failures(self) -> str:
-        """The number of files that could not be translated, or only in part, in words; "" if there are none."""
+        """The number of files that could not be translated completely, as a text; "" if there are none."""
         count = self._failed + len(self.problems) + len(self.partly)
         return f"{count} of {len(self.paths)} {self._kind}" if count else ""
 
@@ -142,7 +142,7 @@ class Manifest:
     """The list of results in a folder.
 
     Args:
-        folder: of the results.
+        folder: the folder of the results.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -156,9 +156,9 @@ class Manifest:
                     self._entries[name] = entry
 
     def entry(self, target: Path) -> tuple[str, str] | None:
-        """Returns the place of the file that a result was made of, and its digest.
+        """Returns the full path of the file that a result was made of, and the digest of its job.
 
-        It returns None for a file that is missing, or was changed since: that is no result any more.
+        It returns None if the target is missing, or was changed since it was written.
         """
         match self._entries.get(self._name(target)):
             case [str(source), str(digest), written] if written == stamp(target):
@@ -166,7 +166,7 @@ class Manifest:
         return None
 
     def add(self, job: Job) -> None:
-        """Adds a result, which has just been written, at the list's end.
+        """Appends a result, which has just been written, to the list.
 
         Raises:
             RunError: The list cannot be written.
@@ -184,7 +184,7 @@ class Manifest:
 
 def _place(path: str) -> str:
     """Returns the full path of a file, which tells it from files of that name in other folders."""
-    return os.path.realpath(path)  # where Path.resolve raises at links in a circle
+    return os.path.realpath(path)  # Path.resolve would raise an error at links in a circle
 
 
 def find(path: Path, output: Output) -> tuple[Files, Files, list[str]]:
@@ -192,20 +192,20 @@ def find(path: Path, output: Output) -> tuple[Files, Files, list[str]]:
 
     Args:
         path: a picture or video, or a folder of them, at any depth.
-        output: what becomes of the translations.
+        output: the place and the form of the results.
 
     Returns:
         The pictures, the videos, and the other files in the folder.
 
     Raises:
-        UsageError: There is nothing at the path, it and the output overlap, or there are only videos and no package
-            that reads them.
+        UsageError: The path does not exist, it overlaps with the output, or there are only videos and the package that
+            reads them is missing.
         RunError: The folder has neither pictures nor videos.
     """
     if not path.exists():
         raise UsageError(f"--input {path}: no such file or folder.")
     if overlap(path, output.folder):
-        raise UsageError(f"--input {path} and {output.folder}, which is written, overlap: give another --output.")
+        raise UsageError(f"--input {path} and the output folder {output.folder} overlap: give another --output.")
     is_folder = path.is_dir()
     root, paths, others = (path, [], []) if is_folder else (path.parent, [path.name], [])
     still, moving = Files("pictures", root, output), Files("videos", root, output)
@@ -246,7 +246,7 @@ def check_all(*kinds: Files) -> None:
 def _results(paths: Sequence[str], ending: Callable[[str], str]) -> dict[str, str]:
     """Returns each path's result. It keeps each name unless it collides in its folder, or is too long."""
     inside: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
-    for path in map(PurePosixPath, paths):  # they have slashes on every system
+    for path in map(PurePosixPath, paths):  # these paths have slashes on every system
         inside[path.parent, ending(str(path))].append(path.name)
     results = {}
     for (parent, own), files in inside.items():

@@ -1,4 +1,4 @@
-"""Translation of pictures: from files in folders of any depth to files of the same names."""
+"""Translates pictures, from files in folders of any depth to files of the same names."""
 
 import dataclasses
 import itertools
@@ -19,33 +19,41 @@ _BATCH_SIZE = 8
 
 
 def translate(files: Files, translator: Translator, cropper: Cropper) -> None:
-    """Translates pictures; what an earlier run made of the same file, in the same way, is left.
+    """Translates pictures. Results that an earlier command has made from the same files in the same way are kept.
 
     Args:
-        files: the pictures; what becomes of them is noted there, and printed.
+        files: the pictures; this function adds the problems and the number of results.
         translator: makes the translations.
-        cropper: makes the pictures square.
+        cropper: finds the square to translate in each picture.
 
     Raises:
-        RunError: where a result cannot be written.
+        RunError: A result cannot be written.
     """
     work = Work(files, translator, cropper)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)}"
-    left = list(files.left(made_by, lambda _: images.ENDINGS[files.output.image_format]))
-    cuts = filter(None, parallel.in_order(work.cut, left))
+    pending = list(files.pending(made_by, lambda _: images.ENDINGS[files.output.image_format]))
+    cuts = filter(None, parallel.in_order(work.cut, pending))
     translations = itertools.chain.from_iterable(map(work.translate, parallel.in_batches(cuts, _BATCH_SIZE)))
     name, total = files.output.folder.name, len(files.paths)
-    with tqdm(total=total, initial=total - len(left), desc=name, unit="image", disable=None) as bar:
+    with tqdm(total=total, initial=total - len(pending), desc=name, unit="image", disable=None) as bar:
         for is_written in parallel.in_order(work.write, translations):
             files.written += is_written
             bar.update()
-        bar.update(total - bar.n)  # of which no square could be cut
+        bar.update(total - bar.n)  # pictures that failed before their translation
     files.report()
 
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """The square cut from a picture, or its translation: uint8 `[S, S, C]`; and from where in which picture."""
+    """The square of a picture, before or after its translation.
+
+    Attributes:
+        job: the picture's job.
+        square: the pixels, uint8 `[S, S, C]`.
+        region: the region of the picture that the square was cut from.
+        height: the height of the picture in pixels.
+        width: the width of the picture in pixels.
+    """
 
     job: Job
     square: np.ndarray
@@ -55,7 +63,7 @@ class Cut:
 
 
 class Work:
-    """The steps from a picture's file to its translation's; `cut` and `write` may be called from several threads."""
+    """The steps that translate a picture. Several threads may call `cut` and `write` at the same time."""
 
     def __init__(self, files: Files, translator: Translator, cropper: Cropper) -> None:
         self._files = files
@@ -63,7 +71,7 @@ class Work:
         self._cropper = cropper
 
     def cut(self, job: Job) -> Cut | None:
-        """The square of a picture; None, and a problem, where that cannot be had."""
+        """Returns the square of a picture; None if there is none, after adding a problem to the files."""
         try:
             picture = images.decode(job.path, self._translator.channels)
             region, _ = self._cropper.find(picture)
@@ -76,22 +84,22 @@ class Work:
         return Cut(job, crops.cut(picture, region, self._translator.size), region, *picture.shape[:2])
 
     def translate(self, cuts: Sequence[Cut]) -> Iterator[Cut]:
-        """The translations of some squares, made as one batch."""
+        """Yields the translations of squares, computed as one batch."""
         outputs = self._translator(np.stack([cut.square for cut in cuts]))
         for cut, output in zip(cuts, outputs, strict=True):
             yield dataclasses.replace(cut, square=output)
 
     def write(self, cut: Cut) -> bool:
-        """Writes a result; false, and a problem, where its picture does not allow it.
+        """Writes a result and returns True; if the picture does not allow it, adds a problem and returns False.
 
         Raises:
-            RunError: where that fails.
+            RunError: The file cannot be written.
         """
         output, job, result = self._files.output, cut.job, cut.square
-        if output.paste_back:  # read again rather than kept: a batch of large pictures takes gigabytes
+        if output.paste_back:  # reads the picture again: keeping a batch of large ones would take gigabytes
             try:
                 picture = images.decode(job.path, self._translator.channels)
-            except UnreadableImageError as error:  # it has gone meanwhile
+            except UnreadableImageError as error:  # the picture was deleted meanwhile
                 self._files.problems.append(str(error))
                 return False
             result = crops.pasted(result, cut.region, picture)
@@ -103,5 +111,5 @@ class Work:
         except ValueError as error:  # too large for JPEG
             self._files.problems.append(f"{shown(job.path)}: {error}")
             return False
-        self._files.note(job)
+        self._files.record(job)
         return True

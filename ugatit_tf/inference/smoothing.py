@@ -1,26 +1,26 @@
-"""Averaging of translated frames over time, which takes their flicker away and leaves movements sharp."""
+"""Averages translated frames over time, which reduces flicker and keeps movements sharp."""
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from ugatit_tf.data import images
 
-_TOLERANCE = 12.0  # levels of 255 by which inputs may differ and still be averaged, about
-_BLUR = 1 / 64  # of the side: what is compared of inputs is blurred by so much, for the noise of cameras
+_TOLERANCE = 12.0  # levels of 255: inputs that differ by much more are not averaged
+_BLUR = 1 / 64  # of the side: inputs are blurred by this before they are compared, against camera noise
 
 
 class Smoothing:
-    """An exponential moving average of a video's translations, pixel by pixel, where their inputs stay alike.
+    """An exponential moving average of a video's translations, for each pixel whose input stays similar.
 
-    The inputs are averaged in the same way. Where a new input differs from that average, the translation is taken as
-    it is: with an input x, its translation y, their averages X and Y, the time dt since the frame before, and d the
-    difference of x and X, both blurred, in levels of 255, as the mean over the channels,
+    The inputs are averaged in the same way. Where a new input differs from that average, its translation replaces the
+    average. Let x be an input, y its translation, X and Y their averages, and dt the time since the frame before. Let d
+    be the difference of the blurred x and X, in levels of 255, as the mean over the channels. Then
 
         w = exp(-dt / seconds) exp(-(d / 12)^2)
         X = x + w (X - x)
         Y = y + w (Y - y)
 
-    The first frame, and one after a cut, are thus left as they are.
+    The first frame, and the first frame after a cut, are thus not changed.
 
     Args:
         seconds: the time constant; more than 0.
@@ -32,11 +32,11 @@ class Smoothing:
         self._result: np.ndarray | None = None
 
     def __call__(self, source: np.ndarray, result: np.ndarray, elapsed: float) -> np.ndarray:
-        """The average that a frame's translation becomes.
+        """Adds a frame to the average, and returns the average.
 
         Args:
-            source: what was translated, uint8 `[S, S, C]`.
-            result: its translation, likewise.
+            source: the input of the generator, uint8 `[S, S, C]`.
+            result: the translation of `source`, uint8 `[S, S, C]`.
             elapsed: seconds since the frame before.
 
         Returns:
@@ -57,7 +57,7 @@ def _to_levels(values: np.ndarray) -> np.ndarray:
 
 
 def _blurred(levels: np.ndarray) -> np.ndarray:
-    """Float32, of uint8."""
+    """Returns a blurred image as float32."""
     picture: Image.Image = images.to_picture(levels)
     blur = ImageFilter.GaussianBlur(levels.shape[0] * _BLUR)
     return images.to_pixels(picture.filter(blur)).astype(np.float32)

@@ -1,4 +1,7 @@
-"""Translation of videos: frame by frame, with their times and their sound, in memory that does not grow with length."""
+"""Translates videos frame by frame, and keeps their times and their sound.
+
+The frames pass through a chain of generators in small batches, so that memory does not grow with a video's length.
+"""
 
 import dataclasses
 import logging
@@ -25,31 +28,31 @@ from ugatit_tf.system.files import make_folder, replace_file
 _log = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
-_THREADS = 4  # at each of the steps; more would only hold more frames in memory
+_THREADS = 4  # for each of the steps; more threads would only hold more frames in memory
 
 Item = TypeVar("Item")
-# The region of a frame, uint8 `[H, W, C]`, at a time in seconds; and whether it shows what is to be translated.
+# Maps a frame, uint8 `[H, W, C]`, and its time in seconds to the region to translate, and to whether that shows a face.
 Place = Callable[[np.ndarray, float], tuple[Region, bool]]
 
 
 def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth: float) -> None:
-    """Translates videos; what an earlier run made of the same file, in the same way, is left.
+    """Translates videos. Results that an earlier command has made from the same files in the same way are kept.
 
     Args:
-        files: the videos; what becomes of them is noted there, and printed.
+        files: the videos; this function adds the problems and the number of results.
         translator: makes the translations.
-        cropper: makes the frames square.
-        smooth: seconds, the time constant of `Smoothing`; 0: none.
+        cropper: finds the square to translate in each frame.
+        smooth: the time constant of `Smoothing` in seconds; 0 turns it off.
 
     Raises:
-        RunError: where a result cannot be written.
+        RunError: A result cannot be written.
     """
     if not videos.is_installed():
         files.fail_all(f"they take PyAV: {videos.INSTALL}")
         return
     work = Work(files.output, translator, cropper, smooth)
     made_by = f"{translator.identity} {translator.size} {dataclasses.replace(cropper, detector=None)} {smooth}"
-    for job in files.left(made_by, videos.result_ending):
+    for job in files.pending(made_by, videos.result_ending):
         try:
             damage = work.translate(job)
         except VideoError as error:
@@ -58,7 +61,7 @@ def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth:
         except NoFaceError as error:
             files.problems.append(f"{shown(job.path)}: {error}")
             continue
-        files.note(job)
+        files.record(job)
         files.written += 1
         if damage:
             files.partly.append(f"{shown(job.path)}: {damage}")
@@ -67,18 +70,18 @@ def translate(files: Files, translator: Translator, cropper: Cropper, *, smooth:
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """A frame on its way.
+    """A frame, and its translation once that is made.
 
     Attributes:
-        pts: when it is shown, in units of the video's `time_base`.
-        duration: for how long, likewise.
-        height: of the frame, in pixels.
-        width: likewise.
-        region: of the frame, that is translated.
-        source: that region, uint8 `[S, S, C]`.
+        pts: the time at which the frame is shown, in units of the video's `time_base`.
+        duration: how long the frame is shown, in units of `time_base`.
+        height: the height of the frame, in pixels.
+        width: the width of the frame, in pixels.
+        region: the region of the frame to translate.
+        source: the pixels of the region, uint8 `[S, S, C]`.
         is_shown: whether the region shows what is to be translated, such as a face.
-        frame: all of it, uint8 `[H, W, C]`, where results are put back into their frames.
-        result: the translation, uint8 `[S, S, C]`, once it is made.
+        frame: the whole frame, uint8 `[H, W, C]`, if results are pasted into their frames.
+        result: the translation, uint8 `[S, S, C]`; None until it is made.
     """
 
     pts: int
@@ -93,7 +96,7 @@ class Shot:
 
 
 class Work:
-    """The steps from a video's file to its translation's."""
+    """The steps that translate a video."""
 
     def __init__(self, output: Output, translator: Translator, cropper: Cropper, smooth: float) -> None:
         self._output = output
@@ -105,12 +108,12 @@ class Work:
         """Translates a video.
 
         Returns:
-            What of it could not be read, and is left out; "" where nothing.
+            A text about the parts that could not be read and are missing; "" if there are none.
 
         Raises:
-            NoFaceError: where no frame shows a face and such videos are to be skipped.
-            VideoError: where the video cannot be read at all, or its translation not be encoded.
-            RunError: where the result cannot be written.
+            NoFaceError: No frame shows a face, and such videos are to be skipped.
+            VideoError: The video cannot be read at all, or its translation cannot be encoded.
+            RunError: The result cannot be written.
         """
         place = self._place(job.path)
         make_folder(job.target.parent)
@@ -120,14 +123,14 @@ class Work:
             replace_file(job.target) as temporary,
             Writer(temporary, container, video) as writer,
         ):
-            for frame in _counted(self._frames(video, place), video, job.target.name):
+            for frame in _with_progress(self._frames(video, place), video, job.target.name):
                 writer.write(frame)
         if writer.lost:
             _log.info("%s lacks %s of the sound tracks, which cannot be decoded.", shown(job.target), writer.lost)
         return video.damage
 
     def _place(self, path: str) -> Place:
-        """Where in each frame the region to translate is. For faces, that takes a look at all frames beforehand."""
+        """Returns the function that finds the region to translate. For faces, this reads all frames beforehand."""
         if not self._cropper.detector:
             return lambda pixels, _: (self._cropper.find(pixels)[0], True)
         followed = FacePath.through(self._faces(path))
@@ -143,17 +146,17 @@ class Work:
         return lambda pixels, _: (center.find(pixels)[0], True)
 
     def _faces(self, path: str) -> Iterator[tuple[float, Face | None]]:
-        """The largest face at each time in seconds."""
+        """Yields the time of each frame in seconds, and its largest face."""
         with Video(path, self._translator.channels) as video:
 
-            def look(frame: Frame) -> tuple[float, Face | None]:
+            def largest_face(frame: Frame) -> tuple[float, Face | None]:
                 return float(frame.pts * video.time_base), self._cropper.detector.largest(frame.pixels)
 
-            found = parallel.in_order(look, video.frames(), _THREADS)
-            yield from _counted(found, video, f"faces in {Path(path).name}")
+            found = parallel.in_order(largest_face, video.frames(), _THREADS)
+            yield from _with_progress(found, video, f"faces in {Path(path).name}")
 
     def _frames(self, video: Video, place: Place) -> Iterator[Frame]:
-        """The result's frames."""
+        """Returns the frames of the result."""
 
         def cut(frame: Frame) -> Shot:
             region, is_shown = place(frame.pixels, float(frame.pts * video.time_base))
@@ -169,7 +172,7 @@ class Work:
         return parallel.in_order(self._finish, shots, _THREADS)
 
     def _translated(self, shots: Iterator[Shot]) -> Iterator[Shot]:
-        """The same with their results, made in batches."""
+        """Yields the shots with their translations, which are computed in batches."""
         for batch in parallel.in_batches(shots, _BATCH_SIZE):
             results = self._translator(np.stack([shot.source for shot in batch]))
             for shot, result in zip(batch, results, strict=True):
@@ -193,15 +196,15 @@ class Work:
 
 
 def _of_one_size(shots: Iterable[Shot]) -> Iterator[Shot]:
-    """The same as if the region of the first were that of all: a face's grows and shrinks, a video cannot."""
+    """Yields the shots with the region of the first: a face grows and shrinks, but a video's frames have one size."""
     first = None
     for shot in shots:
         first = first or shot.region
         yield dataclasses.replace(shot, region=first)
 
 
-def _counted(items: Iterable[Item], video: Video, name: str) -> Iterator[Item]:
-    """The same behind a progress bar; a VideoError where there is none."""
+def _with_progress(items: Iterable[Item], video: Video, name: str) -> Iterator[Item]:
+    """Yields the items and shows a progress bar; raises a VideoError if there are none."""
     count = 0
     for count, item in enumerate(tqdm(items, name, video.frame_count, unit="frame", disable=None), 1):  # noqa: B007
         yield item

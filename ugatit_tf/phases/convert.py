@@ -10,7 +10,7 @@ from ugatit_tf.options import PhaseOptions, path_option
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Which way to convert; exactly one of the two is given."""
+    """The checkpoint to convert from or to; exactly one of the two is given."""
 
     from_checkpoint: str = path_option(
         "", "Checkpoint to import: the reference's checkpoint or its folder, or a .pt file of the PyTorch port"
@@ -31,7 +31,7 @@ def run(config: Config, options: Options) -> None:
     """Converts `from_checkpoint` into a run's folder, or the run's newest checkpoint into `to_checkpoint`.
 
     Raises:
-        RunError: where the checkpoint, the flags or the target do not allow it; nothing is written then.
+        RunError: The checkpoint, the flags or the target do not allow the conversion. Nothing is written then.
     """
     import tensorflow as tf
 
@@ -39,7 +39,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import device
 
     device.prepare()
-    with tf.device("CPU:0"):  # nothing is computed
+    with tf.device("CPU:0"):  # a GPU would only take memory: the conversion computes nothing
         if options.from_checkpoint:
             conversion.import_checkpoint(Path(options.from_checkpoint), config)
         else:

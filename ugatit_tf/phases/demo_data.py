@@ -11,7 +11,7 @@ FOLDER = "demo_faces"  # not "demo", which stands for the built-in faces themsel
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Nothing of its own."""
+    """The phase takes no flags of its own."""
 
     of_config = frozenset({"dataset_dir", "img_size", "img_ch"})
 
@@ -20,7 +20,7 @@ def run(config: Config, options: Options) -> None:
     """Writes `<dataset_dir>/demo_faces/{trainA,trainB,testA,testB}/NNNN.png`, `img_size` a side.
 
     Raises:
-        RunError: where a file cannot be written.
+        RunError: A file cannot be written.
     """
     from tqdm import tqdm
 

@@ -39,7 +39,7 @@ def _are_checkpoints(value: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """What is scored, and by what."""
+    """The checkpoints or pictures to score, and the scores."""
 
     checkpoints: str = option(
         NEWEST,
@@ -62,7 +62,7 @@ class Options(PhaseOptions):
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """`metrics` taken apart, in the order of METRICS."""
+        """The names in `metrics`, in the order of METRICS."""
         return tuple(name for name in METRICS if name in split_commas(self.metrics))
 
     @property
@@ -83,7 +83,7 @@ class Options(PhaseOptions):
 
 
 class _Subject(NamedTuple):
-    """Something to score: its name, its step if it has one, and its translators by direction."""
+    """A checkpoint or network to score: its name, its step if it has one, and its translators by direction."""
 
     label: str
     step: int | None
@@ -93,20 +93,20 @@ class _Subject(NamedTuple):
 def run(config: Config, options: Options) -> None:
     """Prints the scores, and adds them to `results/<model_dir>/evaluation.json` and to TensorBoard's curves.
 
-    `evaluation.html` beside that file shows them. Scores of folders of pictures go to `results/folders/evaluation.json`
-    and to no page.
+    The page `evaluation.html` beside that file shows the scores. Scores of folders of pictures go to
+    `results/folders/evaluation.json`, and there is no page of them.
 
     Raises:
-        UsageError: where there is no such folder of pictures.
-        RunError: where there is no checkpoint, feature network or dataset, they cannot be used, or a set has fewer than
-            two readable images.
+        UsageError: A folder of pictures does not exist.
+        RunError: The checkpoint, the feature network or the dataset is missing or cannot be used, or a set has fewer
+            than two readable images.
     """
     from ugatit_tf.evaluation import collection
     from ugatit_tf.system import device
 
     print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     results = Path(config.result_dir) / ("folders" if options.fakes else config.model_dir)
-    scores.read(results)  # a damaged history is told before the work
+    scores.read(results)  # raises an error for a damaged history now, not after the work
     features = None
     if options.needs_features:
         folder = Path(config.cache_dir) / "features" if options.fakes else collection.features_folder(config)
@@ -127,14 +127,14 @@ def _score_generators(config: Config, options: Options, features: "Features | No
     compare = _compared(config, options.compare)
     evaluator = None
     for subject in _subjects(config, options):
-        if evaluator is None:  # all subjects take images alike
+        if evaluator is None:  # all subjects take images of one size
             translator = next(iter(subject.translators.values()))
             config = dataclasses.replace(config, img_size=translator.size, img_ch=translator.channels)
             evaluator = Evaluator(config, options.wanted, features)
         print(f"Scoring {subject.label}")
         translators = {name: translator.translate for name, translator in subject.translators.items()}
         entry, outcomes = evaluator.evaluate(subject.label, subject.step, translators)
-        _note(results, entry, outcomes)
+        _record(results, entry, outcomes)
         if subject.step is not None:
             folder = Path(config.log_dir) / config.model_dir / "evaluation"
             event_files.add_scalars(folder, subject.step, entry.scalars)
@@ -145,7 +145,7 @@ def _score_generators(config: Config, options: Options, features: "Features | No
 
 
 def _compared(config: Config, run: str) -> Path | None:
-    """The folder of results to compare with, given as such or by the name of its run; None where none is given."""
+    """Returns the folder of results that `run`, a folder or the name of a run, stands for; None for an empty text."""
     if not run:
         return None
     for folder in (Path(run), Path(config.result_dir) / Path(run).name):
@@ -166,11 +166,11 @@ def _score_folders(config: Config, options: Options, features: "Features", resul
         sets.append(Images(folder.open_folder(place, config.img_ch), f"{name}-{place.name}", None, features))
     outcome = score_folders(*sets, options.wanted, options.resize)
     entry = Entry(options.fakes, None, options.reals, 0, features.facts, {"folders": outcome.scored})
-    _note(results, entry, {"folders": outcome})
+    _record(results, entry, {"folders": outcome})
 
 
 def _subjects(config: Config, options: Options) -> "Iterator[_Subject]":
-    """What is to be scored, the checkpoints of a run in the order of their steps."""
+    """Yields what is to be scored; the checkpoints of a run in the order of their steps."""
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.inference import Translator, directions_of, load_generator
@@ -187,8 +187,8 @@ def _subjects(config: Config, options: Options) -> "Iterator[_Subject]":
         yield _Subject(checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in DIRECTIONS})
 
 
-def _note(results: Path, entry: Entry, outcomes: "Mapping[str, Outcome]") -> None:
-    """Adds scores to the history, and prints them."""
+def _record(results: Path, entry: Entry, outcomes: "Mapping[str, Outcome]") -> None:
+    """Adds the scores to the history, and prints them."""
     scores.append(results, entry)
     for line in sorted({line for outcome in outcomes.values() for line in outcome.unreadable}):
         print(f"Left out: {line}")

@@ -23,7 +23,7 @@ FORMATS = ("saved_model", "tflite", "keras", "onnx", "web", "huggingface")
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """What is written, and where to."""
+    """The formats to write, and their folder."""
 
     needs_run = True
 
@@ -42,7 +42,7 @@ class Options(PhaseOptions):
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """`export_format` taken apart: each of FORMATS that it names, once."""
+        """The FORMATS that `export_format` names, each once."""
         return tuple(name for name in FORMATS if name in split_commas(self.export_format))
 
     def validate(self, config: Config) -> None:
@@ -61,8 +61,8 @@ def run(config: Config, options: Options) -> None:
     Of `web` and `huggingface`, it is `<export_dir>/<model_dir>/{web,huggingface}/`, for both directions.
 
     Raises:
-        RunError: where there is no checkpoint, it does not fit the flags, an export is there already, it cannot be
-            written, or the check finds that it does not compute what the checkpoint does; nothing is put in place then.
+        RunError: There is no checkpoint, it does not fit the flags, the export exists already or cannot be written, or
+            the exported network does not compute what the checkpoint computes. Nothing is put in place then.
     """
     import tensorflow as tf
 
@@ -83,6 +83,8 @@ def run(config: Config, options: Options) -> None:
         raise RunError(f"cannot write {target}: {reason(error)}") from error
     print(f"Exported to {target}")
     if "web" in options.formats:
-        print(f"To open the page: python -m http.server 8000 --directory {target}/web, then http://localhost:8000")
+        print(
+            f"To open the page, run python -m http.server 8000 --directory {target}/web and open http://localhost:8000"
+        )
     if "huggingface" in options.formats:
-        print(f"To publish it: look at {target}/huggingface, then hf upload USER/NAME {target}/huggingface")
+        print(f"To publish it, look at {target}/huggingface, then run hf upload USER/NAME {target}/huggingface")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """What the dataset is made of, and how."""
+    """The pictures that the dataset is made of, and how they are selected."""
 
     of_config = frozenset(
         ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "no_face")
@@ -44,9 +44,9 @@ def run(config: Config, options: Options) -> None:
     """Writes `<dataset_dir>/<dataset>/{trainA,trainB,testA,testB}/NAME-KEY.png`, `report.json` and `report.html`.
 
     Raises:
-        UsageError: where the folders overlap, or a face detector is needed and none is installed.
-        RunError: where files cannot be written, the dataset holds other pictures, or, after the report is written, a
-            domain has no picture that can be used.
+        UsageError: The folders overlap, or a face detector is needed and none is installed.
+        RunError: Files cannot be written, or the dataset holds other pictures. It is also raised after the report is
+            written if a domain has no usable picture.
     """
     from ugatit_tf.data.preparation import build
     from ugatit_tf.data.preparation.survey import Plan
@@ -63,10 +63,10 @@ def run(config: Config, options: Options) -> None:
     }
     settings |= {f"crop_{name}": crop for name, crop in outcome.crops.items()}
     warnings = preparation.write(root, settings, outcome.domains, outcome.in_both)
-    _tell(root, outcome.domains, warnings, preparation.PAGE)
+    _print_summary(root, outcome.domains, warnings, preparation.PAGE)
 
 
-def _tell(root: Path, domains: "Mapping[str, Domain]", warnings: Sequence[str], page: str) -> None:
+def _print_summary(root: Path, domains: "Mapping[str, Domain]", warnings: Sequence[str], page: str) -> None:
     for name, domain in domains.items():
         reasons = ", ".join(f"{count} {reason}" for reason, count in domain.reasons.items())
         print(

@@ -21,29 +21,29 @@ _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
 
 def _host_names(value: str) -> list[str]:
-    """The names in a comma-separated text as a browser sends them: lower case, other scripts in ASCII form.
+    """Returns the names in a comma-separated text as a browser sends them: in lower case and in ASCII (IDNA).
 
     Raises:
-        ValueError: One of them is no name of a host.
+        ValueError: A part of the text is not a host name.
     """
     names = [part.removesuffix(".").encode("idna").decode().lower() for part in split_commas(value)] if value else []
     wrong = [name for name in names if not _NAME.fullmatch(name)]
     if wrong:
-        raise ValueError(f"{wrong[0]} is no name of a host")
+        raise ValueError(f"{wrong[0]} is not a host name")
     return names
 
 
 def _are_names(value: str) -> bool:
     try:
         _host_names(value)
-    except ValueError:  # of which UnicodeError is one
+    except ValueError:  # includes UnicodeError, which IDNA raises
         return False
     return True
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Where it is served, with what, and what a request may ask for."""
+    """The address to serve on, the checkpoint, and the limits of a request."""
 
     needs_run = True
 
@@ -69,8 +69,8 @@ def run(config: Config, options: Options) -> None:
     """Serves until Ctrl-C.
 
     Raises:
-        UsageError: where the packages are missing.
-        RunError: where there is no such checkpoint, or the address cannot be had.
+        UsageError: The packages for serving are not installed.
+        RunError: There is no such checkpoint, or the server cannot listen on the address.
     """
     extras.check("--phase serve", "serve", "starlette", "uvicorn")
     import numpy as np
@@ -90,14 +90,14 @@ def run(config: Config, options: Options) -> None:
     checkpoint = networks.find(options.checkpoint)
     with server.listen(options.host, options.port) as listener:
         print(f"Loading {checkpoint} ...")
-        for direction in DIRECTIONS:  # before the first request has to wait for it
+        for direction in DIRECTIONS:  # loads and traces the networks, so that the first request need not wait
             size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
             networks.translate(checkpoint, direction, np.zeros(size, np.uint8))
         settings = site.settings(config, chosen) | {"engine": "server", "device": on}
         limits = app.Limits(options.max_pixels, options.max_upload * 1_000_000, options.max_queue, options.timeout)
         address, port = listener.getsockname()[:2]
         if not server.is_local(address):
-            print(f"Warning: whoever reaches {address} may use it; what passes is not encrypted.")
+            print(f"Warning: anyone who can reach {address} may use this server, and the connection is not encrypted.")
         if options.allow_host:
             print(f"Also answers to {', '.join(_host_names(options.allow_host))}")
         print(f"Serving on http://{address}:{port}, until Ctrl-C", flush=True)

@@ -12,16 +12,16 @@ from ugatit_tf.options import PhaseOptions
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Nothing of its own."""
+    """The phase takes no flags of its own."""
 
     needs_run = True
 
 
 def run(config: Config, options: Options) -> None:
-    """Prints where the run stands.
+    """Prints the state of the run.
 
     Raises:
-        RunError: where there is no such run, naming those that there are.
+        RunError: There is no such run. The message names the runs that exist.
     """
     from ugatit_tf.runs import status_report
 

@@ -12,7 +12,7 @@ from ugatit_tf.options import PhaseOptions, checkpoint_option, threads_option
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """Which checkpoint is tested, and how that is computed."""
+    """The checkpoint to test, and the use of the CPU."""
 
     needs_run = True
 
@@ -23,11 +23,11 @@ class Options(PhaseOptions):
 def run(config: Config, options: Options) -> None:
     """Writes `results/<model_dir>/{A2B,B2A}/NAME.png`, a page of them and, for known ground truth, `scores.json`.
 
-    The page is `gallery.html` beside the training's `index.html`, or, where nothing was trained, `index.html` itself.
+    The page is `gallery.html` beside the training's `index.html`, or `index.html` itself if nothing was trained here.
 
     Raises:
-        RunError: where there is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB;
-            and, after all else is done, where some images could not be read, naming them.
+        RunError: There is no checkpoint, it does not fit the flags, or the dataset has neither testA nor testB. It is
+            also raised after all work is done if some images could not be read; the message names them.
     """
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data import sources

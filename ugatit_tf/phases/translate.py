@@ -21,7 +21,7 @@ from ugatit_tf.options import (
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """What is translated, by which network, and what becomes of the results."""
+    """The files to translate, the network, and the form of the results."""
 
     input: str = path_option("", "Picture or video to translate, or a folder of them, at any depth")
     output: str = path_option("", "Folder of the results; they go to its subfolder A2B or B2A")
@@ -55,12 +55,12 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `<output>/{A2B or B2A}/NAME.png`, in subfolders as those of the input; of videos, files of their kind.
+    """Writes `<output>/{A2B or B2A}/NAME.png` in the subfolders of the input; results of videos are videos.
 
     Raises:
-        UsageError: where input and output overlap, or what finds faces or reads videos is needed and not installed.
-        RunError: where there are no files or no network, or a result cannot be written; and, after all else is done,
-            where some files could not be translated.
+        UsageError: Input and output overlap, or a package that finds faces or reads videos is needed and missing.
+        RunError: There are no files or no network, or a result cannot be written. It is also raised after all work is
+            done if some files could not be translated.
     """
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data.crops import Cropper
@@ -80,9 +80,8 @@ def run(config: Config, options: Options) -> None:
     if others:
         print(jobs.passed_over(others))
     crop = prepared.with_prepared_crop(config, direction[0], as_prepared=not options.model)
-    print(
-        f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}"
-    )  # before a face detector runs on it
+    # The device is prepared first, because TensorFlow takes no settings after a face detector has run on it.
+    print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     allocator.keep_freed()
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:
