@@ -256,7 +256,7 @@ def test_an_export_is_replaced_only_when_asked_for(trained, written, here, capsy
     stale = here / "export" / config.model_dir / "A2B" / "stale"
     stale.write_text("old")
     assert command(*LIGHT) == 1
-    assert f"export/{config.model_dir} is there already: give --overwrite" in error_line(capsys)
+    assert f"export/{config.model_dir} exists already: give --overwrite" in error_line(capsys)
     assert stale.exists()
     assert command(*LIGHT, "--overwrite") == 0
     assert not stale.exists()

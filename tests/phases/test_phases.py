@@ -339,7 +339,7 @@ def test_an_interrupt_saves_the_step(mine, here):
         process.send_signal(signal.SIGINT)
         output += process.stdout.read()
     assert process.returncode == 0
-    assert output.rstrip().endswith("the same command goes on from here.")
+    assert output.rstrip().endswith("the same command resumes from here.")
     step, prefix = re.search(r"Saved step (\d+) to (.*)", output).groups()
     assert prefix.endswith(f"-{step}")
     assert Path(prefix + ".index").exists()

@@ -148,7 +148,7 @@ def test_a_worker_that_is_asked_to_stop_stops_all_after_the_same_step(tmp_path):
     wait_for_step(folder, 8)
     workers[1].send_signal(signal.SIGTERM)
     assert codes(workers) == [0, 0]
-    assert "Stopped; the same command goes on from here." in said(folder)
+    assert "Stopped; the same command resumes from here." in said(folder)
     assert codes(start_alike(folder, 2, *flags)) == [0, 0]
     assert "Resuming at step" in said(folder)
     assert_equal(state(folder, 400), state(tmp_path / "whole", 400))

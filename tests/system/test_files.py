@@ -118,7 +118,7 @@ def test_a_folder_is_written_and_replaced(tmp_path):
 
 def test_a_folder_that_is_there_is_refused_before_anything_is_written(tmp_path):
     write_folder(tmp_path / "target", "old")
-    with pytest.raises(RunError, match="target is there already: give --overwrite"):
+    with pytest.raises(RunError, match="target exists already: give --overwrite"):
         write_folder(tmp_path / "target", "new")
     assert content(tmp_path) == {"target/x": "old"}
 

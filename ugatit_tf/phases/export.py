@@ -56,9 +56,9 @@ class Options(PhaseOptions):
 
 
 def run(config: Config, options: Options) -> None:
-    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in every format that is asked for.
+    """Writes `<export_dir>/<model_dir>/{A2B,B2A}/` in each requested format.
 
-    Of `web` and `huggingface`, it is `<export_dir>/<model_dir>/{web,huggingface}/`, for both directions.
+    The formats `web` and `huggingface` hold both directions, in `<export_dir>/<model_dir>/{web,huggingface}/`.
 
     Raises:
         RunError: There is no checkpoint, it does not fit the flags, the export exists already or cannot be written, or

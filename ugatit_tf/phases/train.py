@@ -38,7 +38,7 @@ _SPLITS = ("trainA", "trainB")
 
 @dataclasses.dataclass(frozen=True)
 class Options(PhaseOptions):
-    """How steps are computed, and what checkpoints are scored with; all else that it takes makes up the run."""
+    """How steps are computed, and how checkpoints are scored. All other flags belong to the run."""
 
     strategy: str = option(
         "",
@@ -66,7 +66,7 @@ def run(config: Config, options: Options) -> None:
     """Trains to the last step, or until Ctrl-C or SIGTERM.
 
     Raises:
-        RunError: where the dataset, the folders or the checkpoint do not allow it.
+        RunError: The dataset, the folders or the checkpoint do not allow the training.
     """
     from ugatit_tf.system import files, lock, startup
 
@@ -96,7 +96,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
 
     threads = device.Threads.parse(options.threads) or memory.threads(config)
     devices = tuple(filter(None, split_commas(options.devices)))
-    # Before a face detector runs on it.
+    # TensorFlow takes no settings after a face detector has run on it, which opening the data does.
     on = device.prepare(
         threads, deterministic=config.deterministic, devices=devices, precision=config.precision, jit=config.jit
     )
@@ -108,7 +108,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
         if replicas.size > 1:
             print(replicas)
         if workers and not workers.is_chief:
-            print(f"Training as {workers.name(workers.index)}; the chief, {workers.name(0)}, tells how it goes.")
+            print(f"Training as {workers.name(workers.index)}; the chief, {workers.name(0)}, prints the progress.")
             _follow(config, replicas, image_sets)
         else:
             _lead(config, options, replicas, threads, image_sets)
@@ -117,7 +117,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
 def _lead(
     config: Config, options: Options, team: "Team", threads: "Threads | None", image_sets: "Mapping[str, ImageSet]"
 ) -> None:
-    """Trains, and writes all that a run leaves."""
+    """Trains as the only worker or as the chief, and writes all files of the run."""
     from ugatit_tf.checkpoints.checkpoint import find_newest
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.checkpoints.writer import CheckpointWriter
@@ -148,7 +148,7 @@ def _lead(
     team.send_state(variable.value for variable in model.state)
     evaluation = _evaluation(config, options, model)
     if model.steps_taken >= config.total_steps and not (evaluation and evaluation.is_missing(model.steps_taken)):
-        print(f"All {config.total_steps} steps are done; give a larger --epoch to go on.")
+        print(f"All {config.total_steps} steps are done; give a larger --epoch to train further.")
         return
 
     samples = (read_samples(config, split[-1], train_set) for split, train_set in image_sets.items())
@@ -156,11 +156,11 @@ def _lead(
     resume.save_facts(config, counts, team.size)
     writer = CheckpointWriter(model.state, config, damaged)
     complete = loop.train(model, _batches(config, team, image_sets), writer, summaries, config, evaluation=evaluation)
-    print("Training is complete." if complete else "Stopped; the same command goes on from here.")
+    print("Training is complete." if complete else "Stopped; the same command resumes from here.")
 
 
 def _follow(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]") -> None:
-    """Trains beside a chief, and writes nothing."""
+    """Trains as a worker that is not the chief, and writes nothing."""
     from ugatit_tf.runs import loop
 
     model = _build(config, team)
@@ -182,7 +182,7 @@ def _build(config: Config, team: "Team") -> "UGATIT":
 
 
 def _batches(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]") -> "Callable[..., Iterator[Batch]]":
-    """The function that gives this process's batches from a `first_step` on."""
+    """Returns a function that yields this process's batches from a `first_step` on."""
     from ugatit_tf.data import pipeline
     from ugatit_tf.data.cache import open_caches
 
@@ -200,19 +200,22 @@ def _batches(config: Config, team: "Team", image_sets: "Mapping[str, ImageSet]")
 
 
 def _check_no_best(config: Config) -> None:
-    """Refuses to begin beside the best checkpoint of an earlier training, which would pass for this one's."""
+    """Raises a RunError if the folder holds only the best checkpoint of an earlier training.
+
+    It would be taken for the best checkpoint of the new training.
+    """
     from ugatit_tf.checkpoints.folder import BEST_FOLDER, RunFolder
 
     folder = RunFolder(config.run_checkpoint_dir)
     if folder.best():
         raise RunError(
-            f"{folder.path} holds no checkpoint but the best one of an earlier training, in {BEST_FOLDER}/: copy that "
-            "one's files into the folder to go on from it, or move it away to start anew."
+            f"{folder.path} holds only the best checkpoint of an earlier training, in {BEST_FOLDER}/: copy its files "
+            "into the folder to resume from it, or move it away to start from scratch."
         )
 
 
 def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluation | None":
-    """What scores the checkpoints, if that is asked for; says what it costs."""
+    """Returns what scores the checkpoints, and prints how long a score takes; None if scoring is turned off."""
     if not config.evaluate_freq:
         return None
     from ugatit_tf.data import sources
@@ -231,9 +234,7 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     evaluation = Evaluation(config, model.steps_taken, score, draw)
     metric = evaluation.metric
     if metric == "l1" and not sources.has_ground_truth(config.dataset):
-        raise UsageError(
-            f"--keep_best l1: nobody knows the right translations of {config.dataset}; take another score."
-        )
+        raise UsageError(f"--keep_best l1: {config.dataset} has no known right translations; choose another score.")
     features = None
     if METRICS[metric].needs_features:
         folder = collection.features_folder(config)
@@ -245,6 +246,6 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     }
     print(
         f"Scoring: {METRICS[metric].label} of the test images, every {config.evaluate_freq} steps, about "
-        f"{evaluator.scorer.seconds(translators):.2g} s each time, which the steps' rate leaves out"
+        f"{evaluator.scorer.seconds(translators):.2g} s each time; the steps' rate does not count them"
     )
     return evaluation

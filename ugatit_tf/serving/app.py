@@ -1,4 +1,4 @@
-"""The server: the page, its settings, and `POST /translate`, with TensorFlow Serving's signature of bytes."""
+"""The web application: the page, its settings, and `POST /translate` in the format of TensorFlow Serving."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ from ugatit_tf.serving.guard import Guard
 from ugatit_tf.serving.networks import Networks
 
 BATCH_SIZE = 8
-ATTENTION = "attention"  # the signature that gives all that the network does
+ATTENTION = "attention"  # the signature that also returns the heatmap and the CAM logits
 _SIGNATURES = ("serving_default", ATTENTION)
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -40,13 +40,13 @@ _NOT_BASE64 = re.compile("[^A-Za-z0-9+/]")
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a request may ask for.
+    """The limits of requests.
 
     Attributes:
-        pixels: of a picture.
-        upload: bytes of a request.
-        queue: requests at a time; one more is refused.
-        seconds: that a request may take, its upload and its waiting included.
+        pixels: the most pixels of a picture.
+        upload: the most bytes of a request.
+        queue: the most requests at a time; further ones are refused.
+        seconds: the most seconds of a request, with its upload and its waiting.
     """
 
     pixels: int
@@ -56,13 +56,13 @@ class Limits:
 
 
 class Service:
-    """Answers requests.
+    """Answers the requests for settings and translations.
 
     Args:
-        networks: to translate with.
-        settings: of the page: what does not change.
-        checkpoint: that is taken unless a request asks otherwise, as `Networks.find` knows it.
-        limits: what a request may ask for.
+        networks: the generators of the run.
+        settings: the settings of the page that do not change.
+        checkpoint: the checkpoint for requests that name none; see `Networks.find`.
+        limits: the limits of requests.
     """
 
     def __init__(self, networks: Networks, settings: Mapping[str, Any], checkpoint: str, limits: Limits) -> None:
@@ -84,17 +84,17 @@ class Service:
         return Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed)
 
     async def settings(self, _: Request) -> Response:
-        """The page's settings, with the checkpoints that are there now."""
+        """Returns the settings of the page, with the names of the current checkpoints."""
         networks = self._networks
         try:
             chosen = networks.find(self._checkpoint)
-        except RunError:  # a training has deleted it meanwhile
+        except RunError:  # a training has deleted the checkpoint
             chosen = networks.find(NEWEST)
         values = {**self._settings, "checkpoint": chosen, "checkpoints": networks.names}
         return Response(site.encode(values), media_type="application/json")
 
     async def translate(self, request: Request) -> Response:
-        """Translates pictures; see docs/web.md for what is asked and answered."""
+        """Translates pictures; docs/web.md describes the request and the response."""
         if self._active >= self._limits.queue:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests wait already", {"Retry-After": "1"})
         self._active += 1
@@ -127,7 +127,7 @@ class Service:
 
     async def _read(self, request: Request) -> bytes:
         body = bytearray()
-        async for part in request.stream():  # in memory: never on the disk
+        async for part in request.stream():  # the request stays in memory and never touches the disk
             body += part
             if len(body) > self._limits.upload:
                 raise HTTPException(
@@ -136,7 +136,7 @@ class Service:
         return bytes(body)
 
     def _parse(self, body: bytes) -> tuple[str, list[np.ndarray]]:
-        """The signature that is asked for, and the pictures as the network's squares."""
+        """Returns the requested signature, and the pictures as squares of the network's size."""
         try:
             message = json.loads(body)
             signature = message.get("signature_name", _SIGNATURES[0])
@@ -181,7 +181,7 @@ def _decode(text: str, name: str) -> bytes:
     wrong = _NOT_BASE64.search(digits)
     if wrong:
         problem = f"it has the character {wrong[0]!r}"
-    elif len(digits) % 4 == 1:  # 6 bits are left over, which are no byte
+    elif len(digits) % 4 == 1:  # one digit has 6 bits, which are less than a byte
         problem = f"its {len(digits):,} characters are one too many or too few"
     else:
         return base64.b64decode(digits + "=" * (-len(digits) % 4))
@@ -206,7 +206,7 @@ def _with_attention(translation: Translation) -> dict[str, Any]:
 
 
 async def _answer(_: Request, error: Exception) -> Response:
-    """A problem as TensorFlow Serving tells it."""
+    """Returns an error in the format of TensorFlow Serving."""
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
     return JSONResponse({"error": "an error of the server"}, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,4 +1,4 @@
-"""Requests that arrive together, computed together."""
+"""Computes requests that arrive at the same time together."""
 
 import asyncio
 from collections import deque
@@ -14,11 +14,11 @@ class _Job(NamedTuple):
 
 
 class Batcher:
-    """Calls a slow function in one thread, with all that has come in for the same key while it was busy.
+    """Calls a slow function in one thread, with all items of one key that arrived while it was busy.
 
     Args:
-        function: a key and items to as many results.
-        size: the most items of a call.
+        function: takes a key and a list of items, and returns one result per item.
+        size: the most items in one call.
     """
 
     def __init__(self, function: Callable[[Any, list], Sequence], size: int) -> None:
@@ -29,7 +29,7 @@ class Batcher:
         self._worker: asyncio.Task | None = None
 
     async def __call__(self, key: Hashable, item: Any) -> Any:
-        """The result for one item; whoever stops waiting for it before its turn takes it out of the queue."""
+        """Returns the result for one item. If the caller is cancelled, the item leaves the queue."""
         job = _Job(key, item, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         if self._worker is None or self._worker.done():
@@ -37,7 +37,7 @@ class Batcher:
         return await job.result
 
     async def _work(self) -> None:
-        while batch := self._next():
+        while batch := self._next_batch():
             call = self._function, batch[0].key, [job.item for job in batch]
             try:
                 results = await asyncio.get_running_loop().run_in_executor(self._thread, *call)
@@ -50,8 +50,8 @@ class Batcher:
                 if not job.result.done():
                     job.result.set_result(result)
 
-    def _next(self) -> list[_Job]:
-        """The first job that somebody waits for, and those behind it with the same key, in their order."""
+    def _next_batch(self) -> list[_Job]:
+        """Removes and returns the first job whose caller still waits, and the next ones with the same key."""
         waiting = [job for job in self._jobs if not job.result.done()]
         batch = [job for job in waiting if job.key == waiting[0].key][: self._size]
         taken = set(map(id, batch))

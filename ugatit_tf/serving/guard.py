@@ -1,4 +1,4 @@
-"""Who may ask: pages of this server, and programs; no page of another origin."""
+"""Refuses requests from web pages of other origins; pages of this server and programs are answered."""
 
 import ipaddress
 import socket
@@ -22,13 +22,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
-    """An ASGI application around another: refuses other origins, and adds headers that keep pages apart.
+    """An ASGI application around another one, which refuses other origins and adds headers that isolate the page.
 
-    A request names the server by an address, by a name of this machine, or by a name that its owner allows: another
-    site's name, made to lead here, is refused.
+    A request has to name the server by an IP address, by a name of this machine, or by an allowed name. So another
+    site cannot point its own name at this server (DNS rebinding).
 
     Args:
-        app: answers the requests that are not refused.
+        app: the application that answers the allowed requests.
         host: the name or address that the server listens on.
         allowed: further names, such as that of a proxy in front of the server, in lower case.
     """
@@ -39,7 +39,7 @@ class Guard:
         self._names = {"localhost", host.lower(), name, f"{name}.local", *allowed}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, as ASGI has it."""
+        """Answers one request, by the protocol of ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,7 +64,7 @@ class Guard:
 
 
 def _name_and_port(url: str) -> tuple[str, int | None]:
-    """Returns a URL's name or address in lower case, and its port if it has one; ("", None) of garbage."""
+    """Returns a URL's name or address in lower case, and its port if it has one; ("", None) if it is not a URL."""
     try:
         parts = urlsplit(url)
         return (parts.hostname or "").removesuffix("."), parts.port

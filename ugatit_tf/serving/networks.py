@@ -1,4 +1,4 @@
-"""The generators of a run, of any of its checkpoints: loaded when they are asked for."""
+"""Loads the generators of any checkpoint of a run, when a request needs them."""
 
 import functools
 from pathlib import Path
@@ -14,18 +14,18 @@ from ugatit_tf.networks.generator import Translation
 from ugatit_tf.options import BEST, NEWEST
 from ugatit_tf.system.files import stamp
 
-_KEPT = 2  # in memory: both directions of a checkpoint
+_KEPT = 2  # generators in memory: both directions of a checkpoint
 
 
 class Networks:
-    """What one thread at a time may translate with.
+    """The generators of a run. Only one thread at a time may use them.
 
     Args:
-        config: what the run was trained with; `img_size` as it is asked for now.
-        folder: of the run.
+        config: the training configuration, with `img_size` replaced by the current flag.
+        folder: the folder of the run.
 
     Attributes:
-        config: as given.
+        config: the argument.
     """
 
     def __init__(self, config: Config, folder: RunFolder) -> None:
@@ -35,14 +35,14 @@ class Networks:
 
     @property
     def names(self) -> list[str]:
-        """The checkpoints that are there now, the newest first, the best among them: a training may go on."""
+        """The names of the current checkpoints, including the best, the newest first. A training may change them."""
         return [self._name(prefix) for prefix in reversed(self._folder.by_step(self.config.model_name).values())]
 
     def find(self, which: str) -> str:
-        """The name of a checkpoint, which is named in full, or as `--checkpoint` does: "newest", "best" or a step.
+        """Returns the name of the checkpoint that `which` means: a full name, "newest", "best" or a step.
 
         Raises:
-            RunError: where there is none, naming those that there are.
+            RunError: There is no such checkpoint. The message names the existing ones.
         """
         names = self.names
         if which in names:
@@ -57,17 +57,17 @@ class Networks:
         return prefix.relative_to(self._folder.path).as_posix()
 
     def translate(self, name: str, direction: str, pictures: np.ndarray) -> Translation:
-        """All that the generator gives for uint8 `[B, size, size, channels]`.
+        """Returns all outputs of a generator.
 
         Args:
-            name: by `find`.
+            name: the name of a checkpoint, as `find` returns it.
             direction: "A2B" or "B2A".
-            pictures: as they come out of `data.images.load`.
+            pictures: uint8 `[B, size, size, channels]`, as `data.images.load` returns them.
 
         Raises:
-            RunError: where the checkpoint is damaged, or gone meanwhile.
+            RunError: The checkpoint is damaged, or was deleted meanwhile.
         """
-        # A training that begins anew writes other weights under the same name.
+        # The stamp is part of the cache's key, because a new training writes other weights under the same name.
         path = self._folder.path / f"{name}.index"
         return self._translator(name, direction, tuple(stamp(path) or ())).translate(pictures)
 

@@ -1,4 +1,4 @@
-"""Listening: an address, and what answers there, until it is told to stop."""
+"""Listens on an address, and serves an application there until a signal stops it."""
 
 import ipaddress
 import socket
@@ -8,14 +8,14 @@ import uvicorn
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.serving.guard import Guard
 
-_GRACE = 5  # seconds that running requests get in the end
+_GRACE = 5  # seconds in which running requests may finish after a stop
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """Returns a socket that listens on an address.
 
     Raises:
-        RunError: where the address cannot be had.
+        RunError: The server cannot listen on the address.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -24,12 +24,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_local(address: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Returns whether only this machine can reach an address."""
     return ipaddress.ip_address(address).is_loopback
 
 
 def make(app: Guard) -> uvicorn.Server:
-    """A server that answers by an application: `run(sockets=[...])` returns when it is told to stop."""
+    """Returns a server for an application; its `run(sockets=[...])` returns after Ctrl-C or SIGTERM."""
     config = uvicorn.Config(
         app,
         lifespan="off",

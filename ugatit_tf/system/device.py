@@ -1,4 +1,4 @@
-"""The device that a command runs on, and TensorFlow's settings for it."""
+"""Chooses the device that a command runs on, and sets TensorFlow up for it."""
 
 import contextlib
 import logging
@@ -14,11 +14,11 @@ _log = logging.getLogger(__name__)
 
 
 class Threads(NamedTuple):
-    """How a CPU's cores are shared out among a graph's operations.
+    """How the operations of a graph share the cores of a CPU.
 
     Attributes:
-        operations: how many of them run at a time.
-        cores: that each of these takes.
+        operations: the number of operations that run at a time.
+        cores: the number of cores that each operation uses.
     """
 
     operations: int
@@ -26,7 +26,7 @@ class Threads(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What a flag such as `2x1` says; None where it is not set."""
+        """Parses a flag such as `2x1`; returns None if it is empty."""
         return cls(*map(int, text.split("x"))) if text else None
 
     def __str__(self) -> str:
@@ -35,12 +35,12 @@ class Threads(NamedTuple):
 
 
 def one_operation() -> Threads:
-    """All cores for one operation at a time: fastest where a graph is a chain, as a generator's is; least memory."""
+    """Returns all cores for one operation: least memory, and fastest for a chain of operations, as in a generator."""
     return Threads(1, share.cores())
 
 
 def two_operations() -> Threads:
-    """Half of the cores each for two: fastest where a graph has two sides, as a training step has two directions."""
+    """Returns half of the cores for each of two operations: fastest for a training step, which has two directions."""
     cores = share.cores()
     return Threads(2, cores // 2) if cores > 1 else one_operation()
 
@@ -53,13 +53,13 @@ def prepare(
     precision: str = "float32",
     jit: bool = False,
 ) -> str:
-    """Sets TensorFlow up before anything runs on it: GPU memory grows as needed, graphs start fast.
+    """Sets TensorFlow up before it computes anything: GPU memory grows as needed, and graphs start fast.
 
     It logs a warning if the CPU computes slowly in `precision`, or with XLA.
 
     Args:
-        threads: for a CPU; None: `one_operation()`. On a GPU, None leaves the choice to TensorFlow.
-        deterministic: whether each operation gives the same bits at every run of this process.
+        threads: the threads of the CPU; None: `one_operation()`. On a GPU, None leaves the choice to TensorFlow.
+        deterministic: whether each operation computes the same bits in every process.
         devices: the devices to use, such as "GPU:1", or "CPU:0" and "CPU:1" for two parts of the CPU; none: all.
         precision: the number type in which the networks multiply.
         jit: whether XLA compiles the training step.
@@ -70,8 +70,8 @@ def prepare(
     Raises:
         UsageError: There is no such device.
     """
-    # Grappler would take longer over the training step's graph than it ever wins back: fusions that do not need it
-    # (convolution and bias) happen all the same.
+    # Grappler takes longer to optimize the training step's graph than the optimized graph saves. The fusion of
+    # convolution and bias does not need it.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -82,7 +82,7 @@ def prepare(
         threads = threads or one_operation()
         _warn_of_slow_choices(precision, jit)
     if threads:
-        threads = _share_out(threads)
+        threads = _set_threads(threads)
     if not visible:
         why = "TensorFlow cannot use the GPU of this machine," if startup.expects_gpu() else "for a GPU"
         return f"CPU ({threads}); {why} see docs/troubleshooting.md"
@@ -93,7 +93,7 @@ def prepare(
 
 
 def _warn_of_slow_choices(precision: str, jit: bool) -> None:
-    """Logs the flags that make a GPU faster and this CPU slower."""
+    """Logs a warning for each flag that makes a GPU faster but this CPU slower."""
     if processor.lacks(precision):
         _log.warning(
             "--precision %s makes this CPU slower: it has no instructions for that type and converts each number. "
@@ -105,31 +105,31 @@ def _warn_of_slow_choices(precision: str, jit: bool) -> None:
 
 
 def gpus() -> list[tf.config.PhysicalDevice]:
-    """The GPUs that TensorFlow uses."""
+    """Returns the GPUs that TensorFlow uses."""
     return tf.config.get_visible_devices("GPU")
 
 
 def _select(devices: Sequence[str]) -> None:
-    """Lets TensorFlow use some devices alone."""
+    """Restricts TensorFlow to some devices."""
     kind = devices[0].partition(":")[0]
-    there = tf.config.list_physical_devices(kind)
+    found = tf.config.list_physical_devices(kind)
     if kind == "CPU":
         tf.config.set_visible_devices([], "GPU")
         parts = [tf.config.LogicalDeviceConfiguration() for _ in devices]
-        tf.config.set_logical_device_configuration(there[0], parts)
+        tf.config.set_logical_device_configuration(found[0], parts)
         return
     numbers = [int(device.partition(":")[2]) for device in devices]
-    if max(numbers) >= len(there):
-        raise UsageError(f"--devices {','.join(devices)}: TensorFlow sees {_counted(len(there), 'GPU')}.")
-    tf.config.set_visible_devices([there[number] for number in numbers], kind)
+    if max(numbers) >= len(found):
+        raise UsageError(f"--devices {','.join(devices)}: TensorFlow sees {_counted(len(found), 'GPU')}.")
+    tf.config.set_visible_devices([found[number] for number in numbers], kind)
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' if count != 1 else ''}"
 
 
-def _share_out(threads: Threads) -> Threads:
-    """Tells TensorFlow its threads, and returns those it has: once something ran, they stay as they are."""
+def _set_threads(threads: Threads) -> Threads:
+    """Sets TensorFlow's threads, and returns those in use: they stay once TensorFlow has computed something."""
     setting = tf.config.threading
     with contextlib.suppress(RuntimeError):
         setting.set_inter_op_parallelism_threads(threads.operations)
@@ -138,5 +138,5 @@ def _share_out(threads: Threads) -> Threads:
 
 
 def for_batches() -> str | None:
-    """The device to prefetch batches to; None for the host's memory."""
+    """Returns the device to prefetch batches to; None for the host's memory."""
     return "/GPU:0" if gpus() else None

@@ -28,13 +28,13 @@ _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if _WINDOWS else ()  # seconds
 
 _TEMPORARY = r"\.[0-9a-f]{32}\.(tmp|lock)"
 
-_PATIENCE = 0.2  # seconds, in which a lock's former holder deletes its file
-# What system calls say on file systems without locks, such as some network ones.
+_PATIENCE = 0.2  # seconds to wait for a lock, in which its former holder deletes the file
+# Errors of file systems that have no locks, such as some network file systems.
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def stamp(path: str | Path) -> list[int] | None:
-    """A file's size and time of change, which tell whether it is still the same; None where it cannot be read."""
+    """Returns a file's size and time of change, to detect later changes; None if the file cannot be read."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -43,19 +43,19 @@ def stamp(path: str | Path) -> list[int] | None:
 
 
 def stamp_all(path: Path) -> str:
-    """The names and stamps of a file, or of all files in a folder, as one text."""
+    """Returns the names and stamps of a file, or of all files in a folder, as one text."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return f"{[(file.name, stamp(file)) for file in files]}"
 
 
 def overlap(one: Path, other: Path) -> bool:
-    """Whether two paths are the same place, or one is inside the other; links are followed."""
+    """Returns whether two paths are the same place, or one is inside the other; links are followed."""
     one, other = one.resolve(), other.resolve()
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it; one that exists is left as it is.
+    """Makes a folder and its parents, unless they exist.
 
     Raises:
         RunError: The folder cannot be made; the message is one line with the path and the reason.
@@ -70,8 +70,8 @@ def clear_leftovers(folder: Path, *patterns: str) -> None:
     """Deletes the temporary files that a killed write left in a folder that no other process writes to now.
 
     Args:
-        folder: to look in; it need not be there.
-        patterns: regular expressions of further names that may go, beside those of this module.
+        folder: the folder to clean; it need not exist.
+        patterns: regular expressions of further names to delete, in addition to the temporary names of this module.
     """
     leftover = re.compile("|".join((_TEMPORARY, *patterns)))
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -85,15 +85,15 @@ def clear_leftovers(folder: Path, *patterns: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[str]:
-    """Holds a lock on a file: a context that only one process at a time is in.
+    """Holds a lock on a file: only one process at a time can be in this context.
 
-    The system releases the lock however the process ends; the file alone means nothing.
+    The system releases the lock even if the process is killed. A file that is left over does not lock anything.
 
     Args:
-        path: the lock's file, which holds nothing else. It is made if need be, and deleted at the end.
+        path: the lock file, which is empty. It is made if needed, and deleted at the end.
 
     Yields:
-        An empty text, or the reason where the file system has no locks: then nothing is locked.
+        An empty text; or, if the file system has no locks and nothing is locked, the reason.
 
     Raises:
         BlockingIOError: another process, or another context of this one, holds the lock.
@@ -112,7 +112,7 @@ def locked(path: Path) -> Iterator[str]:
     try:
         yield without
     finally:
-        # Before the release, or this would delete the next holder's file. On Windows the library deletes it.
+        # Deleted before the release: later it could be the next holder's file. On Windows the library deletes it.
         if isinstance(lock, filelock.UnixFileLock):
             path.unlink(missing_ok=True)
         lock.release()
@@ -122,8 +122,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     """Writes a file completely or not at all: a failed write leaves an older file of that name as it was.
 
     Args:
-        path: Where to; the folder exists.
-        data: What the file shall hold.
+        path: the file to write; its folder exists.
+        data: the content of the file.
 
     Raises:
         RunError: The file cannot be written; the message is one line with the path and the reason.
@@ -136,12 +136,12 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Writes a large file completely or not at all: a context that gives the name to write it under.
+    """Writes a large file completely or not at all; the `with` block writes to the name that this context yields.
 
-    What a killed process leaves under that name, the next one that writes the same file writes over.
+    If a killed process leaves a file of that name, the next process that writes the same file replaces it.
 
     Args:
-        path: Where to; the folder exists.
+        path: the file to write; its folder exists.
 
     Yields:
         A hidden name beside `path`. The file becomes `path` when the block ends, and is deleted when the block raises.
@@ -152,7 +152,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     own = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}"
     with contextlib.ExitStack() as stack:
         try:
-            # Beside the file: Windows would keep whoever writes the file from the part that is locked.
+            # The lock is a file of its own: on Windows, nobody could write to a locked file.
             stack.enter_context(locked(path.parent / f"{own}.lock"))
         except BlockingIOError:
             raise RunError(f"{path} is being written by another process.") from None
@@ -165,20 +165,20 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Writes a folder completely or not at all: a context that gives the folder to write to.
+    """Writes a folder completely or not at all; the `with` block writes to the folder that this context yields.
 
     Args:
-        path: Where to; the folders above it are made.
-        overwrite: Whether it may take the place of what is there already, which survives any failure.
+        path: the folder to write; its parents are made.
+        overwrite: whether the folder may replace an existing file or folder, which survives any failure.
 
     Yields:
         An empty folder beside `path`. It becomes `path` when the block ends, and is deleted when the block raises.
 
     Raises:
-        RunError: Something is there already and may not be overwritten, or the folder cannot be written.
+        RunError: The path exists and may not be overwritten, or the folder cannot be written.
     """
     if path.exists() and not overwrite:
-        raise RunError(f"{path} is there already: give --overwrite to replace all of it, or another place.")
+        raise RunError(f"{path} exists already: give --overwrite to replace all of it, or choose another folder.")
     make_folder(path.parent)
     with _temporary(path.parent, f"{path}") as temporary:
         temporary.mkdir()
@@ -188,14 +188,14 @@ def replace_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged(folder: Path, last: str) -> Iterator[Path]:
-    """Lets many files appear in a folder together, or, where the body of the `with` fails, none of them.
+    """Moves many files into a folder together, or none of them if the `with` block raises.
 
     Args:
-        folder: where the files shall be in the end; made if need be, and deleted again after a failure.
-        last: a pattern; files whose names match it are the ones that make the others count, and come last.
+        folder: the folder of the files. It is made if needed, and deleted again after a failure.
+        last: a pattern. Files that match it appear last, since they make the other files valid.
 
     Yields:
-        An empty folder inside `folder` to write them into.
+        An empty folder inside `folder` to write the files to.
 
     Raises:
         RunError: The folder cannot be made or written to; the message is one line with the path and the reason.
@@ -216,12 +216,12 @@ def staged(folder: Path, last: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _temporary(folder: Path, place: str, name: str = "") -> Iterator[Path]:
-    """Yields a hidden name in a folder, deletes what is there at the end, and turns OSErrors into RunErrors.
+    """Yields a hidden name in a folder, deletes the file of that name at the end, and raises OSErrors as RunErrors.
 
     Args:
-        folder: that of the target, as only within one file system is a rename atomic.
-        place: what the error names.
-        name: unset: a new one. It is short, as the target's own may be at the limit already.
+        folder: the target's folder, because a rename is atomic only within a file system.
+        place: the path in the error message.
+        name: the name; by default a new one, which is short because the target's name may be at the limit of length.
     """
     temporary = folder / (name or f".{uuid.uuid4().hex}.tmp")
     try:
@@ -237,7 +237,7 @@ def _temporary(folder: Path, place: str, name: str = "") -> Iterator[Path]:
 
 
 def _publish(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Gives files or folders their names, in this order, when all that they hold is on the disk."""
+    """Renames files or folders, in this order, after all of their content is on the disk."""
     for source, _ in pairs:
         for path in [*source.rglob("*"), source] if source.is_dir() else [source]:
             _sync(path)
@@ -251,7 +251,7 @@ def _publish(pairs: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _replace_folder(source: Path, target: Path) -> None:
-    """Renames a folder over another, which no single call does: the old one steps aside, and back on failure."""
+    """Replaces a folder by another. No single call does that, so the old one is renamed first, and back on failure."""
     old = source.with_suffix(".old")
     _rename(target, old)
     try:
@@ -278,14 +278,14 @@ def _rename(source: Path, target: Path) -> None:
 
 def _sync(path: Path) -> None:
     """Waits until a file, or the names in a folder, are on the disk."""
-    if _WINDOWS and path.is_dir():  # Windows opens no folders, and keeps their names by its journal
+    if _WINDOWS and path.is_dir():  # Windows cannot open folders, and its journal keeps their names
         return
-    # Windows brings only that to the disk which is open for writing; elsewhere a file may be read-only.
+    # Windows syncs only files that are open for writing. On other systems the file may be read-only.
     descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without fsync
             raise
     finally:
         os.close(descriptor)

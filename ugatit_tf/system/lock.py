@@ -1,4 +1,4 @@
-"""A lock on a run's checkpoint folder: one writer at a time."""
+"""Locks a run's checkpoint folder, so that only one process at a time writes to it."""
 
 import contextlib
 import datetime
@@ -12,7 +12,7 @@ from ugatit_tf.errors import RunError, reason
 from ugatit_tf.system.files import locked, make_folder
 
 LOCK_FILE = ".lock"
-# Not in the lock's own file: Windows keeps all other processes from reading what is locked.
+# A file of its own, because on Windows no other process can read a locked file.
 HOLDER_FILE = ".lock_holder"
 
 _log = logging.getLogger(__name__)
@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """A context in which no other process holds the folder's lock.
+    """Holds the folder's lock: no other process can be in this context.
 
-    The system releases the lock however this process ends; the files alone mean nothing. Where the file system knows
-    no locks, a warning is logged instead.
+    The system releases the lock even if this process is killed. Files that are left over do not lock anything. If the
+    file system has no locks, a warning is logged instead.
 
     Args:
-        folder: made if need be, and deleted again if nothing was written to it.
+        folder: the folder to lock. It is made if needed, and deleted again if nothing was written to it.
 
     Raises:
-        RunError: where another process holds it, naming that one, and where the folder cannot be written to.
+        RunError: Another process, which the message names, holds the lock, or the folder cannot be written to.
     """
     existed = folder.exists()
     make_folder(folder)
@@ -56,25 +56,25 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def describe(folder: Path) -> str:
-    """Returns whether a run holds the folder's lock, in words, with what is known of the run."""
+    """Returns a text that says whether a run holds the folder's lock, and which process."""
     path = folder / LOCK_FILE
     if not path.exists():
         return "not running"
     try:
-        with locked(path) as without:  # a crash leaves the file, but not the lock
+        with locked(path) as without:  # after a crash the file is there, but not locked
             return f"not known: {without}" if without else "not running"
     except BlockingIOError:
         return f"running: {_holder(folder)}"
-    except OSError as error:  # a folder that this user may only read
+    except OSError as error:  # this user may only read the folder
         return f"not known, as the lock cannot be tried ({reason(error)}); perhaps {_holder(folder)}"
 
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Keeps a file that says which process holds the lock, for as long as it holds it."""
+    """Keeps a file that names this process while it holds the lock."""
     now = datetime.datetime.now()
     text = f"process {os.getpid()} on {socket.gethostname()} since {now:%Y-%m-%d %H:%M}\n"
-    with contextlib.suppress(OSError):  # a full disk, say: the lock holds without the text
+    with contextlib.suppress(OSError):  # on a full disk, for instance: the lock works without the text
         path.write_text(text, encoding="utf-8")
     try:
         yield

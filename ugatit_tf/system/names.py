@@ -1,16 +1,16 @@
-"""Names for files that are made out of others."""
+"""Makes names for files that are made from other files."""
 
 import os
 from collections import Counter
 from collections.abc import Sequence
 
-_LONGEST = 240  # bytes: what is written under the name has an ending too, and 255 are the limit
+_LONGEST = 240  # bytes: the limit is 255, and the file gets an ending too
 
 
 def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
-    """Names for files: their stems; where several share one, also their folder and ending.
+    """Returns a unique name for each path: its stem, or its folder, stem and ending if several paths share the stem.
 
-    Lines are added should even that clash. A name that is too long for a file system is cut and gets a number.
+    Underscores are added if names are still equal. A name that is too long for a file system is cut and gets a number.
     """
     names_alone = (path.rpartition("/")[2] for path in paths)
     stems = [name.rpartition(".")[0] or name for name in names_alone]

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a request to stop, once the step is finished and saved."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into a request to stop after the current step."""
 
 import contextlib
 import os
@@ -12,20 +12,20 @@ _EXIT_CODE_INTERRUPTED = 130  # what shells report for a program that Ctrl-C end
 
 
 class StopRequest:
-    """A context in which Ctrl-C and SIGTERM are taken as a request to stop; a second Ctrl-C ends the process at once.
+    """A context in which Ctrl-C and SIGTERM request a stop; a second Ctrl-C ends the process at once.
 
-    A terminal that closes asks likewise (SIGHUP, on Windows SIGBREAK), except under `nohup`, which lets the process
-    ignore it.
+    A terminal that closes also requests a stop (SIGHUP, on Windows SIGBREAK), except under `nohup`, which makes the
+    process ignore that signal.
 
-    Python runs signal handlers between bytecodes, which a training step in C++ can hold up for many seconds. So a
-    thread listens to the interpreter's wake-up descriptor, which is written to the moment a signal comes.
+    Python runs signal handlers only between bytecodes, and a training step in C++ can take many seconds. So a thread
+    reads the interpreter's wake-up descriptor, to which each signal is written at once.
 
     A context within another one shares that one's request.
     """
 
     _outermost: "ClassVar[StopRequest | None]" = None  # signals belong to the process
 
-    # No system has all of them.
+    # Each system has only some of these.
     _SIGNALS = tuple(
         getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
     )
@@ -35,7 +35,7 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether to stop after this step."""
+        """Whether to stop after the current step."""
         return self._event.is_set()
 
     def __enter__(self) -> Self:
@@ -72,6 +72,6 @@ class StopRequest:
                 if not self.requested:
                     with contextlib.suppress(OSError):  # the terminal may be gone
                         print("\nFinishing this step, then saving. Ctrl-C again leaves at once, unsaved.", flush=True)
-                    self._event.set()  # after the message, or the loop's own would run into it
+                    self._event.set()  # after the message, so that the loop's messages follow it
                 elif received[0] == signal.SIGINT:
                     os._exit(_EXIT_CODE_INTERRUPTED)

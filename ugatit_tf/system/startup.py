@@ -1,4 +1,4 @@
-"""What a command sets up before TensorFlow is loaded: which messages show, and where memory comes from."""
+"""Sets up a command before TensorFlow is loaded: its messages, and its memory."""
 
 import functools
 import gc
@@ -17,8 +17,8 @@ from types import ModuleType
 
 from ugatit_tf.system import allocator
 
-# Writes out what it has been sent, once no process is left that could send more. Ctrl-C, which reaches it too, ends it
-# without a word.
+# Writes the text that it received to stderr, after its senders have ended. Ctrl-C, which it receives too, ends it
+# silently.
 _REPLAY = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -49,39 +49,39 @@ def configure() -> None:
     package = logging.getLogger("ugatit_tf")
     package.addHandler(_CONSOLE)  # once, however often this is called
     package.setLevel(logging.INFO)
-    # The user's settings of Keras, its backend for one, are for other programs. Keras looks for them in this folder,
-    # which can neither be there nor be made.
+    # The user's Keras settings, such as the backend, are meant for other programs. Keras reads them from KERAS_HOME,
+    # and no folder can exist under the name that is set here.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["KERAS_HOME"] = os.devnull
-    # What TensorFlow's graphs log (CPU features, fusions) is no news to the user; errors still show.
+    # TensorFlow logs CPU features and fusions, which do not help the user. Its errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # Nor are Pillow's warnings, of damaged EXIF for instance, which do not say in which file.
+    # Pillow's warnings, about damaged EXIF for instance, do not name the file.
     warnings.filterwarnings("ignore", module="PIL")
-    # TensorFlow's own allocator keeps regions for tensors of each size, glibc's an arena for each thread: with two for
-    # all of them, a training needs about a tenth less.
+    # TensorFlow's own allocator keeps regions for tensors of each size, and glibc keeps an arena for each thread. With
+    # two arenas for all threads, a training needs about a tenth less memory.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     allocator.use_two_arenas()
-    # Loading TensorFlow and tracing a graph make many objects that stay, of which by default each 700 are searched for
-    # garbage: a tenth of all that happens before the first step.
+    # Loading TensorFlow and tracing a graph make many lasting objects. By default Python searches for garbage after
+    # each 700 of them, which took a tenth of the time before the first step.
     gc.set_threshold(50_000)
     if "tensorflow" not in sys.modules and sys.stderr is not None:
         sys.meta_path.insert(0, _QuietTensorFlow())
 
 
 def hide_errors_of_tensorflow() -> None:
-    """Hides what graphs log where another machine is gone, which is told in a line; before TensorFlow is loaded."""
+    """Hides TensorFlow's errors of lost workers, which the command reports itself; called before TensorFlow loads."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 def expects_gpu() -> bool:
-    """Whether this machine seems to have an NVIDIA GPU, and this process is allowed to see it."""
-    is_there = any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None  # WSL has only that
-    return is_there and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+    """Returns whether this machine seems to have an NVIDIA GPU that this process may use."""
+    has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None  # WSL has only that
+    return has_gpu and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
 
 
 class _QuietTensorFlow(MetaPathFinder):
-    """Has TensorFlow loaded by `_load_quietly`, whichever module is the first to import it."""
+    """An import hook that loads TensorFlow with `_load_quietly`, whichever module imports it first."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == "tensorflow" else None
@@ -91,10 +91,10 @@ class _QuietTensorFlow(MetaPathFinder):
 
 
 def _load_quietly(load: Callable[[ModuleType], None], tensorflow: ModuleType) -> None:
-    """Loads TensorFlow and lets it look for devices; what it writes to stderr meanwhile shows only if that fails.
+    """Loads TensorFlow and lets it look for devices; its output to stderr shows only if that fails.
 
-    It writes before any of its settings count, and calls a missing GPU an error. Another process holds the text, so
-    that it shows as well when this one crashes: on a processor that lacks an instruction, for instance.
+    TensorFlow writes to stderr before it reads its settings, and calls a missing GPU an error. Another process holds
+    the text, so that it also shows if this process crashes, for instance on a processor that lacks an instruction.
     """
     stderr = os.dup(2)
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", _REPLAY], stdin=subprocess.PIPE) as replay:

@@ -1,4 +1,7 @@
-"""Output whose reader, a terminal or a pipe, may go away: that stops no training, and is no error elsewhere."""
+"""Handles a terminal or a pipe that is closed while a command writes to it.
+
+A training goes on without it, and all other commands end silently.
+"""
 
 import contextlib
 import errno
@@ -14,13 +17,13 @@ _EXIT_CODE_CUT_OFF = 141  # what shells report for a program that SIGPIPE ended
 
 @contextlib.contextmanager
 def may_be_cut_off() -> Iterator[None]:
-    """A context that the process leaves without a word where the reader of `sys.stdout` has enough, as `head` has.
+    """Ends the process silently if the reader of `sys.stdout`, such as `head`, closes the pipe.
 
-    In it, a character that the console lacks is printed as its number: a Windows console may know a few hundred
-    characters, and names of files have any.
+    In this context, a character that the console lacks is printed as its number: a Windows console may have only a few
+    hundred characters, and file names may have any.
 
     Raises:
-        SystemExit: the reader has gone; the code is that of a program that SIGPIPE stopped.
+        SystemExit: The pipe is closed. The exit code is that of a program that SIGPIPE ended.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -30,16 +33,16 @@ def may_be_cut_off() -> Iterator[None]:
         finally:
             print(end="", flush=True)  # not sys.stdout.flush(): that may be None
     except OSError as error:
-        # Windows says EINVAL of a pipe that nobody reads.
+        # Windows reports EINVAL for a closed pipe.
         if not isinstance(error, BrokenPipeError) and (error.errno != errno.EINVAL or error.filename is not None):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at its exit
         sys.exit(_EXIT_CODE_CUT_OFF)
 
 
 @contextlib.contextmanager
 def outlived() -> Iterator[None]:
-    """A context in which writing to `sys.stdout` and `sys.stderr` never raises: text that nobody can get is dropped."""
+    """Drops text that cannot be written to `sys.stdout` and `sys.stderr`, so that writing never raises an error."""
     with (
         contextlib.redirect_stdout(_lasting(sys.stdout)),
         contextlib.redirect_stderr(_lasting(sys.stderr)),
@@ -49,9 +52,9 @@ def outlived() -> Iterator[None]:
 
 
 def _lasting(stream: TextIO | None) -> TextIO | None:
-    """Returns a stream in place of another; for one without a descriptor, a test's or a notebook's, that one itself."""
+    """Returns a stream that drops text; a stream without a descriptor, as in a notebook, is returned itself."""
     try:
-        descriptor = os.dup(stream.fileno())  # a redirection of the original is not for this one
+        descriptor = os.dup(stream.fileno())  # a later redirection of the original does not affect the copy
     except (AttributeError, OSError):
         return stream
     with contextlib.suppress(OSError):
@@ -61,7 +64,7 @@ def _lasting(stream: TextIO | None) -> TextIO | None:
 
 
 class _Lasting(io.FileIO):
-    """A descriptor to write to, which takes what it cannot write as written."""
+    """A file that treats data as written if it cannot write it."""
 
     def write(self, data: bytes) -> int:
         try:
