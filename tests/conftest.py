@@ -1,6 +1,7 @@
 import collections
 import contextlib
 import gc
+import logging
 import os
 import resource
 import runpy
@@ -51,6 +52,16 @@ def _graphs_are_freed():
     """Python seldom looks for graphs that nobody uses any more: left alone, they took gigabytes by the last test."""
     yield
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_reset():
+    """A command in this process sets the package's logger up for itself: caplog would hear nothing afterwards."""
+    yield
+    package = logging.getLogger("ugatit_tf")
+    package.propagate = True
+    package.setLevel(logging.NOTSET)
+    package.handlers.clear()
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_objects_that_stay_are_seldom_searched_for_garbage(run):
     assert (int(done.stdout), done.stderr) == (50_000, "")
 
 
-def test_the_package_logs_to_the_streams_of_the_moment(capsys):
+def test_the_package_logs_to_the_streams_of_the_moment(capsys, caplog):
     startup.configure()
     startup.configure()  # as a second command in the same process does
     log = logging.getLogger("ugatit_tf.inference.jobs")
@@ -129,6 +129,7 @@ def test_the_package_logs_to_the_streams_of_the_moment(capsys):
     log.debug("nothing")
     log.warning("Skipping %s", "a.png")
     assert capsys.readouterr() == ("Pictures: 50%\n", "Warning: Skipping a.png\n")
+    assert not caplog.messages  # of the root logger, which TensorFlow gives a handler
     with pytest.raises(BrokenPipeError), contextlib.redirect_stdout(_Closed()):
         log.info("nobody reads this")
 

@@ -49,6 +49,7 @@ def configure() -> None:
     package = logging.getLogger("ugatit_tf")
     package.addHandler(_CONSOLE)  # once, however often this is called
     package.setLevel(logging.INFO)
+    package.propagate = False  # TensorFlow gives the root logger a handler, which would print each message again
     # The user's Keras settings, such as the backend, are meant for other programs. Keras reads them from KERAS_HOME,
     # and no folder can exist under the name that is set here.
     os.environ["KERAS_BACKEND"] = "tensorflow"
