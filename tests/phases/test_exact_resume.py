@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from ugatit_tf.reports import progress
 
@@ -70,9 +70,9 @@ def train(folder, how="go on", at=0):
 
 
 def curves(folder):
-    """All points of all curves, as they lie in the files."""
+    """All points of all curves, as TensorBoard shows them."""
     (logs,) = folder.glob("logs/*")
-    events = EventAccumulator(str(logs), size_guidance={"tensors": 0}, purge_orphaned_data=False)
+    events = EventAccumulator(str(logs), tensor_size_guidance=dict.fromkeys(("scalars", "images", "histograms"), 0))
     events.Reload()
     return {
         tag: [(event.step, _digest(event.tensor_proto.SerializeToString())) for event in events.Tensors(tag)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from ugatit_tf.data import images
 from ugatit_tf.networks.generator import Translation
@@ -70,13 +70,39 @@ def places(tiny_config):
     return (Path(folder) / tiny_config.model_dir for folder in (tiny_config.sample_dir, tiny_config.log_dir))
 
 
+def test_tensorboard_hides_the_points_of_steps_that_a_resumed_run_takes_again(tiny_config, places):
+    _, logs = places
+
+    def session(step, last):
+        summaries = Summaries(tiny_config, NOTHING, NOTHING, step)
+        for each in range(step + 1, last + 1):
+            summaries.write_scalars(each, {"g_loss": 10.0 * step + each})
+        summaries.close()
+        # TensorBoard reads files by their names, which begin with the second of their making.
+        newest = max(logs.iterdir(), key=lambda path: len(path.name))
+        newest.rename(logs / f"events.out.tfevents.{len(list(logs.iterdir()))}")
+
+    def shown():
+        events = EventAccumulator(str(logs), tensor_size_guidance={"scalars": 0})
+        events.Reload()
+        return [tf.make_ndarray(event.tensor_proto).item() for event in events.Tensors("g_loss")]
+
+    session(0, 6)
+    session(4, 6)
+    assert shown() == [1, 2, 3, 4, 45, 46]
+    session(2, 5)
+    assert shown() == [1, 2, 23, 24, 25]
+    session(0, 2)  # begins anew
+    assert shown() == [1, 2]
+
+
 def points(logs):
     """The steps of a curve, by its files in the order of their making; up to where a file is torn."""
     steps = []
-    for path in sorted(logs.iterdir()):
+    for path in sorted(logs.iterdir(), key=lambda path: int(path.name.split(".")[-2])):  # the writers' numbers
         steps.append([])
         try:
-            for record in tf.data.TFRecordDataset(str(path)).skip(1):
+            for record in tf.data.TFRecordDataset(str(path)).skip(1):  # the file's version
                 steps[-1].append(tf.compat.v1.Event.FromString(record.numpy()).step)
         except tf.errors.DataLossError:
             pass
@@ -85,7 +111,8 @@ def points(logs):
 
 def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, places, full_disk, caplog):
     samples, logs = places
-    summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)  # a picture larger than the event file
+    summaries = Summaries(tiny_config, noise, noise, step=0)
     summaries.write_scalars(1, {"g_loss": 1.0})
     with full_disk(after=next(logs.iterdir()).stat().st_size + 20):
         for step in (2, 3, 4):
@@ -104,7 +131,7 @@ def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, pl
     summaries.write_scalars(7, {"g_loss": 1.0})
     summaries.close()
     steps = points(logs)
-    assert steps[0] == [1]
+    assert steps[0] == [1, 1]  # the session's start and a point
     assert steps[-1] == [6, 6, 7]
     assert len(list(samples.iterdir())) == 6
     assert len(caplog.messages) == 2

@@ -122,7 +122,7 @@ def _score_generators(config: Config, options: Options, features: "Features | No
     from ugatit_tf.evaluation.evaluator import Evaluator
     from ugatit_tf.reports import evaluation as page
     from ugatit_tf.reports import progress
-    from ugatit_tf.runs import event_files
+    from ugatit_tf.runs.summaries import write_scores
 
     compare = _compared(config, options.compare)
     evaluator = None
@@ -137,7 +137,7 @@ def _score_generators(config: Config, options: Options, features: "Features | No
         _record(results, entry, outcomes)
         if subject.step is not None:
             folder = Path(config.log_dir) / config.model_dir / "evaluation"
-            event_files.add_scalars(folder, subject.step, entry.scalars)
+            write_scores(folder, subject.step, entry.scalars)
             evaluator.write_stage(results, subject.step, translators)
     evaluator.write_details(results, subject.label, translators, outcomes)
     print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")

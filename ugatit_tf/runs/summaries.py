@@ -12,7 +12,6 @@ from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.runs import event_files
 from ugatit_tf.system.files import make_folder
 from ugatit_tf.training.ugatit import UGATIT
 
@@ -38,10 +37,17 @@ class Summaries:
         make_folder(self._folder)
         self._logs = Path(config.log_dir) / config.model_dir
         make_folder(self._logs)
-        event_files.cut(self._logs, step)
         self._told: set[str] = set()
         self._writer: tf.summary.SummaryWriter | None = None
         self._open()
+        # TensorBoard hides the points that earlier sessions wrote from this event's step on. `tf.summary` has no public
+        # function for events of sessions.
+        event = tf.compat.v1.Event(
+            step=step + 1, session_log=tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+        )
+        self._record(
+            step, lambda: tf.raw_ops.ImportEvent(writer=self._writer._resource, event=event.SerializeToString())
+        )
 
     def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor | float]) -> None:
         """Adds a point to every curve."""
@@ -137,6 +143,20 @@ class Summaries:
     def _path(self, name: str, step: int) -> Path:
         epoch, index = divmod(step - 1, self._config.iteration)
         return self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png"
+
+
+def write_scores(folder: Path, step: int, values: Mapping[str, float]) -> None:
+    """Writes the scores of a step to an event file of their own.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    try:
+        with tf.summary.create_file_writer(str(folder)).as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+    except tf.errors.OpError as error:
+        raise RunError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def read_samples(config: Config, domain: str, train_set: ImageSet) -> np.ndarray:
