@@ -14,17 +14,17 @@ _SECONDS_BETWEEN_LINES = 1.0
 
 
 class Console:
-    """Follows a run from its first step here to its last.
+    """Prints the progress of a session of a run.
 
     Args:
-        config: for the number of steps.
-        first_step: steps done before.
+        config: gives the number of steps.
+        first_step: completed steps.
     """
 
     def __init__(self, config: Config, first_step: int) -> None:
         self._config = config
         self._start = time.monotonic()
-        # From where the rate counts: behind the first step here, which has the graph's tracing in it.
+        # The rate counts from the end of the session's first step, which includes tracing the graph.
         self._warm: tuple[int, float] | None = None
         self._last_line = -float("inf")
         self._bar = tqdm(
@@ -36,11 +36,11 @@ class Console:
         )
 
     def update(self, step: int, losses: Callable[[], tuple[float, float]]) -> None:
-        """Shows that a step is done.
+        """Prints a step's progress where it is due.
 
         Args:
-            step: steps done, this one included.
-            losses: gives `d_loss` and `g_loss`; called only where they are shown, as it waits for the device.
+            step: completed steps, this one included.
+            losses: returns `d_loss` and `g_loss`. It waits for the device, so it is called only if they are shown.
         """
         self._warm = self._warm or (step, time.monotonic())
         end_of_epoch = step % self._config.iteration == 0
@@ -49,7 +49,7 @@ class Console:
             if end_of_epoch or now - self._last_line >= _SECONDS_BETWEEN_LINES:
                 self._last_line = now
                 print(self._line(step, *losses()), flush=True)
-        elif self._bar.update():  # true where enough time has passed for the bar to be drawn anew
+        elif self._bar.update():  # true if enough time has passed to redraw the bar
             d_loss, g_loss = losses()
             self._bar.set_postfix_str(f"d_loss {d_loss:.4f}, g_loss {g_loss:.2f}")
         if end_of_epoch:
@@ -59,7 +59,7 @@ class Console:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """A context whose time counts neither in the rate nor in the time that is left."""
+        """Leaves the time inside the context out of the rate and the remaining time."""
         start = time.monotonic()
         try:
             yield
@@ -72,12 +72,12 @@ class Console:
                 self._bar.last_print_t += seconds
 
     def say(self, text: str) -> None:
-        """Prints a line without tearing the bar."""
+        """Prints a line above the bar."""
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Closes the bar; its last state stays on the screen."""
         self._bar.close()
 
     def _line(self, step: int, d_loss: float, g_loss: float) -> str:

@@ -1,4 +1,4 @@
-"""The training loop: steps, and what is due after each."""
+"""The training loop: takes the steps, and logs, saves, scores and draws samples where that is due."""
 
 from collections.abc import Callable, Iterator
 
@@ -33,31 +33,31 @@ def train(
     """Trains from the model's step to the last, or until asked to stop; the last step is always saved.
 
     Args:
-        model: compiled; restored where the run goes on.
-        batches_from: gives the batches from `first_step` on.
-        writer: of the checkpoints.
-        summaries: of curves and sample grids.
-        config: of the run.
-        evaluation: scores the checkpoints; None: they are not scored.
+        model: a compiled model; restored if the run is resumed.
+        batches_from: yields the batches from `first_step` on.
+        writer: writes the checkpoints.
+        summaries: writes curves and sample grids.
+        config: the run's configuration.
+        evaluation: scores the checkpoints; None if they are not scored.
 
     Returns:
         Whether the training is complete.
 
     Raises:
-        RunError: where a loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
+        RunError: A loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     step = model.steps_taken
 
     def batch_at(step: int) -> Batch:
-        here = model.distribute_strategy.experimental_local_results
-        return tuple(tf.concat(here(domain), 0) for domain in next(batches_from(first_step=step)))
+        replicas_of = model.distribute_strategy.experimental_local_results
+        return tuple(tf.concat(replicas_of(domain), 0) for domain in next(batches_from(first_step=step)))
 
     reporter = _Reporter(config, model, summaries, evaluation)
     console = reporter.console
     guard = Guard(config, console.say, batch_at)
     console.say("Building the graph: the first step takes longer.")
     try:
-        reporter.make_up(step)
+        reporter.write_missing(step)
         with StopRequest() as request:
             stop = SharedStop(model.distribute_strategy, request)
             for step, count, taken in _calls(model, batches_from, config):
@@ -75,7 +75,8 @@ def train(
                     reporter.log(step, metrics)
                 if save:
                     guard.check_variables(step, model.state)
-                    reporter.page.write()  # before: points of later steps can be dropped, missing ones not be had again
+                    # Before the checkpoint: a resumed run can drop later points, but cannot restore missing ones.
+                    reporter.page.write()
                     console.say(f"Saved step {step} to {writer.save(step)}")
                 if score:
                     reporter.evaluate(step)
@@ -91,7 +92,7 @@ def train(
 
 
 def follow(model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config) -> None:
-    """Takes a worker's part in a training whose chief runs `train` with the same model and configuration."""
+    """Trains as a worker, while the chief runs `train` with the same model and configuration."""
     with StopRequest() as request:
         stop = SharedStop(model.distribute_strategy, request)
         for step, _, _ in _calls(model, batches_from, config):
@@ -102,7 +103,7 @@ def follow(model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: 
 def _calls(
     model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config
 ) -> Iterator[tuple[int, int, Metrics]]:
-    """Takes the steps that are left; yields, after each call: all steps taken, those of the call, their metrics."""
+    """Takes the remaining steps; yields completed steps, steps of the call and their metrics after each call."""
     stepper = Stepper(model, config)
     step = model.steps_taken
     batches = batches_from(first_step=step)
@@ -115,7 +116,7 @@ def _calls(
 
 
 class _Reporter:
-    """What a run tells and writes beside its checkpoints; the arguments are those of `train`."""
+    """Passes steps, samples and scores to console, TensorBoard, page and status; the arguments are those of `train`."""
 
     def __init__(self, config: Config, model: UGATIT, summaries: Summaries, evaluation: Evaluation | None) -> None:
         step = model.steps_taken
@@ -127,8 +128,8 @@ class _Reporter:
         self._monitor = Monitor(config, step, self.console.say, summaries.write_text)
         self.page = TrainingPage(config, step, self.console.say)
 
-    def make_up(self, step: int) -> None:
-        """Makes up for samples and scores of a step just after whose save the run was killed."""
+    def write_missing(self, step: int) -> None:
+        """Writes the samples and scores of the restored step if the run was killed between its save and them."""
         if step and step % self._print_freq == 0 and not self._summaries.has_samples(step):
             self.draw(step)
         if self._evaluation and self._evaluation.is_missing(step):
@@ -140,13 +141,13 @@ class _Reporter:
         self.page.add_point(step, metrics)
 
     def draw(self, step: int) -> None:
-        """Makes and writes the sample pictures of a step."""
+        """Draws and writes the sample pictures of a step."""
         grids = self._summaries.write_samples(step, self._model)
         self._monitor.observe_samples(step, grids)
         self.page.add_samples(step, grids)
 
     def evaluate(self, step: int) -> None:
-        """Scores the checkpoint of a step, beside the clocks that measure the training."""
+        """Scores the checkpoint of a step; the rate of training leaves this time out."""
         with self.console.paused(), self._monitor.paused():
             entry = self._evaluation.evaluate(step, self.console.say)
         if entry is not None:
@@ -154,11 +155,11 @@ class _Reporter:
             self._monitor.note(step, "score", self._evaluation.worsened())
 
     def observe(self, step: int, metrics: Metrics, *, write: bool) -> None:
-        """Tells where the run stands; `write`: whether its status has to be on disk now."""
+        """Updates status and page; `write` says whether the status has to be on disk now."""
         self.page.observe(self._monitor.observe(step, metrics, write=write))
 
     def close(self) -> None:
-        """Ends what is still open."""
+        """Closes the page, the event file and the console."""
         self.page.close()
         self._summaries.close()
         self.console.close()

@@ -16,18 +16,18 @@ from ugatit_tf.runs.health import Watch, sample_statistics
 from ugatit_tf.runs.status import Alarm, Status
 
 _SECONDS_BETWEEN_WRITES = 5.0
-_POINTS = 100  # that the rate is taken over, at most
+_POINTS = 100  # the rate is computed over at most so many logged steps
 
 
 class Monitor:
-    """Sees a run from its first step here to its last.
+    """Watches a session of a run, and writes its status.
 
     Args:
-        config: of the run.
-        first_step: steps done before.
+        config: the run's configuration.
+        first_step: completed steps.
         say: prints a line.
-        write_text: of a step, a name and a text, to TensorBoard.
-        clock: seconds, from anywhere, that never jump.
+        write_text: writes a text to TensorBoard, given step, name and text.
+        clock: returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -42,8 +42,10 @@ class Monitor:
         self._say = say
         self._write_text = write_text
         self._clock = clock
-        earlier = status.read(config.run_checkpoint_dir) if first_step else None  # else of a run that came to nothing
-        # Later ones are of steps that an earlier checkpoint undoes, as it does their points in TensorBoard.
+        earlier = (
+            status.read(config.run_checkpoint_dir) if first_step else None
+        )  # else the file is of an earlier run without checkpoints
+        # Warnings of later steps do not count: the restored checkpoint is older, and those steps are taken again.
         warnings = [alarm for alarm in earlier.warnings if alarm.step <= first_step] if earlier else ()
         self._watch = Watch(config, warnings, earlier and earlier.memory)
         self._points: deque[tuple[int, float]] = deque(maxlen=_POINTS)  # (step, time)
@@ -53,7 +55,7 @@ class Monitor:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """A context whose time does not count in the rate."""
+        """Leaves the time inside the context out of the rate."""
         start = self._clock()
         try:
             yield
@@ -61,17 +63,17 @@ class Monitor:
             self._paused += self._clock() - start
 
     def observe(self, step: int, metrics: Mapping[str, SupportsFloat], *, write: bool) -> Status:
-        """Takes in a step's numbers; returns where the run stands.
+        """Checks a step's metrics, writes the status if it is due, and returns it.
 
         Args:
-            step: steps done.
-            metrics: of `UGATIT.train_step`; reading them waits for the device.
-            write: whether `status.json` is due now, as after a save, and not only every few seconds.
+            step: completed steps.
+            metrics: those that `UGATIT.train_step` returns; reading them waits for the device.
+            write: whether to write `status.json` now, as after a save; otherwise it is written every few seconds.
         """
         now = self._clock() - self._paused
         numbers = {name: float(value) for name, value in metrics.items()}
         self._points.append((step, now))
-        self._tell(self._watch.observe(step, numbers, now))
+        self._warn(self._watch.observe(step, numbers, now))
         current = self._status(step, numbers)
         if write or now - self._written >= _SECONDS_BETWEEN_WRITES:
             self._written = now
@@ -79,14 +81,14 @@ class Monitor:
         return current
 
     def observe_samples(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
-        """Takes in the sample images, as `Summaries.write_samples` returns them."""
-        self._tell(self._watch.observe_samples(step, sample_statistics(grids)))
+        """Checks the sample images that `Summaries.write_samples` returned."""
+        self._warn(self._watch.observe_samples(step, sample_statistics(grids)))
 
     def note(self, step: int, name: str, trouble: str | None) -> None:
-        """Takes in what was found elsewhere, if anything: a trouble's name and text."""
-        self._tell(self._watch.note(step, {name: trouble}))
+        """Warns of a trouble that another part of the run found, by name and text; None: there is none."""
+        self._warn(self._watch.note(step, {name: trouble}))
 
-    def _tell(self, alarms: list[Alarm]) -> None:
+    def _warn(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:
             self._say(f"Warning: {alarm.text}")
             self._write_text(alarm.step, f"warnings/{alarm.name}", alarm.text)
@@ -108,7 +110,7 @@ class Monitor:
         try:
             status.write(self._config.run_checkpoint_dir, current)
             self._failed = False
-        except RunError as error:  # no reason to stop
+        except RunError as error:  # training goes on
             if not self._failed:
                 self._say(f"Warning: {error}. --phase status knows nothing newer; the training goes on.")
             self._failed = True

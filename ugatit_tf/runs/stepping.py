@@ -53,11 +53,13 @@ def _stacked(*images: tf.Tensor) -> tf.Tensor:
 
 
 def steps_until_due(step: int, config: Config) -> int:
-    """How many steps the next call may take: up to `steps_per_call`, the last, or the next that something follows.
+    """Returns how many steps the next call takes.
+
+    It takes at most `steps_per_call`, and none beyond the next log, sample, save, score or last step.
 
     Args:
-        step: those taken.
-        config: of the training.
+        step: completed steps.
+        config: the training configuration.
     """
     due = (config.log_freq, config.print_freq, config.save_freq, config.evaluate_freq)
     until_due = (frequency - step % frequency for frequency in due if frequency)

@@ -21,13 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 class Summaries:
-    """Writes a run's `logs/` and `samples/`. What cannot be written is told in the log, once of either, and left out.
+    """Writes a run's `logs/` and `samples/`. Write failures are logged once per kind and do not stop training.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         samples_a: uint8 `[N, S, S, C]`, the images of A that every grid shows.
-        samples_b: likewise of B.
-        step: steps done. What curves there are of later ones, which a crash has undone, goes.
+        samples_b: uint8 `[N, S, S, C]`, the images of B that every grid shows.
+        step: completed steps. TensorBoard hides the points of later steps, which the run takes again.
     """
 
     def __init__(self, config: Config, samples_a: np.ndarray, samples_b: np.ndarray, step: int) -> None:
@@ -37,7 +37,7 @@ class Summaries:
         make_folder(self._folder)
         self._logs = Path(config.log_dir) / config.model_dir
         make_folder(self._logs)
-        self._told: set[str] = set()
+        self._failed_kinds: set[str] = set()
         self._writer: tf.summary.SummaryWriter | None = None
         self._open()
         # TensorBoard hides the points that earlier sessions wrote from this event's step on. `tf.summary` has no public
@@ -50,7 +50,7 @@ class Summaries:
         )
 
     def write_scalars(self, step: int, metrics: Mapping[str, tf.Tensor | float]) -> None:
-        """Adds a point to every curve."""
+        """Writes a point to every curve."""
 
         def write() -> None:
             for name, value in metrics.items():
@@ -61,17 +61,17 @@ class Summaries:
     def write_samples(self, step: int, model: UGATIT) -> dict[str, np.ndarray]:
         """Translates the sample images both ways, by the moving averages where there are any.
 
-        Writes `real_A`, `fake_B` (as the reference), `real_B`, `fake_A`, and `A2B` and `B2A`: a row an image of input,
-        heatmap over the input, translation, and the translation back. TensorBoard gets the two grids and rho's
-        histograms.
+        Writes `real_A` and `fake_B`, as the reference does, `real_B` and `fake_A`, and the grids `A2B` and `B2A`. Each
+        row of a grid shows one image: input, heatmap over the input, translation, reconstruction. TensorBoard gets the
+        two grids and rho's histograms.
 
         Returns:
-            The pictures, written or not, uint8 `[H, W, C]`, by the names above.
+            The pictures by the names above, uint8 `[H, W, C]`, also those that could not be written.
         """
         grids = {}
         for source, target in ("AB", "BA"):
-            forth, back = model.sampler(target), model.sampler(source)
-            rows = [_row(image, forth, back) for image in self._samples[source]]
+            to_target, to_source = model.sampler(target), model.sampler(source)
+            rows = [_row(image, to_target, to_source) for image in self._samples[source]]
             grids[f"{source}2{target}"] = np.vstack([np.hstack(row) for row in rows])
             grids[f"real_{source}"] = np.vstack([row[0] for row in rows])
             grids[f"fake_{target}"] = np.vstack([row[2] for row in rows])
@@ -80,7 +80,7 @@ class Summaries:
             for name, grid in grids.items():
                 images.save_png(self._path(name, step), grid)
         except RunError as error:
-            self._tell(str(error), "sample pictures")
+            self._warn_once(str(error), "sample pictures")
 
         def write() -> None:
             for name in ("A2B", "B2A"):
@@ -95,15 +95,15 @@ class Summaries:
         return grids
 
     def has_samples(self, step: int) -> bool:
-        """Whether `write_samples` has come to its end at a step."""
+        """Returns whether `write_samples` has written all pictures of a step."""
         return self._path("fake_A", step).exists()
 
     def write_text(self, step: int, name: str, text: str) -> None:
-        """Puts a text beside the curves."""
+        """Writes a text, which TensorBoard shows under Text."""
         self._record(step, lambda: tf.summary.text(name, text))
 
     def close(self) -> None:
-        """Closes the file of the curves, all of which is on the disk already."""
+        """Closes the event file; all of its points are on the disk already."""
         if self._writer is not None:
             self._writer.close()
 
@@ -112,15 +112,15 @@ class Summaries:
             self._writer = tf.summary.create_file_writer(str(self._logs))
         except tf.errors.OpError as error:
             for path in self._logs.glob("events.out.tfevents.*"):
-                if not path.stat().st_size:  # of this attempt
+                if not path.stat().st_size:  # the empty file of this attempt
                     path.unlink()
-            self._tell_of_curves(error)
+            self._stop_curves(error)
 
     def _record(self, step: int, write: Callable[[], None]) -> None:
-        """Has `write` call `tf.summary`, and puts it all on the disk.
+        """Calls `write`, which calls `tf.summary`, and flushes the event file.
 
-        A failure leaves half a record in the event file, behind which nothing is read any more. So that is the file's
-        end; the next sample pictures begin another.
+        A failed write leaves half a record in the event file, and readers stop there. So the writer drops that file;
+        the next sample pictures open another one.
         """
         if self._writer is None:
             return
@@ -129,15 +129,15 @@ class Summaries:
                 write()
                 tf.summary.flush()  # if only the context's end flushed, its failure would leave this writer the default
         except tf.errors.OpError as error:
-            self._tell_of_curves(error)
+            self._stop_curves(error)
 
-    def _tell_of_curves(self, error: tf.errors.OpError) -> None:
+    def _stop_curves(self, error: tf.errors.OpError) -> None:
         self._writer = None
-        self._tell(f"cannot write to {self._logs}: {reason(error)}", "points on TensorBoard's curves")
+        self._warn_once(f"cannot write to {self._logs}: {reason(error)}", "points on TensorBoard's curves")
 
-    def _tell(self, trouble: str, missing: str) -> None:
-        if missing not in self._told:
-            self._told.add(missing)
+    def _warn_once(self, trouble: str, missing: str) -> None:
+        if missing not in self._failed_kinds:
+            self._failed_kinds.add(missing)
             _log.warning("Going on without %s, until this is mended: %s", missing, trouble)
 
     def _path(self, name: str, step: int) -> Path:
@@ -180,15 +180,18 @@ def read_samples(config: Config, domain: str, train_set: ImageSet) -> np.ndarray
         return read(train_set)
 
 
-def _row(image: np.ndarray, forth: Generator, back: Generator) -> tuple[np.ndarray, ...]:
-    """Input, heatmap, translation and cycle, uint8 `[S, S, 3 or 4]` each; of one image, to need little memory."""
-    there = forth(images.to_float(image)[np.newaxis])
-    again = back(there.image)
+def _row(image: np.ndarray, to_target: Generator, to_source: Generator) -> tuple[np.ndarray, ...]:
+    """Returns input, heatmap, translation and reconstruction of one image (more would need more memory).
+
+    Each is uint8 `[S, S, 3 or 4]`.
+    """
+    translated = to_target(images.to_float(image)[np.newaxis])
+    reconstructed = to_source(translated.image)
     pictures = (
         image,
-        heatmap.overlay(image, there.heatmap[0].numpy()),
-        images.to_uint8(there.image[0].numpy()),
-        images.to_uint8(again.image[0].numpy()),
+        heatmap.overlay(image, translated.heatmap[0].numpy()),
+        images.to_uint8(translated.image[0].numpy()),
+        images.to_uint8(reconstructed.image[0].numpy()),
     )
     channels = 4 if image.shape[-1] == 4 else 3
     return tuple(images.with_channels(picture, channels) for picture in pictures)
