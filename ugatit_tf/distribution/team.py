@@ -103,11 +103,13 @@ def opened(name: str, workers: Cluster | None, facts: Callable[[], Facts], wait:
     if not workers:
         yield Team(open_strategy(name))
         return
-    # A request to stop is one until all leave: a process that a signal ended while it waits for the others would fail,
-    # and would make them fail.
-    with Channel(workers, facts(), wait) as channel, StopRequest(), channel.blaming():
-        yield Team(open_strategy(name, workers), workers)
-        channel.say_goodbye()
+    with Channel(workers, facts(), wait) as channel, channel.blaming():
+        strategy = open_strategy(name, workers)
+        # A request to stop is one until all leave: a process that a signal ended while it waits for the others would
+        # fail, and would make them fail. It comes after the strategy, with which TensorFlow takes SIGTERM for itself.
+        with StopRequest():
+            yield Team(strategy, workers)
+            channel.say_goodbye()
 
 
 class SharedStop:
