@@ -27,7 +27,8 @@ def values(variables):
 
 
 @pytest.mark.parametrize("ema", [(0.9, 0.9), (0.0, 0.9), (0.9, 0.0)])
-def test_a_moving_average_may_come_and_go(tiny_config, capsys, ema):
+def test_a_moving_average_may_come_and_go(tiny_config, caplog, ema):
+    caplog.set_level("INFO", "ugatit_tf")
     before, after = (scrambled(dataclasses.replace(tiny_config, ema=value), seed) for seed, value in enumerate(ema))
     saved = values(before.state)
     resume.resume(after, Checkpoint(CheckpointWriter(before.state, tiny_config).save(7), tiny_config))
@@ -37,7 +38,7 @@ def test_a_moving_average_may_come_and_go(tiny_config, capsys, ema):
             for average, weight in zip(after.average_variables, after.generator_variables, strict=True)
         }
     np.testing.assert_equal(values(after.state), {variable.path: saved[variable.path] for variable in after.state})
-    first, *rest = capsys.readouterr().out.splitlines()
+    first, *rest = caplog.messages
     assert first.startswith(f"Resuming at step {int(before.step)} from ")
     assert rest == {
         (0.0, 0.9): ["The moving average starts here, from the weights: the checkpoint has none."],
@@ -59,7 +60,8 @@ def test_a_loss_scale_may_come_and_go(tiny_config, precisions):
 
 
 @pytest.mark.parametrize("ema", [(0.0, 0.0), (0.0, 0.9), (0.9, 0.9)])
-def test_generators_alone_get_new_discriminators(tiny_config, save_generators, capsys, ema):
+def test_generators_alone_get_new_discriminators(tiny_config, save_generators, caplog, ema):
+    caplog.set_level("INFO", "ugatit_tf")
     before, config = (dataclasses.replace(tiny_config, ema=value) for value in ema)
     save_generators(before)
     checkpoint = Checkpoint(prefix_of(before, 7), before)
@@ -70,6 +72,6 @@ def test_generators_alone_get_new_discriminators(tiny_config, save_generators, c
     resume.resume(model, checkpoint)
     averages = {f"ema_{path}": value for path, value in saved.items()} if ema == (0.0, 0.9) else {}
     np.testing.assert_equal(values(model.state), own | saved | averages | {model.step.path: 7})
-    assert capsys.readouterr().out.startswith(
-        f"Resuming at step 7 from {checkpoint.prefix}, which holds generators alone: the discriminators are new\n"
+    assert caplog.messages[0].startswith(
+        f"Resuming at step 7 from {checkpoint.prefix}, which holds generators alone: the discriminators are new"
     )
