@@ -82,7 +82,7 @@ def world(tmp_path_factory):
     target.mkdir(parents=True)
     with_onnx = ("onnx",) if importlib.util.find_spec("onnx") else ()
     for name in ("saved_model", "keras", *with_onnx):
-        formats.get(name).write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
+        formats.FORMATS[name].write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
     return folder
 
 

@@ -1,7 +1,5 @@
 import json
 
-import pytest
-
 from ugatit_tf.export import formats, huggingface, model_card, tflite, web
 from ugatit_tf.phases import export
 
@@ -9,11 +7,6 @@ from ugatit_tf.phases import export
 def test_the_table_has_what_the_flag_takes():
     assert (*formats.FORMATS, web.NAME, huggingface.NAME) == export.FORMATS
     assert list(tflite.SIGNATURES) == list(tflite.VARIANTS)
-
-
-def test_an_unknown_format_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'caffe'.*saved_model, tflite, keras, onnx"):
-        formats.get("caffe")
 
 
 def test_the_card_and_the_signature_tell_sizes_and_steps(tiny_config, tmp_path):
@@ -44,3 +37,15 @@ def test_only_what_was_exported_is_described(tiny_config, tmp_path):
     model_card.write(tmp_path, "A2B", 1, tiny_config, ("keras",))
     assert "tflite" not in (tmp_path / "README.md").read_text()
     assert list(json.loads((tmp_path / "signature.json").read_text())["formats"]) == ["keras"]
+
+
+def test_a_file_that_was_left_out_is_named_nowhere(tiny_config, tmp_path):
+    (tmp_path / "tflite").mkdir()
+    for name in ("float32", "float16", "attention", "dynamic"):
+        (tmp_path / "tflite" / f"{name}.tflite").touch()
+    model_card.write(tmp_path, "A2B", 1, tiny_config, ("tflite",))
+    described = json.loads((tmp_path / "signature.json").read_text())["formats"]["tflite"]
+    assert list(described) == ["float32", "float16", "attention", "dynamic"]
+    usage = (tmp_path / "README.md").read_text().partition("## How to load it")[2].partition("```python")[0]
+    assert "- `dynamic`: uint8 [1, 32, 32, 3], 0..255, in and out" in usage
+    assert "`int8`" not in usage

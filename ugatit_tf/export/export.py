@@ -1,4 +1,4 @@
-"""Export of both generators of a checkpoint, in all formats that are asked for, and verified."""
+"""Export of both generators of a checkpoint in all requested formats, with a check of the files."""
 
 import dataclasses
 import logging
@@ -24,21 +24,18 @@ _CALIBRATION = 32
 def write(
     checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path, *, packages: str, licence: str
 ) -> None:
-    """Writes `{A2B,B2A}/` in every format, and the page and the Hub's repository, which are of both directions.
-
-    What was written is checked.
+    """Writes `{A2B,B2A}/` in every format, and for both directions the page and the Hub's repository; checks the files.
 
     Args:
-        checkpoint: whose generators.
-        config: of the run: where its test images are.
-        names: of the formats, keys of `formats.FORMATS`, `web.NAME` or `huggingface.NAME`.
-        folder: exists, and is empty.
-        packages: where the page's runtime lies, as for `litert.read`.
-        licence: of the repository, as for `huggingface.write`.
+        checkpoint: the checkpoint with the generators.
+        config: the run's configuration, which names the test images.
+        names: the formats, keys of `formats.FORMATS`, `web.NAME` or `huggingface.NAME`.
+        folder: an existing, empty folder.
+        packages: the folder of the page's runtime, as for `litert.read`.
+        licence: the repository's licence, as for `huggingface.write`.
 
     Raises:
-        RunError: where the page's runtime cannot be had, or the check finds that an export does not compute what the
-            checkpoint does.
+        RunError: The page's runtime cannot be fetched, or an exported file does not compute what the checkpoint does.
     """
     runtime = litert.read(packages) if web.NAME in names else {}
     one_way = [name for name in names if name in formats.FORMATS]
@@ -48,7 +45,7 @@ def write(
     _log.info("Exporting %s", checkpoint)
     generators = {}
     for direction in DIRECTIONS:
-        # In float32, which every machine and format has.
+        # Every machine and format supports float32.
         generator = generators[direction] = checkpoint.generator(direction, precision="float32")
         if not one_way:
             continue
@@ -56,8 +53,7 @@ def write(
         for name in one_way:
             _log.info("Writing %s %s ...", direction, name)
             source = formats.Source(generator, config.img_size, calibration[direction])
-            formats.get(name).write(source, folder / direction)
-        model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
+            formats.FORMATS[name].write(source, folder / direction)
     if runtime:
         _log.info("Writing the page ...")
         web.write(folder / web.NAME, config, checkpoint, generators, runtime)
@@ -71,6 +67,9 @@ def write(
         measurements = verify.check(folder, others, generators, pictures)
     if huggingface.NAME in names:
         verify.check(folder / huggingface.NAME, huggingface.FORMATS, generators, pictures)
+    if one_way:
+        for direction in DIRECTIONS:  # after the check, which deletes 8-bit files that no interpreter takes
+            model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
     count = min(map(len, pictures.values()))
     _log.info("Agrees with the checkpoint on %s images in each direction.", count)
     if measurements:
@@ -84,18 +83,18 @@ def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.nda
 
 
 def _test_images(config: Config, direction: str) -> tuple[np.ndarray, bool]:
-    """Test images and True, or, as a checkpoint may have come without its dataset, built-in ones and False."""
+    """Returns the run's test images and True, or built-in images and False if the dataset is missing here."""
     split, are_own = f"test{direction[0]}", True
     try:
         (image_set,) = sources.open_splits(config, (split,))
     except RunError:
         are_own = False
-        _log.info("No test images for %s: checking on built-in ones.", direction)
+        _log.info("No test images for %s: the check takes built-in ones.", direction)
         (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
     return _spread(image_set, _CHECKED, config.img_size), are_own
 
 
 def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:
-    """Up to `count` images from all over a set, uint8 `[N, size, size, C]`."""
+    """Reads up to `count` images at equal distances in a set, uint8 `[N, size, size, C]`."""
     indices = np.unique(np.linspace(0, len(image_set) - 1, count).astype(int))
     return sources.read_all(image_set, indices, size, print)

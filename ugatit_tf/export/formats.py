@@ -1,4 +1,4 @@
-"""The formats that a generator is exported in: a name to how it is written, described and loaded."""
+"""The formats that a generator is exported in. An entry of `FORMATS` writes a format and describes how to load it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,12 +14,12 @@ KERAS_FILE = "generator.keras"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is exported.
+    """A generator to export, and what its export needs.
 
     Attributes:
         generator: built, with its weights.
         size: side of its images, in pixels.
-        calibration: training images, uint8 `[N, size, size, img_ch]`, for what is quantised; may be empty otherwise.
+        calibration: training images for int8 ranges, uint8 `[N, size, size, img_ch]`; may be empty without TFLite.
     """
 
     generator: Generator
@@ -32,9 +32,9 @@ class Format:
     """One way of writing a generator.
 
     Attributes:
-        write: a source and an existing folder; puts the format's files there.
-        signature: what goes in and out, for `signature.json`; {size}, {features} and {channels} stand for numbers.
-        usage: how to load it, Markdown for the model card, with the same placeholders.
+        write: writes the files of a source into an existing folder.
+        signature: inputs and outputs for `signature.json`; {size}, {features} and {channels} stand for numbers.
+        usage: how to load the files, Markdown for the model card. It has these placeholders too, and {files}.
     """
 
     write: Callable[[Source, Path], None]
@@ -71,26 +71,26 @@ files = model.signatures["serving_default"](image_bytes=tf.constant([open("in.jp
 ```
 
 As a Keras layer: `keras.layers.TFSMLayer("1", call_endpoint="translate_uint8")`. TensorFlow Serving takes the folder
-that holds `1` as its model's base path. Pictures are decoded and resized inside (squeezed to a square, not cropped).
-TensorFlow does not read EXIF: turn photos upright beforehand.
+that holds `1` as its model's base path. The network decodes pictures and
+resizes them to a square, without cropping. TensorFlow does not read EXIF: turn photos upright beforehand.
 """
 _TFLITE_USAGE = """\
 ### TFLite: `tflite/*.tflite`
 
-One image of {size} x {size} at a time. `float32`, `float16` and `attention` take and give floats from -1 to 1;
-`dynamic` and `int8` take and give pixels, uint8. `attention` also gives `heatmap`, where the network looks, and
-`cam_logits`.
+Each file translates one image of {size} x {size} at a time:
+
+{files}
 
 ```python
 from ai_edge_litert.interpreter import Interpreter
-run = Interpreter("tflite/dynamic.tflite").get_signature_runner()
-output = run(images=image[None])["output"][0]  # uint8 [{size}, {size}, {channels}]
+run = Interpreter("tflite/float16.tflite").get_signature_runner()
+output = run(images=image[None])["output"][0]  # float32 [{size}, {size}, {channels}], -1..1
 ```
 """
 _KERAS_USAGE = """\
 ### Keras: `generator.keras`
 
-Needs this project's layers, hence the import. Input and output are floats from -1 to 1.
+The file needs this project's layers, which the second line imports. Input and output are floats from -1 to 1.
 
 ```python
 import keras
@@ -102,8 +102,8 @@ outputs = generator(images).image
 _ONNX_USAGE = """\
 ### ONNX: `generator.onnx`
 
-Any number of images of {size} x {size}; input and output are floats from -1 to 1, channels last. Opset 17. Where there
-is a `generator.onnx.data`, it holds the weights, and belongs beside it.
+Any number of images of {size} x {size}; input and output are floats from -1 to 1, channels last. Opset 17. If there is
+a `generator.onnx.data`, it holds the weights: keep it in the same folder.
 
 ```python
 import onnxruntime
@@ -125,14 +125,3 @@ FORMATS = {
     ),
     "onnx": Format(_write_onnx, onnx.SIGNATURE, _ONNX_USAGE),
 }
-
-
-def get(name: str) -> Format:
-    """The format of a name.
-
-    Raises:
-        ValueError: for an unknown one, listing the known.
-    """
-    if name not in FORMATS:
-        raise ValueError(f"unknown export format {name!r}: the known ones are {', '.join(FORMATS)}")
-    return FORMATS[name]

@@ -87,7 +87,7 @@ def write(
         (folder / direction).mkdir(parents=True)
         source = formats.Source(generator, checkpoint.config.img_size, np.empty(0))
         for name in FORMATS:
-            formats.get(name).write(source, folder / direction)
+            formats.FORMATS[name].write(source, folder / direction)
         model_card.write_signature(folder / direction, direction, checkpoint.config, FORMATS)
     for direction, pictures in samples.items():
         (folder / "samples").mkdir(exist_ok=True)

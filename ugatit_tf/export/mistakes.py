@@ -1,13 +1,18 @@
-"""Simple mistakes of an export, such as a picture upside down, and how outputs are told apart from them."""
+"""Simple mistakes of an export, such as an upside-down image, and a rule that separates them from coarse arithmetic.
+
+An 8-bit file is several levels off, and the error depends on the network. A fixed limit would refuse right files or
+pass wrong ones. The rule here compares the error with the error of the best constant image, and with the distance to
+each wrong answer that a simple mistake would give.
+"""
 
 import numpy as np
 
-_SHARE_OF_SPREAD = 0.6  # of how far the best constant is off; int8 was measured at 0.14 to 0.28 of it
-_CLEARLY_NEARER = 0.8  # of the distance to the right answer: an output as near as that to a wrong one is the wrong one
+_SHARE_OF_SPREAD = 0.6  # of the best constant's error; int8 was measured at 0.14 to 0.28 of it
+_CLEARLY_NEARER = 0.8  # an output is a wrong answer if its distance to that one is below this share of its error
 
 
 def chart(size: int, channels: int) -> np.ndarray:
-    """Draws a picture that no flip, turn or exchange of channels leaves as it is, uint8 `[size, size, channels]`."""
+    """Returns an image that every flip, turn and exchange of channels changes, uint8 `[size, size, channels]`."""
     y, x = np.mgrid[:size, :size] / size
     planes = [0.2 + 0.6 * x, 0.8 - 0.6 * y**2, 0.2 + 0.6 * x * y, np.ones_like(x)]
     picture = np.stack(planes[:channels], axis=-1)
@@ -17,11 +22,11 @@ def chart(size: int, channels: int) -> np.ndarray:
 
 
 def wrong_answers(expected: np.ndarray) -> dict[str, np.ndarray]:
-    """Simple mistakes of an export, by what is wrong with them; shaped like `expected`, `[N, ...]`."""
-    over = tuple(range(expected.ndim - 1)) if expected.ndim == 4 else tuple(range(expected.ndim))
-    found = {"the same everywhere": np.broadcast_to(np.median(expected, axis=over, keepdims=True), expected.shape)}
+    """Returns the outputs of simple mistakes by a description of each, in the shape of `expected`, `[N, ...]`."""
+    axes = tuple(range(expected.ndim - 1)) if expected.ndim == 4 else tuple(range(expected.ndim))
+    answers = {"the same everywhere": np.broadcast_to(np.median(expected, axis=axes, keepdims=True), expected.shape)}
     if expected.ndim > 2:
-        found |= {
+        answers |= {
             "upside down": expected[:, ::-1],
             "mirrored": expected[:, :, ::-1],
             "turned round": expected[:, ::-1, ::-1],
@@ -31,16 +36,23 @@ def wrong_answers(expected: np.ndarray) -> dict[str, np.ndarray]:
             ),
         }
     if expected.ndim != 3 and expected.shape[-1] > 1:
-        found["with the channels reversed"] = expected[..., ::-1]
+        answers["with the channels reversed"] = expected[..., ::-1]
     for places in range(1, len(expected)):
-        found[f"moved by {places} in the batch"] = np.roll(expected, places, axis=0)
-    return found
+        answers[f"moved by {places} in the batch"] = np.roll(expected, places, axis=0)
+    return answers
 
 
-def told_apart(value: np.ndarray, expected: np.ndarray, least: float, unit: str) -> tuple[float, float, str]:
-    """The rule for outputs that are far from exact: clearly nearer to the right answer than to any simple mistake.
+def measure(value: np.ndarray, expected: np.ndarray, least: float, unit: str) -> tuple[float, float, str]:
+    """Measures an inexact output, which must be clearly nearer to the right answer than to any simple mistake.
 
-    Where the outputs hardly vary, mistakes cannot be told from the right answer: being off by `least` is allowed.
+    Args:
+        value: the exported file's output.
+        expected: the live network's output.
+        least: the mean error that is always allowed. Outputs that hardly vary do not show mistakes.
+        unit: the unit of the error for the message.
+
+    Returns:
+        The mean error, the allowed mean error, and the unit, which names the mistake if `value` looks like one.
     """
     wrong = wrong_answers(expected)
     error = np.abs(value - expected).mean()

@@ -1,19 +1,19 @@
-"""The files beside an exported network: `signature.json` for programs, `README.md` for people."""
+"""The files that describe an exported network: `signature.json` for programs, `README.md` for people."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ugatit_tf.config import ARCHITECTURE, Config
-from ugatit_tf.export import formats
+from ugatit_tf.export import formats, tflite
 from ugatit_tf.networks.generator import DOWNSAMPLING
 from ugatit_tf.system.files import write_atomically
 
-# Of the rest, some tell the places of the machine that it was trained on.
-_TOLD = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
-_TOLD += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
-_TOLD += ("flip", "diffaugment", "ema", "seed")
+# The published options. The others include paths of the training machine.
+_PUBLISHED = (*sorted(ARCHITECTURE), "gan_type", "GP_ld", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
+_PUBLISHED += ("epoch", "iteration", "batch_size", "lr", "decay_flag", "decay_epoch", "n_critic", "augment_flag")
+_PUBLISHED += ("flip", "diffaugment", "ema", "seed")
 _COLOURS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 _NO_LICENCE = "not stated: whoever trained it fills this in, with regard to the rights in the training pictures"
 _FACTS = """\
@@ -31,7 +31,7 @@ Translates pictures such as those of `train{source}` into pictures such as those
 
 {facts}
 
-`signature.json` says what goes in and out of each file.
+`signature.json` describes the inputs and outputs of each file.
 
 ## How to load it
 
@@ -46,32 +46,32 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
     """Writes `signature.json` and `README.md` into a direction's folder.
 
     Args:
-        folder: exists.
+        folder: the existing folder, with the exported files; the text names only TFLite files that lie there.
         direction: "A2B" or "B2A".
-        step: the steps that it was trained for.
-        config: what it was trained with; `img_size` is the export's.
-        names: the formats that the folder holds.
+        step: completed training steps.
+        config: the training configuration, with the export's `img_size`.
+        names: the formats in the folder, keys of `formats.FORMATS`.
     """
-    write_signature(folder, direction, config, names)
+    signature = write_signature(folder, direction, config, names)
     text = _CARD.format(
         model_name=config.model_name,
         dataset=Path(config.dataset).name,
         source=direction[0],
         target=direction[-1],
         facts=facts_of(step, config, _NO_LICENCE),
-        usage="\n".join(_fill(formats.get(name).usage, config) for name in names),
+        usage="\n".join(_usage(name, signature["formats"][name], config) for name in names),
         configuration=configuration_of(config),
     )
     write_atomically(folder / "README.md", text.encode())
 
 
 def facts_of(step: int, config: Config, licence: str) -> str:
-    """What a network is, as a table.
+    """Returns a Markdown table of facts about a network.
 
     Args:
-        step: the steps that it was trained for.
-        config: what it was trained with; `img_size` is the export's.
-        licence: in words.
+        step: completed training steps.
+        config: the training configuration, with the export's `img_size`.
+        licence: the licence in words.
     """
     return _FACTS.format(
         dataset=Path(config.dataset).name,
@@ -83,35 +83,41 @@ def facts_of(step: int, config: Config, licence: str) -> str:
 
 
 def configuration_of(config: Config) -> str:
-    """What the network is and how it was trained, as far as that tells nothing of a machine."""
-    return ", ".join(f"{name} {_or_none(getattr(config, name))}" for name in _TOLD)
+    """Returns the options of network and training as text, without paths of the training machine."""
+    values = {name: getattr(config, name) for name in _PUBLISHED}
+    return ", ".join(f"{name} {'none' if value == '' else value}" for name, value in values.items())
 
 
-def write_signature(folder: Path, direction: str, config: Config, names: Sequence[str]) -> None:
-    """Writes `signature.json` alone; arguments as for `write`."""
-    signature = signature_of(direction, config, names)
-    write_atomically(folder / "signature.json", (json.dumps(signature, indent=2) + "\n").encode())
-
-
-def signature_of(direction: str, config: Config, names: Sequence[str]) -> dict[str, Any]:
-    """The content of `signature.json`; arguments as for `write`."""
-    return {
+def write_signature(folder: Path, direction: str, config: Config, names: Sequence[str]) -> dict[str, Any]:
+    """Writes `signature.json` alone, and returns its content; arguments as for `write`."""
+    described = {name: _fill(formats.FORMATS[name].signature, config) for name in names}
+    if "tflite" in described:
+        described["tflite"] = {
+            name: text
+            for name, text in described["tflite"].items()
+            if (folder / tflite.FOLDER / f"{name}.tflite").is_file()
+        }
+    signature = {
         "direction": direction,
         "image_size": config.img_size,
         "image_channels": config.img_ch,
-        "formats": {name: _fill(formats.get(name).signature, config) for name in names},
+        "formats": described,
     }
+    write_atomically(folder / "signature.json", (json.dumps(signature, indent=2) + "\n").encode())
+    return signature
 
 
-def _or_none(value: Any) -> Any:
-    return "none" if value == "" else value
+def _usage(name: str, signature: Mapping[str, Any], config: Config) -> str:
+    """Returns how to load a format; `{files}` becomes a list of the format's files and their signatures."""
+    files = "\n".join(f"- `{file}`: {text}" for file, text in signature.items())
+    return _fill(formats.FORMATS[name].usage, config).replace("{files}", files)
 
 
 def _fill(template: Any, config: Config) -> Any:
-    """Puts the numbers into a text, or into all texts of a dict."""
+    """Replaces the placeholders by numbers in a text, or in all texts of a dict."""
     if isinstance(template, dict):
         return {key: _fill(value, config) for key, value in template.items()}
     numbers = {"size": config.img_size, "features": config.img_size // DOWNSAMPLING, "channels": config.img_ch}
-    for name, number in numbers.items():  # not str.format: a text may hold other braces
+    for name, number in numbers.items():  # str.format would fail on the other braces of a text
         template = template.replace(f"{{{name}}}", str(number))
     return template
