@@ -111,7 +111,7 @@ def test_unreadable_images_are_listed_and_left_out():
 
 @pytest.mark.parametrize(("a", "b"), [([0], [0, 1]), ([0, None], [0, 1]), ([0, 1], [None])])
 def test_fewer_than_two_images_are_one_line(a, b):
-    with pytest.raises(RunError, match=r"^place: [01] of [12] images can be read, and scores take at least 2\.$"):
+    with pytest.raises(RunError, match=r"^place: [01] of [12] images can be read, but scores need at least 2\.$"):
         scorer(a, b, ["cycle", "identity"]).score({"A2B": adds(0), "B2A": adds(0)})
 
 

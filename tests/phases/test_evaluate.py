@@ -188,7 +188,7 @@ def test_folders_of_pictures_by_any_program(mine, here, capsys):
     (here / "dataset" / "mine" / "testA" / "10.png").unlink()
     assert evaluate(*folders, "--features", "small.pb") == 1
     error = capsys.readouterr().err
-    assert "dataset/mine/testA: 1 of 1 images can be read, and scores take at least 2." in error
+    assert "dataset/mine/testA: 1 of 1 images can be read, but scores need at least 2." in error
     assert error.count("\n") == 1
 
 

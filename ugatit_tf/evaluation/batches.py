@@ -1,4 +1,4 @@
-"""Image sets in batches, without what cannot be read."""
+"""Reading of image sets in batches. Unreadable images are left out and listed."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,16 @@ _BATCH_SIZE = 8
 def read(
     image_set: ImageSet, size: int | None, unreadable: list[str], what: str = ""
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Reads a set's images, few of which are in memory at a time.
+    """Reads a set's images batch by batch, so that few are in memory at a time.
 
     Args:
         image_set: the images.
-        size: side of the squares that they are resized to, in pixels; None: each as it is.
+        size: side of the squares that the images are resized to, in pixels; None keeps their sizes.
         unreadable: gets a line for each image that cannot be read.
-        what: the name of the bar that shows how far it is; without, there is none.
+        what: the label of the progress bar; an empty label hides the bar.
 
     Yields:
-        The indices of up to eight images, and the images, uint8 `[size, size, C]` each.
+        The indices of up to eight images, and the images, uint8 `[size, size, C]`.
     """
 
     def load(index: int) -> np.ndarray | UnreadableImageError:
@@ -41,7 +41,7 @@ def read(
             else:
                 yield index, picture
 
-    disable = None if what else True  # None: where the output is no terminal
+    disable = None if what else True  # tqdm takes None as: hide the bar unless the output is a terminal
     with tqdm(total=len(image_set), desc=what, unit="image", disable=disable) as bar:
         for batch in parallel.in_batches(readable(), _BATCH_SIZE):
             yield [index for index, _ in batch], [picture for _, picture in batch]

@@ -1,4 +1,4 @@
-"""A set of images that scores are taken of: read in batches, and their features."""
+"""The image sets that scores compare: their images in batches, and their features."""
 
 import itertools
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from ugatit_tf.evaluation.feature_cache import FeatureCache
 from ugatit_tf.evaluation.features import OUTPUT, SIDE, DamagedFileError, Extractor, FeatureNetwork, load
 
 INCEPTION_FEATURES = 2048
-_LEAST = 2  # images, of which a variance can be taken
+_LEAST = 2  # images: a variance needs two
 
 
 class Features(NamedTuple):
-    """What FID and KID need beside images.
+    """The settings of FID and KID: a feature network, a way of resizing, and a cache folder.
 
     Attributes:
         network: the feature network.
-        resize: a key of RESIZES, for FID and KID; mean KID has one of its own.
-        folder: where features of real images are kept.
+        resize: the way of resizing for FID and KID, a key of RESIZES; mean KID always takes "authors".
+        folder: the cache folder for features of real images.
     """
 
     network: FeatureNetwork
@@ -33,29 +33,29 @@ class Features(NamedTuple):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the history notes down."""
+        """The facts that the history of scores records."""
         network = self.network
         return {"file": network.file, "sha256": network.checksum, "output": network.output, "resize": self.resize}
 
 
 def open_features(path: str, output: str, resize: str, folder: Path) -> Features:
-    """Opens a feature network; without a path Inception, which is downloaded if need be.
+    """Opens a feature network. Without a path it opens Inception, and downloads it if needed.
 
     Args:
-        path: of the network, as `features.load` takes it; or "".
+        path: the network's path, as for `features.load`; "" means Inception.
         output: the name of its output.
         resize: "clean" or "legacy".
-        folder: where features of real images are kept.
+        folder: the cache folder for features of real images.
 
     Raises:
         UsageError: The network has no such output.
-        RunError: The network cannot be had or used.
+        RunError: The network cannot be downloaded or used.
     """
     if path:
         return Features(load(Path(path), output), resize, folder)
     place = inception.cache_folder()
     network = _load_inception(inception.fetch(place), output)
-    if output == OUTPUT:  # with which alone the file has turned out to be Inception
+    if output == OUTPUT:  # only this output's size shows that the file is Inception
         inception.note(place, network.checksum)
     return Features(network, resize, folder)
 
@@ -75,25 +75,25 @@ def _load_inception(path: Path, output: str) -> FeatureNetwork:
 
 
 def features_folder(config: Config) -> Path:
-    """Where features of a dataset's images are kept: in its folder if it has one, else in `cache_dir`."""
+    """Returns the folder of a dataset's features: in the dataset's folder if there is one, else in `cache_dir`."""
     root = config.dataset_root
     return root / ".features" if root.is_dir() else Path(config.cache_dir) / "features"
 
 
 class Images:
-    """A set of images that scores are taken of.
+    """A set of images that scores compare.
 
     Args:
         image_set: the images.
-        name: of the set, in the folder of `features`.
-        size: side of the squares that they are resized to, in pixels; None: each as it is.
+        name: the set's name in the cache folder of `features`.
+        size: side of the squares that the images are resized to, in pixels; None keeps their sizes.
         features: as for `Scorer`.
-        show: whether bars show how far passes over them are.
+        show: whether progress bars are shown.
 
     Attributes:
-        names: theirs, readable or not.
-        numbers: the indices of those that were read in the last pass over all of them; none before.
-        unreadable: a line for each that could not be read then.
+        names: the names of all images, readable or not.
+        numbers: the indices of the images that the last complete pass could read; empty before the first pass.
+        unreadable: a line for each image that the last complete pass could not read.
     """
 
     def __init__(
@@ -116,18 +116,18 @@ class Images:
         self._known: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """How many there are, readable or not."""
+        """Returns the number of all images, readable or not."""
         return len(self.names)
 
     def read(self, index: int) -> np.ndarray:
-        """One image, uint8 `[size, size, C]`."""
+        """Reads one image, uint8 `[size, size, C]`."""
         return self._image_set.read(index, self._size)
 
     def batches(self, what: str) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-        """All images, as `batches.read` yields them.
+        """Yields all images, as `batches.read` does.
 
         Raises:
-            RunError: at the end, where fewer than two could be read.
+            RunError: Fewer than two images could be read. It is raised after the last batch.
         """
         unreadable: list[str] = []
         numbers: list[int] = []
@@ -137,12 +137,12 @@ class Images:
         self.numbers, self.unreadable = numbers, unreadable
         if len(numbers) < _LEAST:
             raise RunError(
-                f"{self._image_set.place}: {len(numbers)} of {len(self)} images can be read, and scores take at "
+                f"{self._image_set.place}: {len(numbers)} of {len(self)} images can be read, but scores need at "
                 f"least {_LEAST}."
             )
 
     def features(self, resize: str) -> np.ndarray:
-        """The features of all images, `[N, d]`, by a key of RESIZES; computed once."""
+        """Returns the features of all images, `[N, d]`, and computes them once; `resize` is a key of RESIZES."""
         if resize not in self._known:
             cache = FeatureCache(self._features.folder, self._name, Extractor(self._features.network, resize))
             pictures = (pictures for _, pictures in self.batches(f"{self._name}, features"))

@@ -17,13 +17,13 @@ class Evaluator:
     """Scores generators on the test images of a run's dataset.
 
     Args:
-        config: of the run; its `img_size` and `img_ch` are those that the generators take.
-        metrics: keys of METRICS; what cannot be had is left out.
-        features: for the metrics that need them.
-        show: whether bars show how far it is.
+        config: the run's configuration, with the `img_size` and `img_ch` of the generators.
+        metrics: keys of METRICS; metrics that this dataset does not allow are left out.
+        features: the settings of FID and KID; None leaves these out.
+        show: whether progress bars are shown.
 
     Raises:
-        RunError: where the dataset has no test images.
+        RunError: The dataset has no test images.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Evaluator:
         """Scores generators, as `Scorer.score` does.
 
         Args:
-            label: what they are of, for people.
-            step: of the checkpoint; None where it has none.
-            translators: by direction.
+            label: the checkpoint's name for people.
+            step: the checkpoint's step; None if it has none.
+            translators: the translating functions by direction.
 
         Returns:
-            The entry for the history, and the directions' outcomes.
+            The entry for the history, and the outcome of each direction.
         """
         outcomes = self.scorer.score(translators)
         entry = Entry(
@@ -62,12 +62,12 @@ class Evaluator:
         return entry, outcomes
 
     def write_stage(self, results: Path, step: int, translators: Mapping[str, Translate]) -> None:
-        """Writes the pictures of a checkpoint for the page; as `pictures.write_stage`."""
+        """Writes a checkpoint's pictures for the page, see `pictures.write_stage`."""
         pictures.write_stage(results, step, self._sets, translators)
 
     def write_details(
         self, results: Path, label: str, translators: Mapping[str, Translate], outcomes: Mapping[str, Outcome]
     ) -> None:
-        """Writes the best, the worst and the neighbours for the page; as `pictures.write_details`."""
+        """Writes the best and worst translations and their neighbours for the page, see `pictures.write_details`."""
         subject = pictures.Subject(label, self._sets, translators, outcomes)
         pictures.write_details(results, self._config, subject, self._features)

@@ -1,4 +1,4 @@
-"""Features of real pictures, kept on the disk by the pictures' content: the next evaluation need not compute them."""
+"""A cache of features on the disk, with the images' content as the key: the next evaluation need not compute them."""
 
 import hashlib
 import io
@@ -16,29 +16,29 @@ from ugatit_tf.system.files import make_folder, write_atomically
 
 _log = logging.getLogger(__name__)
 
-_VERSION = 2  # of how features are computed from a picture; another one leaves earlier files unused
-_AT_ONCE = 64  # pictures in memory
+_VERSION = 2  # of the computation of features; a new version ignores earlier files
+_AT_ONCE = 64  # images in memory
 
 
 class FeatureCache:
-    """The features of one set of pictures, each known by the bytes that the network saw.
+    """The cached features of one set of images. The key of an image is the hash of its pixels.
 
     Args:
-        folder: for the file, one for each network, output of it, and way of resizing.
-        name: of the set.
-        extractor: makes features.
+        folder: the folder of the cache files, one for each network, output and way of resizing.
+        name: the set's name, the beginning of the file's name.
+        extractor: computes features.
     """
 
     def __init__(self, folder: Path, name: str, extractor: Extractor) -> None:
-        # All that a feature depends on beside the picture: two layers of one network are two networks here.
+        # The file's name contains a hash of all that a feature depends on, except for the image.
         made_by = json.dumps([_VERSION, extractor.network.checksum, extractor.network.output, extractor.resize])
         self._path = folder / f"{name}-{extractor.resize}-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}.npz"
         self._extract = extractor
 
     def features(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
-        """The features of pictures, uint8 `[H, W, C]`, in their order: float32 `[N, d]`; what was new is kept.
+        """Returns the features of images, uint8 `[H, W, C]`, in their order: float32 `[N, d]`; saves new ones.
 
-        A file that cannot be read, or written, is told in the log, and done without.
+        If the cache file cannot be read or written, a warning is logged and the features are computed.
         """
         known = self._read()
         digests: list[bytes] = []
@@ -72,7 +72,7 @@ class FeatureCache:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("Computing features anew: cannot read %s (%s)", self._path, error)
+            _log.warning("Computing all features: cannot read the cache %s (%s)", self._path, error)
             return {}
 
     def _write(self, rows: dict[bytes, np.ndarray]) -> None:
@@ -83,4 +83,4 @@ class FeatureCache:
             make_folder(self._path.parent)
             write_atomically(self._path, file.getvalue())
         except RunError as error:
-            _log.warning("Features of real pictures are not kept: %s", error)
+            _log.warning("Features of real images are not cached: %s", error)

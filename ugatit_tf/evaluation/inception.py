@@ -1,4 +1,4 @@
-"""The file of the network that FID and KID are defined by: found in a cache folder, or downloaded into it."""
+"""The file of Inception, which defines FID and KID: it lies in a cache folder, or is downloaded into it."""
 
 import hashlib
 import logging
@@ -17,22 +17,22 @@ _log = logging.getLogger(__name__)
 
 FILE = "inception-2015-12-05.tgz"
 URL = f"https://download.tensorflow.org/models/image/imagenet/{FILE}"
-_PATIENCE = 5.0  # seconds for an answer, and for each piece
+_TIMEOUT = 5.0  # seconds for an answer, and for each piece
 _PIECE = 1 << 20
 
 
 def cache_folder() -> Path:
-    """Where the file is kept: `ugatit_tf` in the user's cache."""
+    """Returns the cache folder: `ugatit_tf` in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ugatit_tf"
 
 
 def fetch(folder: Path) -> Path:
-    """The file's path in a folder, after downloading it if it is not there.
+    """Returns the file's path in a folder, and downloads the file if it is missing.
 
-    Its checksum is compared with the one in `<FILE>.sha256` beside it, if there is one: see `note`.
+    If `<FILE>.sha256` lies in the folder, the file's checksum is compared with it: see `note`.
 
     Raises:
-        RunError: where it cannot be had, or has another checksum.
+        RunError: The file cannot be downloaded or read, or has another checksum.
     """
     path = folder / FILE
     expected = _expected(folder)
@@ -40,11 +40,11 @@ def fetch(folder: Path) -> Path:
         known = f"SHA-256 {expected}" if expected else "its SHA-256 is not known before the first download"
         try:
             data = _download()
-        except OSError as error:  # urllib's errors are of this kind, and hold another
+        except OSError as error:  # urllib's URLError is an OSError whose reason may be another OSError
             why = reason(error.reason if isinstance(getattr(error, "reason", None), OSError) else error)
             raise RunError(
                 f"Cannot download {URL} ({why}). Put that file ({known}) into {folder}, name one with "
-                "--features, or leave out by --metrics what needs it."
+                "--features, or choose --metrics without FID and KID."
             ) from error
         _check(URL, data, expected)
         make_folder(folder)
@@ -57,20 +57,20 @@ def fetch(folder: Path) -> Path:
 
 
 def note(folder: Path, checksum: str) -> None:
-    """Writes the SHA-256 of the file in a folder beside it, if none is there, for `fetch` to compare with.
+    """Writes `<FILE>.sha256` into a folder if it is missing. `fetch` compares the file with it.
 
-    No published checksum could be seen to be written down in this program. So it is that of the first file that turned
-    out to be such a network, unless the user has put a better one there.
+    There is no published checksum that this program could contain. So the first file that proves to be Inception sets
+    the checksum, unless the user has written one.
 
     Raises:
-        RunError: where it cannot be written.
+        RunError: The checksum cannot be written.
     """
     if not _expected(folder):
         write_atomically(folder / f"{FILE}.sha256", f"{checksum}  {FILE}\n".encode())
 
 
 def _expected(folder: Path) -> str:
-    """The checksum noted down, as `sha256sum` writes it; empty where none is."""
+    """Returns the recorded checksum, which has the format of `sha256sum`; empty if there is none."""
     try:
         return (folder / f"{FILE}.sha256").read_text(encoding="utf-8").partition(" ")[0].strip()
     except FileNotFoundError:
@@ -80,9 +80,7 @@ def _expected(folder: Path) -> str:
 def _check(name: str, data: bytes, expected: str) -> None:
     found = hashlib.sha256(data).hexdigest()
     if expected and found != expected:
-        raise RunError(
-            f"{name} has SHA-256 {found}, not {expected} as noted in {FILE}.sha256: it is damaged or another file."
-        )
+        raise RunError(f"{name} has SHA-256 {found}, but {FILE}.sha256 says {expected}: it is damaged or another file.")
 
 
 def _download() -> bytes:
@@ -100,19 +98,19 @@ def _download() -> bytes:
 
 
 def _open() -> BinaryIO:
-    """The server's answer, within some seconds: looking its name up has no time limit of its own."""
+    """Returns the server's answer. A thread limits the time, because a name look-up has no time limit."""
     answers: list[BinaryIO | Exception] = []
 
     def ask() -> None:
         try:
-            answers.append(urllib.request.urlopen(URL, timeout=_PATIENCE))
+            answers.append(urllib.request.urlopen(URL, timeout=_TIMEOUT))
         except Exception as error:
             answers.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
-    answer = answers[0] if answers else TimeoutError(f"no answer within {_PATIENCE:g} s")
+    thread.join(_TIMEOUT)
+    answer = answers[0] if answers else TimeoutError(f"no answer within {_TIMEOUT:g} s")
     if isinstance(answer, Exception):
         raise answer
     return answer
