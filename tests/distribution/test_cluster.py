@@ -1,10 +1,14 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from ugatit_tf.distribution import cluster
 from ugatit_tf.errors import UsageError
 
+ROOT = Path(__file__).parents[2]
 TWO = ["one:1", "two:2"]
 
 
@@ -96,3 +100,15 @@ def test_workers_come_from_slurm(monkeypatch):
     monkeypatch.delenv("SLURM_NODELIST", raising=False)
     with pytest.raises(UsageError, match="Slurm's variables do not tell the workers"):
         cluster.resolve()
+
+
+def test_a_process_leaves_at_once_with_what_it_has_printed():
+    # What runs at a process's end would change the exit code, and never comes to its end.
+    program = (
+        "import atexit, threading; from ugatit_tf.distribution import cluster; atexit.register(exit, 3);"
+        "threading.Thread(target=threading.Event().wait).start(); print('last line'); cluster.leave()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "last line\n"), done.stderr

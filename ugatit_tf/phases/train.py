@@ -78,13 +78,15 @@ def run(config: Config, options: Options) -> None:
         workers = cluster.resolve()
     if workers and not workers.is_chief:
         _run(config, options, workers)
-        return
-    from ugatit_tf.checkpoints import writer
+    else:
+        from ugatit_tf.checkpoints import writer
 
-    with lock.hold(config.run_checkpoint_dir):
-        writer.clear_leftovers(config.run_checkpoint_dir)
-        files.clear_leftovers(Path(config.sample_dir) / config.model_dir)
-        _run(config, options, workers)
+        with lock.hold(config.run_checkpoint_dir):
+            writer.clear_leftovers(config.run_checkpoint_dir)
+            files.clear_leftovers(Path(config.sample_dir) / config.model_dir)
+            _run(config, options, workers)
+    if workers:
+        cluster.leave()
 
 
 def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
