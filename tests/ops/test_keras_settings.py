@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+
+from ugatit_tf import UGATIT, Config, load_generator
+from ugatit_tf.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [
@@ -102,3 +106,10 @@ os.waitpid(child, 0)
     lines = run(program, {}).stdout.splitlines()
     assert len(lines) == 3
     assert all(line.startswith("RunError TensorFlow was loaded before this process was forked") for line in lines)
+
+
+@pytest.mark.parametrize("build", [lambda: UGATIT(Config()), lambda: load_generator("nowhere")])
+def test_what_computes_by_tensorflow_refuses_another_backend(monkeypatch, build):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(UsageError, match="needs TensorFlow as Keras' backend, not jax: set KERAS_BACKEND=tensorflow"):
+        build()

@@ -55,11 +55,13 @@ def run_tflite(path: Path, kind: str, name: str, images: np.ndarray, cores: int)
         yield f"{kind}/{key} of float16", value
 
 
-def run_onnx(path: Path, images: np.ndarray) -> Iterator[Named]:
+def run_onnx(path: Path, images: np.ndarray, cores: int) -> Iterator[Named]:
     """Yields the file's outputs, of which `output` is called `image`."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     for name, value in zip(names, session.run(names, {"images": to_float(images)}), strict=True):
         yield f"onnx/{'image' if name == 'output' else name}", value
@@ -78,7 +80,9 @@ def main(export: str, images: str, results: str, cores: str) -> None:
             found = [run_saved_model(place, pictures[direction]) for place in Path(export, direction).glob("1")]
             for path in sorted(Path(export, direction).glob("tflite/*.tflite")):
                 found.append(run_tflite(path, "tflite", path.stem, pictures[direction], int(cores)))
-            found += [run_onnx(path, pictures[direction]) for path in Path(export, direction).glob("*.onnx")]
+            found += [
+                run_onnx(path, pictures[direction], int(cores)) for path in Path(export, direction).glob("*.onnx")
+            ]
             for path in Path(export).glob(f"web/weights/{direction}-*.tflite"):
                 found.append(run_tflite(path, "web", "attention", pictures[direction], int(cores)))
             outputs |= {f"{direction}/{name}": value for name, value in itertools.chain(*found)}
