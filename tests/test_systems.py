@@ -109,7 +109,7 @@ def test_a_path_inside_a_folder_has_slashes(parent, top, inside):
 
 def test_results_keep_their_folders_on_windows(monkeypatch):
     monkeypatch.setattr(jobs, "PurePath", PureWindowsPath, raising=False)  # what the name stands for there
-    assert jobs._results(["a b/얼굴.jpg", "a b/c/y.gif", "z.jpg"], ".png") == {
+    assert jobs._results(["a b/얼굴.jpg", "a b/c/y.gif", "z.jpg"], lambda _: ".png") == {
         "a b/얼굴.jpg": "a b/얼굴.png",
         "a b/c/y.gif": "a b/c/y.png",
         "z.jpg": "z.png",

@@ -11,6 +11,7 @@ from ugatit_tf.networks.attention import CAM, AttentionConv2D
 from ugatit_tf.networks.convolution import ReflectConv2D, SpectralNormLayer, UpsampleConv2D
 from ugatit_tf.networks.discriminator import Discriminator, PatchDiscriminator
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.image_model import ImageModel
 from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 from ugatit_tf.networks.residual import ConvNorm, FeatureLayer, ResidualBlock
 
@@ -44,7 +45,7 @@ def test_the_table_of_layers_is_complete():
         for _, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, keras.layers.Layer) and value.__module__ == module.__name__
     }
-    assert layers - {SpectralNormLayer, FeatureLayer} == set(LAYERS)
+    assert layers - {SpectralNormLayer, FeatureLayer, ImageModel} == set(LAYERS)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)

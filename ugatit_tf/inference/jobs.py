@@ -210,7 +210,8 @@ def find(path: Path, output: Output) -> tuple[Files, Files, list[str]]:
     root, paths, others = (path, [], []) if is_folder else (path.parent, [path.name], [])
     still, moving = Files("pictures", root, output), Files("videos", root, output)
     if is_folder:
-        paths, others = folder.list_files(path, lambda each: _is_picture(each) or videos.is_video(each))
+        paths, passed_by = folder.list_files(path, lambda each: _is_picture(each) or videos.is_video(each))
+        others = [each for each in passed_by if PurePosixPath(each).name[0] != "."]
         if not paths:
             raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
     for each in paths:

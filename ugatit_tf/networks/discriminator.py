@@ -4,7 +4,7 @@ It consists of two patch networks of different depth, each with CAM attention. T
 global one large patches.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import KerasTensor, ops
@@ -158,6 +158,12 @@ class Discriminator(ImageModel):
             if training or frozen:
                 calls = [shared_call(network, by_inputs=not training, by_weights=not frozen) for network in calls]
             return DiscriminatorOutput(*(call(inputs, training=training) for call in calls))
+
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> None:
+        """Exports the network as `ImageModel.export` does; the six outputs follow one another in a flat tuple."""
+        inputs = keras.Input(self._image_shape[1:], name="images")
+        outputs = tuple(keras.tree.flatten(self(inputs)))
+        keras.Model(inputs, outputs).export(filepath, *args, **kwargs)
 
     def get_config(self) -> dict:
         return super().get_config() | {"ch": self.ch, "n_dis": self.n_dis, "spectral_norm": self.spectral_norm}

@@ -6,7 +6,7 @@ import keras
 
 
 class ImageModel(keras.Model):
-    """A model of one batch of images. Keras' `export` asks for a call first; its shape is known from `build`."""
+    """A model of one batch of images, `[B, H, W, C]`. Keras' `export` needs a call first, or the shape from `build`."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Remembers the shape of the images, `[B, H, W, C]`."""
@@ -16,7 +16,7 @@ class ImageModel(keras.Model):
         """Exports the network as `keras.Model.export` does.
 
         Args:
-            filepath: of the artifact.
+            filepath: the folder to write.
             *args: see `keras.Model.export`.
             input_signature: unset: float32 images of any batch size, as large as the network was built for.
             **kwargs: see `keras.Model.export`.

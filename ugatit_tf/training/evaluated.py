@@ -148,7 +148,7 @@ class Evaluated(keras.Model):
         return self(self.images(pair(data)))
 
     def images(self, data: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        """Returns both batches as float32; unknown sides become those of the config, unknown channels too.
+        """Returns both batches as Keras' floatx; unknown sides become those of the config, unknown channels too.
 
         Raises:
             ValueError: Images are integers, or have another rank or number of channels.
@@ -164,7 +164,7 @@ class Evaluated(keras.Model):
                 raise ValueError(f"The images of {name} have shape {shape}: it must be [B, H, W, {channels}].")
             is_known = shape.rank == 4 and None not in shape[1:]
             known = batch if is_known else tf.ensure_shape(batch, (None, side, side, channels))
-            batches.append(tf.cast(known, tf.float32))
+            batches.append(tf.cast(known, keras.config.floatx()))
         return tuple(batches)
 
 
