@@ -56,7 +56,12 @@ def first_bytes(path: str) -> bytes:
 
 def is_image(path: str) -> bool:
     """Returns whether a file's first bytes are those of a format that `load` reads; the name does not matter."""
-    return bool(_SIGNATURE.match(first_bytes(path)))
+    return begins_as_image(first_bytes(path))
+
+
+def begins_as_image(first: bytes) -> bool:
+    """Returns whether the first bytes of a file are those of a format that `load` reads."""
+    return bool(_SIGNATURE.match(first))
 
 
 def size_of(path: str) -> tuple[int, int] | None:

@@ -207,22 +207,22 @@ def find(path: Path, output: Output) -> tuple[Files, Files, list[str]]:
     if overlap(path, output.folder):
         raise UsageError(f"--input {path} and the output folder {output.folder} overlap: give another --output.")
     is_folder = path.is_dir()
-    root, paths, others = (path, [], []) if is_folder else (path.parent, [path.name], [])
+    root = path if is_folder else path.parent
+    paths = folder.list_files(path, lambda _: True)[0] if is_folder else [path.name]
     still, moving = Files("pictures", root, output), Files("videos", root, output)
-    if is_folder:
-        paths, passed_by = folder.list_files(path, lambda each: _is_picture(each) or videos.is_video(each))
-        others = [each for each in passed_by if PurePosixPath(each).name[0] != "."]
-        if not paths:
-            raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
+    others: list[str] = []
     for each in paths:
-        (moving if videos.is_video(f"{root}/{each}") else still).paths.append(each)
+        if videos.is_video(f"{root}/{each}"):
+            moving.paths.append(each)
+        elif not is_folder or folder.is_image(f"{root}/{each}"):  # a single file is read, whatever it is
+            still.paths.append(each)
+        else:
+            others.append(each)
+    if not (still.paths or moving.paths):
+        raise RunError(f"--input {path} has no {images.KINDS} files, and no videos: {videos.KINDS}.")
     if not still.paths and not videos.is_installed():
         raise UsageError(f"--input {path}: videos take PyAV: {videos.INSTALL}")
     return still, moving, others
-
-
-def _is_picture(path: str) -> bool:
-    return folder.suffix_of(path) in images.EXTENSIONS or images.is_image(path)
 
 
 def passed_over(others: Sequence[str]) -> str:

@@ -27,8 +27,3 @@ def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int)
         return lr * tf.clip_by_value(fraction, 0.0, 1.0)
 
     return rate
-
-
-def constant(lr: float) -> Schedule:
-    """Returns a schedule with an equal learning rate at every step."""
-    return lambda step: tf.constant(lr, keras.config.floatx())

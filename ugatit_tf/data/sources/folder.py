@@ -37,7 +37,12 @@ def open_folder(folder: Path, channels: int) -> ImageSet:
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:
     """Lists the images of a folder as `list_files` does. A file is an image by its ending, or else by its content."""
-    return list_files(folder, lambda path: suffix_of(path) in images.EXTENSIONS or images.is_image(path))
+    return list_files(folder, is_image)
+
+
+def is_image(path: str) -> bool:
+    """Returns whether a file counts as an image: by its ending, or else by its first bytes."""
+    return suffix_of(path) in images.EXTENSIONS or images.is_image(path)
 
 
 def suffix_of(path: str) -> str:

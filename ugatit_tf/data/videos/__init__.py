@@ -14,10 +14,8 @@ from ugatit_tf.errors import RunError
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".gif": "gif"}
 KINDS = "MP4, MOV, WebM, MKV, AVI or animated GIF"
 _ENDINGS = CONTAINERS.keys() | {".m4v", ".mkv", ".avi"}
-_SOUND_ALONE, _STILL = (
-    (b"M4A ", b"M4B "),
-    (b"heic", b"heix", b"mif1", b"msf1"),
-)  # brands of MP4-like files that hold no video
+# The brands of files in MP4's form that hold no video: sound alone, still pictures.
+_OTHER_BRANDS = (b"M4A ", b"M4B ", b"heic", b"heix", b"mif1", b"msf1")
 # The first bytes of files: MP4 and MOV; WebM and MKV; AVI.
 _SIGNATURE = re.compile(rb".{4}(ftyp|moov|mdat|wide|free)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.DOTALL)
 INSTALL = "pip install -r requirements-video.txt"
@@ -38,9 +36,9 @@ def is_installed() -> bool:
 def is_video(path: str) -> bool:
     """Returns whether a file is a video, by its first bytes, or else by its ending. A GIF needs several frames."""
     first = images.first_bytes(path)
-    if images.is_image(path):
+    if images.begins_as_image(first):
         return first.startswith(b"GIF8") and gif.is_animated(path)
-    is_known = bool(_SIGNATURE.match(first)) and first[8:12] not in (*_SOUND_ALONE, *_STILL)
+    is_known = bool(_SIGNATURE.match(first)) and first[8:12] not in _OTHER_BRANDS
     return is_known or Path(path).suffix.lower() in _ENDINGS - {".gif"}
 
 
