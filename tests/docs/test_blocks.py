@@ -178,7 +178,7 @@ def test_a_command_is_one(command, here):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
         case "pip", "install", "-r", requirements:
             assert (ROOT / requirements).is_file()
-        case "pip", "install", ".":
+        case ("pip", "install", ".") | ("pip", "install", "-e", "."):
             assert (ROOT / "pyproject.toml").is_file()
         case "pytest", path, *_:
             assert (ROOT / path).is_file()
