@@ -32,6 +32,7 @@ def measure(
     convolutions: bool = False,
     devices: Sequence[str] = (),
     exchange: bool = True,
+    without: str = "",
 ) -> dict[str, Any]:
     """Measures the time of training steps or of a translation, which are set up as in their phases.
 
@@ -44,6 +45,7 @@ def measure(
         convolutions: whether to measure the speed of convolutions between the timings.
         devices: the devices that share the batches of a training, as in `--devices`; empty means the phase's choice.
         exchange: whether the devices exchange data. Without, each trains alone, which shows the cost of the exchange.
+        without: the CPU kernel of `benchmarks.kernels` to take out; "" for none.
 
     Returns:
         Always:
@@ -76,6 +78,10 @@ def measure(
     }
     if not work:
         return result
+    if without:
+        from benchmarks import kernels
+
+        kernels.take_out(without)
     call = _training(settings, devices, exchange) if work == "training" else _translation(settings)
     np.asarray(call())
     result["start_s"] = time.perf_counter() - start

@@ -86,7 +86,7 @@ def upsample_conv2d(inputs: KerasTensor, kernel: KerasTensor, bias: KerasTensor)
         float32 `[B, 2 * H, 2 * W, filters]`.
     """
     kernel = read(kernel)
-    if uses_cpu_kernels() and kernel.shape[-1] > _FEW_CHANNELS:
+    if _gains_by_upsampling_kernel(kernel):
         return to_float32(ops.add(kernel_gradient.upsample(to_compute_dtype(inputs), kernel), to_compute_dtype(bias)))
     kernel = to_compute_dtype(ops.swapaxes(_doubled(_doubled(kernel, axis=0), axis=1), 2, 3))
     x = ops.pad(to_compute_dtype(inputs), [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
@@ -127,6 +127,10 @@ def _gains_by_winograd(inputs: KerasTensor, kernel: KerasTensor) -> bool:
     pixels, channels = WINOGRAD_MINIMA
     enough = height * width >= pixels and min(kernel.shape[2:]) >= channels
     return enough and height % winograd.TILE == width % winograd.TILE == 0
+
+
+def _gains_by_upsampling_kernel(kernel: KerasTensor) -> bool:
+    return uses_cpu_kernels() and kernel.shape[-1] > _FEW_CHANNELS
 
 
 def _has_few_pixels(inputs: KerasTensor, kernel: KerasTensor, padding: tuple[int, int]) -> bool:
