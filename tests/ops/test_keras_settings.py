@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from ugatit_tf import UGATIT, Config, load_generator
+from ugatit_tf import UGATIT, Config, Generator, load_generator
 from ugatit_tf.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -108,8 +108,12 @@ os.waitpid(child, 0)
     assert all(line.startswith("RunError TensorFlow was loaded before this process was forked") for line in lines)
 
 
-@pytest.mark.parametrize("build", [lambda: UGATIT(Config()), lambda: load_generator("nowhere")])
-def test_what_computes_by_tensorflow_refuses_another_backend(monkeypatch, build):
+@pytest.mark.parametrize(
+    "build", [lambda: UGATIT(Config()), lambda: load_generator("nowhere"), lambda: Generator(light=True)]
+)
+def test_another_backend_is_refused(monkeypatch, build):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    with pytest.raises(UsageError, match="needs TensorFlow as Keras' backend, not jax: set KERAS_BACKEND=tensorflow"):
+    with pytest.raises(
+        UsageError, match="^ugatit_tf needs TensorFlow as Keras' backend, not jax: set KERAS_BACKEND=tensorflow"
+    ):
         build()

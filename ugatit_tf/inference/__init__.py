@@ -106,7 +106,7 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
         ValueError: for another direction.
     """
     _check_process()
-    check_keras_settings(needs_tensorflow=True)
+    check_keras_settings()
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
     if checkpoint != NEWEST and is_export(path):

@@ -1,10 +1,6 @@
 """Numerics: operations that plain Keras operations could replace, at the cost of more time or memory.
 
 Other rooms import from this module alone. They ask for a convolution; this room chooses its algorithm and its dtype.
-
-Backends: the functions exported here also run on Keras' other backends, so that the networks can be evaluated there.
-The CPU kernels (`winograd`, `patches`, `reflection`, `kernel_gradient`) and the sharing of graphs need TensorFlow; on
-another backend, `cpu_kernels()` and `shared` change nothing. Training needs TensorFlow.
 """
 
 from ugatit_tf.ops.convolution import conv2d, upsample_conv2d

@@ -1,6 +1,6 @@
 """Convolutions with reflect padding, each computed by the algorithm that is fastest for its sizes.
 
-On a GPU, and on another backend than TensorFlow, every convolution is the backend's own operation. On a CPU, the 7x7
+On a GPU, every convolution is TensorFlow's own operation. On a CPU, the 7x7
 convolution that makes the image is computed in blocks of 2x2 pixels. Inside a `cpu_kernels` block, most convolutions
 are CPU kernels:
 
@@ -12,16 +12,13 @@ All algorithms give equal results up to rounding. Where the sizes are unknown wh
 works for any size. Products are computed in the compute dtype, except where float32 is as fast.
 """
 
-import keras
 from keras import KerasTensor, ops
 
+from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 from ugatit_tf.ops.cpu import on_cpu, uses_cpu_kernels
 from ugatit_tf.ops.precision import to_compute_dtype, to_float32
 from ugatit_tf.ops.spectral import SpectralNorm
 from ugatit_tf.ops.tracing import read
-
-if keras.backend.backend() == "tensorflow":
-    from ugatit_tf.ops import kernel_gradient, patches, reflection, winograd
 
 WINOGRAD_MINIMA = (256, 64)  # pixels, and channels and filters, from which on Winograd's algorithm takes less time
 _FEW_CHANNELS = 4  # a CPU computes 16 channels at once, so fewer waste most of its work

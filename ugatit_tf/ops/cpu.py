@@ -1,18 +1,14 @@
 """CPU kernels: convolutions made of operations that take a CPU less time than TensorFlow's convolution.
 
-They are used only inside a `cpu_kernels` block, and only where TensorFlow finds no GPU. On another backend the block
-changes nothing.
+They are used only inside a `cpu_kernels` block, and only where TensorFlow finds no GPU.
 """
 
 import contextlib
 from contextvars import ContextVar
 
-import keras
+import tensorflow as tf
 
 from ugatit_tf.ops.scopes import setting
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
 
 _enabled = ContextVar("cpu_kernels", default=False)
 
@@ -27,8 +23,8 @@ def cpu_kernels() -> contextlib.AbstractContextManager[None]:
 
 
 def on_cpu() -> bool:
-    """Returns whether the backend is TensorFlow and has no GPU."""
-    return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
+    """Returns whether TensorFlow has no GPU."""
+    return not tf.config.list_physical_devices("GPU")
 
 
 def uses_cpu_kernels() -> bool:

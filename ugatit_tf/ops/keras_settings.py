@@ -9,18 +9,15 @@ from ugatit_tf.errors import UsageError
 FLOATS = {"float32"}
 
 
-def check_keras_settings(*, needs_tensorflow: bool = False) -> None:
+def check_keras_settings() -> None:
     """Checks that the networks compute the right numbers under the present settings of Keras.
-
-    Args:
-        needs_tensorflow: whether the caller computes by TensorFlow itself; the networks alone run on any backend.
 
     Raises:
         UsageError: A setting differs from the needed one; the message names the call that sets it.
     """
-    if needs_tensorflow and keras.config.backend() != "tensorflow":
+    if keras.config.backend() != "tensorflow":
         raise UsageError(
-            f"This part of ugatit_tf needs TensorFlow as Keras' backend, not {keras.config.backend()}: set "
+            f"ugatit_tf needs TensorFlow as Keras' backend, not {keras.config.backend()}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
     policy = keras.config.dtype_policy().name

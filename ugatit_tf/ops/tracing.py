@@ -24,13 +24,11 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import keras
+import tensorflow as tf
 
 from ugatit_tf.ops.cpu import uses_cpu_kernels
 from ugatit_tf.ops.precision import current_compute_dtype
 from ugatit_tf.ops.scopes import setting
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
 
 _Function = TypeVar("_Function", bound=Callable)
 
@@ -43,24 +41,17 @@ _layer_graphs: "WeakKeyDictionary[tf.Graph, dict[Any, Callable]]" = WeakKeyDicti
 def read(value: Any) -> Any:
     """Returns a variable's value as a tensor, and any other value unchanged.
 
-    `ops.convert_to_tensor` does not read a Keras variable on TensorFlow. On another backend, `read` changes nothing.
+    `ops.convert_to_tensor` does not read a Keras variable.
     """
-    if keras.backend.backend() == "tensorflow" and isinstance(value, keras.Variable):
-        return tf.convert_to_tensor(value)
-    return value
+    return tf.convert_to_tensor(value) if isinstance(value, keras.Variable) else value
 
 
 def shared(function: _Function) -> _Function:
     """Decorates a function so that calls with equal shapes and dtypes share a graph.
 
-    On another backend than TensorFlow, the function itself is returned.
-
     Args:
         function: takes and returns tensors; it must read no variables except its arguments.
     """
-    if keras.backend.backend() != "tensorflow":
-        return function
-
     graph = functools.cache(functools.partial(_graph, function))
 
     @functools.wraps(function)
@@ -74,7 +65,7 @@ def shared(function: _Function) -> _Function:
 def shared_call(layer: keras.layers.Layer, *, by_inputs: bool = True, by_weights: bool = True) -> Callable[..., Any]:
     """Returns a function that calls a layer; with CPU kernels, layers that differ only in their weights share a graph.
 
-    Without CPU kernels, outside a graph, and on another backend, the layer itself is returned.
+    Without CPU kernels, and outside a graph, the layer itself is returned.
 
     Args:
         layer: a built layer.

@@ -36,7 +36,7 @@ class UGATIT(Evaluated):
     def __init__(
         self, config: Config, uniform: Callable[[tf.Tensor], penalties.Uniform] = penalties.seeded_uniform
     ) -> None:
-        check_keras_settings(needs_tensorflow=True)
+        check_keras_settings()
         super().__init__(name="ugatit")
         config.validate()
         self.config = config
