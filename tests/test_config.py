@@ -185,7 +185,7 @@ def test_an_unknown_choice_lists_the_known_ones(name, value, known):
         ("", "Expecting value"),
         ("{", "Expecting"),
         ("[]", ""),
-        (100_000 * "[", "recursion"),
+        (100_000 * "[", "nested too deeply"),
         ("3", ""),
         ('{"chanels": 3}', "chanels"),
         ('{"ch": "64"}', "--ch"),

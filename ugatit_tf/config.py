@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 import re
 import zlib
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from ugatit_tf import depth
+from ugatit_tf import depth, json_files
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     NOT_EMPTY,
@@ -226,10 +225,10 @@ class Config(OptionSet):
 
     def to_json(self) -> str:
         """Returns all options as a JSON object with one option per line."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return json_files.dumps(self, indent=2).decode()
 
     @classmethod
-    def from_json(cls, text: str, name: str = CONFIG_FILE) -> "Config":
+    def from_json(cls, text: str | bytes, name: str = CONFIG_FILE) -> "Config":
         """Returns the configuration that `to_json` wrote.
 
         Args:
@@ -240,10 +239,10 @@ class Config(OptionSet):
             RunError: The text is not a JSON object of known options with allowed values.
         """
         try:
-            values = json.loads(text)
+            values = json_files.loads(text, dict[str, Any])
             config = cls(**{name: value for name, value in values.items() if name not in _OF_PHASES})
             config.validate()
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, UsageError) as error:
+        except (ValueError, TypeError, OverflowError, UsageError) as error:
             raise RunError(f"{name} is not a configuration of this version: {error}") from error
         return config
 

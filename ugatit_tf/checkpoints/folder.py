@@ -1,14 +1,14 @@
 """A run's folder of checkpoints, read by file names and small JSON files alone. Needs no TensorFlow."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ugatit_tf import json_files
 from ugatit_tf.config import CONFIG_FILE, Config
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.options import BEST
 from ugatit_tf.system.files import make_folder, write_atomically
 
@@ -77,12 +77,7 @@ class RunFolder:
             RunError: `best.json` is damaged.
         """
         path = self.path / BEST_FOLDER / BEST_FILE
-        try:
-            return Best(**json.loads(path.read_bytes()))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}): move its folder away to keep a new best.") from error
+        return json_files.read(path, Best, "move its folder away to keep a new best")
 
     def by_step(self, model_name: str = "*") -> dict[int, Path]:
         """Returns the prefixes of all checkpoints, the best one included, by their steps; the oldest comes first."""
@@ -116,12 +111,11 @@ class RunFolder:
         """
         path = self.path / CONFIG_FILE
         try:
-            text = path.read_text(encoding="utf-8")
+            return Config.from_json(path.read_bytes(), str(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"cannot read {path}: {error}") from error
-        return Config.from_json(text, str(path))
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {reason(error)}") from error
 
     def config_if_fits(self, given: Mapping[str, Any]) -> Config | None:
         """Returns the run's configuration if the given options agree with it; else None, also for a damaged file."""

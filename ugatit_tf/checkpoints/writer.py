@@ -1,7 +1,6 @@
 """Writes a run's checkpoints in the reference's layout, deletes the oldest, keeps the best."""
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -14,6 +13,7 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.bundle import by_path
 from ugatit_tf.checkpoints.folder import (
     BEST_FILE,
@@ -171,7 +171,7 @@ def keep_best(prefix: Path, best: Best) -> None:
                 os.link(path, staging / path.name)
             except OSError:  # this file system has no hard links
                 shutil.copyfile(path, staging / path.name)
-        (staging / BEST_FILE).write_text(json.dumps(best._asdict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (staging / BEST_FILE).write_bytes(json_files.dumps(best, indent=1))
     _tidy_best(prefix.parent)
 
 

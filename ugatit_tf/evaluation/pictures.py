@@ -1,12 +1,12 @@
 """The pictures of an evaluation's page: the same images at every checkpoint, the best, the worst, and neighbours."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ugatit_tf import json_files
 from ugatit_tf.config import Config
 from ugatit_tf.data import images, sources
 from ugatit_tf.evaluation.collection import Features, Images
@@ -88,8 +88,8 @@ def write_details(results: Path, config: Config, subject: Subject, features: Fea
                 train = Images(image_set, split, config.img_size, features)
                 found |= _neighbours(writer, train, subject.sets[direction[-1]], features)
             directions[direction] = found
-        text = json.dumps({"checkpoint": subject.label, "directions": directions}, indent=1)
-        (folder / f"{DETAILS}.json").write_text(text + "\n", encoding="utf-8")
+        details = {"checkpoint": subject.label, "directions": directions}
+        (folder / f"{DETAILS}.json").write_bytes(json_files.dumps(details, indent=1))
 
 
 class _Writer:

@@ -1,10 +1,10 @@
 """The files that describe an exported network: `signature.json` for programs, `README.md` for people."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf import json_files
 from ugatit_tf.config import ARCHITECTURE, Config
 from ugatit_tf.export import formats, tflite
 from ugatit_tf.networks.generator import DOWNSAMPLING
@@ -103,7 +103,7 @@ def write_signature(folder: Path, direction: str, config: Config, names: Sequenc
         "image_channels": config.img_ch,
         "formats": described,
     }
-    write_atomically(folder / "signature.json", (json.dumps(signature, indent=2) + "\n").encode())
+    write_atomically(folder / "signature.json", json_files.dumps(signature, indent=2))
     return signature
 
 

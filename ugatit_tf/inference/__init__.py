@@ -1,15 +1,15 @@
 """Trained generators, ready to use: from a run's checkpoint, a `.keras` file, a SavedModel, or the Hugging Face Hub."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
@@ -146,10 +146,8 @@ def direction_of(model: str | Path, asked: str = "") -> str:
     Raises:
         UsageError: where the two contradict each other.
     """
-    try:
-        own = json.loads((Path(model).parent / "signature.json").read_bytes()).get("direction", "")
-    except (OSError, ValueError, AttributeError):
-        own = ""
+    signature = json_files.read_if_valid(Path(model).parent / "signature.json", dict[str, Any]) or {}
+    own = signature.get("direction", "")
     if own and asked and own != asked:
         raise UsageError(f"--direction {asked}: --model {model} is for {own}.")
     return asked or own or "A2B"

@@ -2,9 +2,9 @@
 
 import dataclasses
 import datetime
-import json
 from pathlib import Path
 
+from ugatit_tf import json_files
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.options import PhaseOptions, checkpoint_option, threads_option
@@ -53,7 +53,7 @@ def run(config: Config, options: Options) -> None:
             sections.append(section)
 
     if known:
-        write_atomically(folder / "scores.json", (json.dumps(scores, indent=2) + "\n").encode())
+        write_atomically(folder / "scores.json", json_files.dumps(scores, indent=2))
     facts = (
         ("Checkpoint", checkpoint.label),
         ("Dataset", config.dataset),

@@ -4,7 +4,6 @@ All of it comes from a run's folder of results: `evaluation.json`, and the pictu
 """
 
 import dataclasses
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from markupsafe import Markup
 
+from ugatit_tf import json_files
 from ugatit_tf.reports import gallery, plots, scores
 from ugatit_tf.reports.gallery import Item, Section
 from ugatit_tf.reports.plots import Point
@@ -202,12 +202,9 @@ def _points(entries: Sequence[Entry], direction: str, metric: str) -> list[Point
 
 def _details(results: Path) -> list[Section]:
     """Returns the best, the worst and the nearest training images, if `evaluation.pictures` has written them."""
-    try:
-        details = json.loads((results / DATA / DETAILS / f"{DETAILS}.json").read_bytes())
-    except (OSError, ValueError):
-        return []
+    details = json_files.read_if_valid(results / DATA / DETAILS / f"{DETAILS}.json", dict[str, Any])
     parts = []
-    for direction, found in details["directions"].items():
+    for direction, found in details["directions"].items() if details else ():
         of = ("Checkpoint", details["checkpoint"])
         way = f"{direction[0]} → {direction[-1]}"
         for kind in ("best", "worst"):

@@ -1,6 +1,5 @@
 """Report of `--phase prepare`: `report.json` for programs, `report.html` to look at."""
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ugatit_tf import json_files
 from ugatit_tf.data import images
 from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import REPORT
@@ -67,7 +67,7 @@ def write(
             name: [_facts(entry) for entry in (*domain.kept, *domain.dropped)] for name, domain in domains.items()
         },
     }
-    write_atomically(root / REPORT, (json.dumps(report, indent=1) + "\n").encode())
+    write_atomically(root / REPORT, json_files.dumps(report, indent=1))
     with replace_folder(root / PICTURES, overwrite=True) as folder:
         sections = _sections(root, folder, domains, measured)
     facts = [(f"--{name}", str(value)) for name, value in settings.items()]

@@ -7,13 +7,13 @@ continues it.
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
 
+from ugatit_tf import json_files
 from ugatit_tf.data import images
 from ugatit_tf.reports import evaluation, gallery, plots
 from ugatit_tf.reports.gallery import Section
@@ -56,6 +56,12 @@ class Progress:
     plots: Mapping[str, Mapping[str, Curve]]
     awaited: int
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether both directions have inputs or neither has, and all curves have a value for each step."""
+        curves = [curve for plot in self.plots.values() for curve in plot.values()]
+        return set(self.inputs) in (set(), set(DIRECTIONS)) and all(len(curve) == len(self.steps) for curve in curves)
+
 
 def stage_name(direction: str, step: int) -> str:
     """Returns the file name of a direction's translations at a step."""
@@ -86,7 +92,7 @@ def write(results: Path, progress: Progress) -> None:
         RunError: It cannot be written.
     """
     make_folder(results / DATA)
-    write_atomically(results / DATA / _FILE, (json.dumps(dataclasses.asdict(progress)) + "\n").encode())
+    write_atomically(results / DATA / _FILE, json_files.dumps(progress))
     _write_page(results, progress)
     shown = {stage_name(direction, step) for direction in progress.inputs for step in progress.stages}
     shown |= set(progress.inputs.values())
@@ -98,25 +104,8 @@ def write(results: Path, progress: Progress) -> None:
 
 def read(results: Path) -> Progress | None:
     """Reads the contents of a run's page; returns None without a page, or if another version wrote its data."""
-    try:
-        values = json.loads((results / DATA / _FILE).read_bytes())
-        steps = [int(step) for step in values["steps"]]
-        return Progress(
-            title=str(values["title"]),
-            facts=[(str(label), str(fact)) for label, fact in values["facts"]],
-            warnings=[str(warning) for warning in values["warnings"]],
-            running=bool(values["running"]),
-            inputs={direction: str(values["inputs"][direction]) for direction in DIRECTIONS if values["inputs"]},
-            stages=[int(step) for step in values["stages"]],
-            steps=steps,
-            plots={
-                str(title): {str(name): _curve(curve, len(steps)) for name, curve in curves.items()}
-                for title, curves in values["plots"].items()
-            },
-            awaited=int(values["awaited"]),
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+    progress = json_files.read_if_valid(results / DATA / _FILE, Progress)
+    return progress if progress and progress.is_complete else None
 
 
 def write_links(results: Path) -> None:
@@ -128,13 +117,6 @@ def write_links(results: Path) -> None:
     progress = read(results)
     if progress is not None:
         _write_page(results, progress)
-
-
-def _curve(values: Sequence[float | None], count: int) -> list[float | None]:
-    curve = [None if value is None else float(value) for value in values]
-    if len(curve) != count:
-        raise ValueError(f"{len(curve)} values for {count} steps")
-    return curve
 
 
 def _write_page(results: Path, progress: Progress) -> None:

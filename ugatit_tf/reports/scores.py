@@ -2,13 +2,11 @@
 
 import dataclasses
 import datetime
-import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ugatit_tf.errors import RunError
+from ugatit_tf import json_files
 from ugatit_tf.system.files import make_folder, write_atomically
 
 HISTORY_FILE = "evaluation.json"
@@ -168,74 +166,28 @@ class Entry:
         return Estimate(*(sum(numbers) / len(found) for numbers in zip(*(each[:3] for each in found), strict=True)))
 
 
+_ADVICE = "move it away to begin another history"
+
+
 def read(folder: Path) -> list[Entry]:
-    """Reads the history in a folder of results, the oldest entry first.
+    """Reads the history in a folder of results, the oldest entry first; returns an empty list if there is none.
 
     Raises:
-        RunError: where the file is damaged.
+        RunError: The file is damaged.
     """
-    path = folder / HISTORY_FILE
-    try:
-        return [_entry(values) for values in _read(path)]
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise _damaged(path, error) from error
+    return json_files.read(folder / HISTORY_FILE, list[Entry], _ADVICE) or []
 
 
 def append(folder: Path, entry: Entry) -> None:
-    """Adds an evaluation to the history in a folder, and makes the folder if needed; earlier entries stay as they are.
+    """Adds an evaluation to the history in a folder, which is made if needed. Earlier entries stay as they are.
 
     Raises:
-        RunError: where the file is damaged, or cannot be written.
+        RunError: The file is damaged or cannot be written.
     """
     path = folder / HISTORY_FILE
-    before = _read(path)
+    before = json_files.read(path, list[Any], _ADVICE) or []
     make_folder(folder)
     names = {name for scored in entry.directions.values() for name in scored.scores}
-    values = dataclasses.asdict(entry) | {
-        "definitions": {name: metric.definition for name, metric in METRICS.items() if name in names},
-        "directions": {name: _values(scored) for name, scored in entry.directions.items()},
-    }
-    write_atomically(path, (json.dumps([*before, values], indent=1, allow_nan=False) + "\n").encode())
-
-
-def _read(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        values = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(values, list):
-        raise _damaged(path, "it is no list")
-    return values
-
-
-def _damaged(path: Path, why: object) -> RunError:
-    return RunError(f"{path} is damaged ({why}): move it away to begin another history.")
-
-
-def _values(scored: Scored) -> dict[str, Any]:
-    scores = {
-        name: {key: None if value is None or math.isnan(value) else value for key, value in score._asdict().items()}
-        for name, score in scored.scores.items()
-    }
-    return dataclasses.asdict(scored) | {"scores": scores}
-
-
-def _entry(values: Mapping[str, Any]) -> Entry:
-    directions = {
-        name: Scored(
-            scored["images"],
-            scored["reals"],
-            scored["unreadable"],
-            {metric: _estimate(score) for metric, score in scored["scores"].items()},
-        )
-        for name, scored in values["directions"].items()
-    }
-    kept = {field.name: values[field.name] for field in dataclasses.fields(Entry)}
-    return Entry(**kept | {"directions": directions})
-
-
-def _estimate(score: Mapping[str, float | None]) -> Estimate:
-    low, high = (math.nan if score[end] is None else score[end] for end in ("low", "high"))
-    return Estimate(score["value"], low, high, score["std"])
+    definitions = {name: metric.definition for name, metric in METRICS.items() if name in names}
+    values = json_files.plain(entry) | {"definitions": definitions}
+    write_atomically(path, json_files.dumps([*before, values], indent=1))

@@ -1,16 +1,17 @@
 """Scores while a run trains: of its checkpoints as they are made, the best of which is kept."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.folder import Best, RunFolder, prefix_of
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.reports import scores
+from ugatit_tf.reports.plots import Point
 from ugatit_tf.reports.scores import Entry
 from ugatit_tf.system.files import write_atomically
 
@@ -19,13 +20,12 @@ DEFAULT_METRIC = "KID"
 _EVALUATIONS = 10  # in a row, to call a score worse
 
 
-class Point(NamedTuple):
-    """A score at a step: the mean of both directions, and the ends of its 95% interval, NaN where that is not known."""
+class _Kept(NamedTuple):
+    """The content of SCORES_FILE: the metric, each `Point` as an array, and what else the scores depend on."""
 
-    step: int
-    value: float
-    low: float
-    high: float
+    metric: str
+    points: list[tuple[int, float, float, float]]
+    conditions: dict[str, str | int] | None = None
 
 
 class Evaluation:
@@ -92,8 +92,8 @@ class Evaluation:
             scores.append(Path(self._config.result_dir) / self._config.model_dir, entry)
             self._draw(step)
             self.points = [*(point for point in self.points if point.step < step), Point(step, *mean[:3])]
-            kept = {"metric": self.metric, "conditions": conditions, "points": self.points}
-            write_atomically(self._path, (json.dumps(kept) + "\n").encode())
+            kept = _Kept(self.metric, [tuple(point) for point in self.points], conditions)
+            write_atomically(self._path, json_files.dumps(kept))
         except RunError as error:
             say(f"Warning: step {step} is not scored, and the training goes on: {error}")
             return None
@@ -123,10 +123,7 @@ class Evaluation:
 
 def _read(path: Path, metric: str) -> tuple[list[Point], dict[str, str | int] | None]:
     """The scores of an earlier session, and their conditions; none where they are of another metric, or unreadable."""
-    try:
-        values = json.loads(path.read_bytes())
-        if values["metric"] != metric:
-            return [], None
-        return [Point(*point) for point in values["points"]], values.get("conditions")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    kept = json_files.read_if_valid(path, _Kept)
+    if kept is None or kept.metric != metric:
         return [], None
+    return [Point(*point) for point in kept.points], kept.conditions

@@ -1,9 +1,9 @@
 """Resuming a run: what is restored, and what has changed since."""
 
-import json
 import logging
 from collections.abc import Mapping
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import ARCHITECTURE, Config
@@ -59,12 +59,11 @@ def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]
     for name, (now, before) in config.differences(saved).items() if saved is not None else ():
         if name not in ARCHITECTURE | {"run"}:
             _log.info("Changed since the last run: --%s %s -> %s", name, before, now)
-    try:
-        earlier = json.loads((config.run_checkpoint_dir / COUNTS_FILE).read_bytes())
-        before = earlier.pop(_REPLICAS, 1)
-        changes = {split: (earlier[split], now) for split, now in counts.items() if earlier[split] != now}
-    except (OSError, ValueError, TypeError, KeyError):  # a converted run, or one of an earlier version
+    earlier = json_files.read_if_valid(config.run_checkpoint_dir / COUNTS_FILE, dict[str, int])
+    if earlier is None or not earlier.keys() >= counts.keys():  # a converted run, or one of an earlier version
         return
+    before = earlier.get(_REPLICAS, 1)
+    changes = {split: (earlier[split], now) for split, now in counts.items() if earlier[split] != now}
     if before != replicas:
         _log.info(
             "Changed since the last run: %s -> %s replicas; the numbers are the same but for rounding", before, replicas
@@ -81,4 +80,4 @@ def save_facts(config: Config, counts: Mapping[str, int], replicas: int = 1) -> 
         RunError: where it cannot be written.
     """
     RunFolder(config.run_checkpoint_dir).save_config(config)
-    write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json.dumps({**counts, _REPLICAS: replicas}).encode())
+    write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json_files.dumps({**counts, _REPLICAS: replicas}))

@@ -2,10 +2,10 @@
 
 import dataclasses
 import datetime
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.folder import STATUS_FILE
 from ugatit_tf.system.files import write_atomically
 
@@ -77,14 +77,9 @@ def write(folder: Path, status: Status) -> None:
     Raises:
         RunError: where it cannot be written.
     """
-    values = dataclasses.asdict(status) | {"warnings": [alarm._asdict() for alarm in status.warnings]}
-    write_atomically(folder / STATUS_FILE, (json.dumps(values, indent=2) + "\n").encode())
+    write_atomically(folder / STATUS_FILE, json_files.dumps(status, indent=2))
 
 
 def read(folder: Path) -> Status | None:
     """A run's status; None where there is none, as in a converted folder, or none that this version wrote."""
-    try:
-        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-        return Status(**values | {"warnings": tuple(Alarm(**alarm) for alarm in values["warnings"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    return json_files.read_if_valid(folder / STATUS_FILE, Status)

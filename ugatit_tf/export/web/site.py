@@ -1,10 +1,10 @@
 """The page that runs a network: its files, and the settings that tell it which network that is."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
 from ugatit_tf.config import Config
 from ugatit_tf.data.preparation import prepared
@@ -35,7 +35,7 @@ def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
 
 def encode(values: Mapping[str, Any]) -> bytes:
     """The content of SETTINGS."""
-    return (json.dumps(values, indent=2) + "\n").encode()
+    return json_files.dumps(values, indent=2)
 
 
 def _crop(config: Config, domain: str) -> dict[str, Any]:
