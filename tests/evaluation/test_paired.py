@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ugatit_tf.evaluation.paired import PairedScores, l1
+from ugatit_tf.evaluation.scoring import l1
+from ugatit_tf.evaluation.test_set import PairedScores
 
 
 def flat(value):

@@ -67,8 +67,9 @@ def test_the_best_and_the_worst_ten(sets, tiny_config, tmp_path, metric, by):
     both, _ = sets
     translators = {"A2B": brighter, "B2A": brighter}
     outcomes = Scorer(both, [metric], paired=True, features=None).score(translators)
-    subject = pictures.Subject("model-7", both, translators, outcomes)
-    pictures.write_details(tmp_path, tiny_config, subject, None)
+    pictures.write_details(
+        tmp_path, tiny_config, "model-7", sets=both, translators=translators, outcomes=outcomes, features=None
+    )
     found = details(tmp_path)["A2B"]
     assert found["by"] == by
     expected = [abs(11 * i - (5 * i if metric == "l1" else 10 * i)) / 255 for i in range(24)]
@@ -92,7 +93,9 @@ def test_the_nearest_training_images(sets, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr("ugatit_tf.evaluation.pictures.sources.open_splits", lambda config, splits: (train,))
     translators = {"A2B": brighter}
     outcomes = Scorer(both, ["KID"], paired=False, features=features).score(translators)
-    pictures.write_details(tmp_path, tiny_config, pictures.Subject("model-7", both, translators, outcomes), features)
+    pictures.write_details(
+        tmp_path, tiny_config, "model-7", sets=both, translators=translators, outcomes=outcomes, features=features
+    )
     found = details(tmp_path)["A2B"]
     assert "nearest real test image" in found["by"]
     assert len(found["neighbours"]) == 20
@@ -108,6 +111,8 @@ def test_the_nearest_training_images(sets, tiny_config, tmp_path, monkeypatch):
 def test_few_images_are_not_shown_as_best_and_worst_at_once(tiny_config, tmp_path):
     both = {name: Images(flat(1, 2, 3), f"test{name}", 32) for name in "AB"}
     outcomes = Scorer(both, ["l1"], paired=True, features=None).score({"A2B": brighter})
-    pictures.write_details(tmp_path, tiny_config, pictures.Subject("x", both, {"A2B": brighter}, outcomes), None)
+    pictures.write_details(
+        tmp_path, tiny_config, "x", sets=both, translators={"A2B": brighter}, outcomes=outcomes, features=None
+    )
     found = details(tmp_path)["A2B"]
     assert (len(found["best"]), len(found["worst"])) == (1, 1)

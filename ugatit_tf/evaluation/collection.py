@@ -1,21 +1,34 @@
-"""The image sets that scores compare: their images in batches, and their features."""
+"""The image sets that scores compare: their images in batches, and their features, which a file keeps."""
 
+import hashlib
+import io
 import itertools
-from collections.abc import Iterator
+import json
+import logging
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from ugatit_tf.config import Config
+from ugatit_tf.data import parallel
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError
-from ugatit_tf.evaluation import batches, inception
-from ugatit_tf.evaluation.feature_cache import FeatureCache
+from ugatit_tf.evaluation import inception
 from ugatit_tf.evaluation.features import OUTPUT, SIDE, DamagedFileError, Extractor, FeatureNetwork, load
+from ugatit_tf.system.files import make_folder, write_atomically
+
+_log = logging.getLogger(__name__)
 
 INCEPTION_FEATURES = 2048
 _LEAST = 2  # images: a variance needs two
+_BATCH_SIZE = 8
+_CACHE_VERSION = 2  # of the computation of features; a new version ignores earlier files
+_AT_ONCE = 64  # images whose features are computed together
 
 
 class Features(NamedTuple):
@@ -123,15 +136,15 @@ class Images:
         """Reads one image, uint8 `[size, size, C]`."""
         return self._image_set.read(index, self._size)
 
-    def batches(self, what: str) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-        """Yields all images, as `batches.read` does.
+    def batches(self, label: str) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+        """Yields all images, as `read_batches` does.
 
         Raises:
             RunError: Fewer than two images could be read. It is raised after the last batch.
         """
         unreadable: list[str] = []
         numbers: list[int] = []
-        for indices, pictures in batches.read(self._image_set, self._size, unreadable, what if self._show else ""):
+        for indices, pictures in read_batches(self._image_set, self._size, unreadable, label if self._show else ""):
             numbers += indices
             yield indices, pictures
         self.numbers, self.unreadable = numbers, unreadable
@@ -144,7 +157,101 @@ class Images:
     def features(self, resize: str) -> np.ndarray:
         """Returns the features of all images, `[N, d]`, and computes them once; `resize` is a key of RESIZES."""
         if resize not in self._known:
-            cache = FeatureCache(self._features.folder, self._name, Extractor(self._features.network, resize))
-            pictures = (pictures for _, pictures in self.batches(f"{self._name}, features"))
-            self._known[resize] = cache.features(itertools.chain.from_iterable(pictures))
+            batches = (pictures for _, pictures in self.batches(f"{self._name}, features"))
+            pictures = itertools.chain.from_iterable(batches)
+            extractor = Extractor(self._features.network, resize)
+            self._known[resize] = cached_features(pictures, extractor, self._features.folder, self._name)
         return self._known[resize]
+
+
+def read_batches(
+    image_set: ImageSet, size: int | None, unreadable: list[str], label: str
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Reads a set's images batch by batch, so that few are in memory at a time. Leaves out unreadable images.
+
+    Args:
+        image_set: the images.
+        size: side of the squares that the images are resized to, in pixels; None keeps their sizes.
+        unreadable: gets a line for each image that cannot be read.
+        label: the label of the progress bar; an empty label hides the bar.
+
+    Yields:
+        The indices of up to eight images, and the images, uint8 `[size, size, C]`.
+    """
+
+    def load(index: int) -> np.ndarray | UnreadableImageError:
+        try:
+            return image_set.read(index, size)
+        except UnreadableImageError as error:
+            return error
+
+    def readable() -> Iterator[tuple[int, np.ndarray]]:
+        for index, picture in enumerate(bar):
+            if isinstance(picture, UnreadableImageError):
+                unreadable.append(str(picture))
+            else:
+                yield index, picture
+
+    count = len(image_set)
+    disable = None if label else True  # tqdm takes None as: hide the bar unless the output is a terminal
+    bar = tqdm(parallel.in_order(load, range(count)), label, count, unit="image", disable=disable)
+    for batch in parallel.in_batches(readable(), _BATCH_SIZE):
+        yield [index for index, _ in batch], [picture for _, picture in batch]
+
+
+def cached_features(pictures: Iterable[np.ndarray], extractor: Extractor, folder: Path, name: str) -> np.ndarray:
+    """Computes the features of images, or reads them from a file that an earlier evaluation wrote.
+
+    The file has features by the hash of an image's pixels, and is replaced if the images are others. Its name contains
+    a hash of everything else that a feature depends on. If it cannot be read or written, a warning is logged.
+
+    Args:
+        pictures: uint8 `[H, W, C]`.
+        extractor: computes features.
+        folder: of the file.
+        name: the beginning of the file's name.
+
+    Returns:
+        The features of the images in their order, float32 `[N, d]`.
+    """
+    made_by = json.dumps([_CACHE_VERSION, extractor.network.checksum, extractor.network.output, extractor.resize])
+    path = folder / f"{name}-{extractor.resize}-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}.npz"
+    known = _read_cache(path)
+    digests: list[bytes] = []
+    rows: dict[bytes, np.ndarray] = {}
+    for some in parallel.in_batches(pictures, _AT_ONCE):
+        new: dict[bytes, np.ndarray] = {}
+        for picture in some:
+            digest = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
+            digests.append(digest)
+            if digest in known:
+                rows[digest] = known[digest]
+            elif digest not in rows:
+                new[digest] = picture
+        if new:
+            rows.update(zip(new, extractor(list(new.values())), strict=True))
+    if rows.keys() != known.keys():
+        _write_cache(path, rows)
+    return np.stack([rows[digest] for digest in digests])
+
+
+def _read_cache(path: Path) -> dict[bytes, np.ndarray]:
+    try:
+        with np.load(path) as arrays:
+            return dict(zip(map(bytes, arrays["digests"]), arrays["features"], strict=True))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        _log.warning("Computing all features: cannot read the cache %s (%s)", path, error)
+        return {}
+
+
+def _write_cache(path: Path, rows: dict[bytes, np.ndarray]) -> None:
+    file = io.BytesIO()
+    digests = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
+    np.savez(file, digests=digests, features=np.stack(list(rows.values())))
+    try:
+        make_folder(path.parent)
+        write_atomically(path, file.getvalue())
+    except RunError as error:
+        _log.warning("Features of real images are not cached: %s", error)

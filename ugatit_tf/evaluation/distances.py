@@ -12,9 +12,9 @@ import numpy as np
 from ugatit_tf.reports.scores import Estimate
 
 _REPLICATES = 1000
-_FID_REPLICATES = 30  # each takes a decomposition, seconds for many images; enough for a standard deviation to 13 %
+_FID_REPLICATES = 30  # each takes seconds for many images; with 30 the standard deviation has an error of 13 %
 _NORMAL_95 = 1.96
-_ROWS = 1000  # of a kernel matrix that are in memory at a time
+_ROWS = 1000  # rows of a kernel matrix that are in memory at a time
 _AUTHORS_BLOCK = 10  # images; `max_block_size` in their code
 _AUTHORS_WEIGHTS = (0.02, 0.98)  # of the distances from the target and from the source
 
@@ -27,18 +27,17 @@ class Subsets(NamedTuple):
 
 
 def fid(real: np.ndarray, fake: np.ndarray) -> float:
-    """The Frechet distance of Gaussians fitted to both sets (Heusel et al. 2017, eq. 6), 0 or more.
+    """Returns the Frechet distance of Gaussians fitted to both sets (Heusel et al. 2017, eq. 6), 0 or more.
 
-    |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^1/2), with sample covariances (N - 1). At least two images of each.
+    |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^1/2), with sample covariances (N - 1). Each set needs two images or more.
     """
     return _frechet(_gaussian(real), _gaussian(fake))
 
 
 def fid_estimate(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
-    """`fid` with 1.96 standard deviations of its bootstrap on either side.
+    """Returns `fid` and an interval of 1.96 standard deviations of its bootstrap on either side.
 
-    Not the bootstrap's percentiles: FID is biased upwards, the more the fewer different images there are, and a
-    resample has fewer.
+    The bootstrap's percentiles would mislead: FID is biased upwards for few different images, and a resample has fewer.
     """
     rng = np.random.default_rng(seed)
     value = fid(real, fake)
@@ -51,9 +50,10 @@ def fid_estimate(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
 
 
 def mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, eq. 4).
+    """Returns the unbiased squared maximum mean discrepancy with kernel (x.y / d + 1)^3 (Binkowski et al. 2018, eq. 4).
 
-    At least two rows of each; of samples of one distribution, 0 on average, and so below 0 as often as above.
+    Each set needs two rows or more. For two samples of one distribution the result is 0 on average, so it may be
+    negative.
     """
     x, y = np.float64(x), np.float64(y)
     m, n = len(x), len(y)
@@ -63,14 +63,14 @@ def mmd(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def draw_subsets(real: int, fake: int, count: int = 100, size: int = 1000, seed: int = 0) -> list[Subsets]:
-    """Random subsets for `kid`, of `size` images or as many as there are in both sets; a single one, if that is all.
+    """Draws random subsets for `kid`. If a subset would be all images of both sets, it returns only this one.
 
     Args:
-        real: how many real images there are.
-        fake: how many generated ones.
-        count: of the subsets.
-        size: images of either kind in a subset.
-        seed: of the choice.
+        real: the number of real images.
+        fake: the number of generated images.
+        count: the number of subsets.
+        size: the images of each set in a subset; smaller sets reduce it.
+        seed: the seed of the choice.
     """
     rng = np.random.default_rng(seed)
     size = min(size, real, fake)
@@ -79,15 +79,15 @@ def draw_subsets(real: int, fake: int, count: int = 100, size: int = 1000, seed:
 
 
 def kid(real: np.ndarray, fake: np.ndarray, subsets: Sequence[Subsets]) -> tuple[float, float]:
-    """The kernel inception distance: mean and standard deviation of `mmd` over subsets."""
+    """Returns the kernel inception distance: mean and standard deviation of `mmd` over subsets."""
     values = [mmd(real[subset.real], fake[subset.fake]) for subset in subsets]
     return float(np.mean(values)), float(np.std(values))
 
 
 def kid_estimate(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
-    """`kid` times 100 over the usual subsets, with the bootstrap's percentiles.
+    """Returns `kid` times 100 over the usual subsets, with the bootstrap's percentiles.
 
-    Where the sets have as many images as a subset takes, or fewer, `std` tells nothing: every subset is the whole set.
+    `std` means nothing for sets that are not larger than a subset: every subset is then the whole set.
     """
     value, std = kid(real, fake, draw_subsets(len(real), len(fake), seed=seed))
     low, high = _percentiles(_mmd_replicates(real, fake, np.random.default_rng(seed)))
@@ -95,12 +95,12 @@ def kid_estimate(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
 
 
 def kid_blocks(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-    """`mmd` of each block of at most 10 images, in the order that they are in: the U-GAT-IT authors' way to KID.
+    """Returns `mmd` of each block of at most 10 images in their given order, as the U-GAT-IT authors compute KID.
 
     Both sets are cut into ceil(max(N) / 10) blocks whose sizes differ by one at most, the larger ones last.
 
     Raises:
-        ValueError: where a block would have fewer than two images of a kind.
+        ValueError: A block would have fewer than two images of a set.
     """
     count = math.ceil(max(len(real), len(fake)) / _AUTHORS_BLOCK)
     if min(len(real), len(fake)) // count < 2:
@@ -109,18 +109,18 @@ def kid_blocks(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
 
 
 def mean_kid_estimate(target: np.ndarray, source: np.ndarray, fake: np.ndarray, seed: int = 0) -> Estimate:
-    """The U-GAT-IT authors' "mean KID" times 100: (0.02 KID(target, fake) + 0.98 KID(source, fake)) / 2.
+    """Returns the U-GAT-IT authors' "mean KID" times 100: (0.02 KID(target, fake) + 0.98 KID(source, fake)) / 2.
 
-    It is mostly a distance from the *source* images, and no KID. Their "std" is the standard error over the blocks.
+    It is mostly a distance from the *source* images, and not KID. Their "std" is the standard error over the blocks.
 
     Args:
         target: features of real images of the target domain.
         source: features of the images that were translated.
         fake: features of their translations.
-        seed: of the bootstrap, which is over the blocks.
+        seed: the seed of the bootstrap, which resamples the blocks.
 
     Raises:
-        ValueError: as `kid_blocks`.
+        ValueError: As for `kid_blocks`.
     """
     rng = np.random.default_rng(seed)
     value, std, replicates = 0.0, 0.0, np.zeros(_REPLICATES)
@@ -135,7 +135,7 @@ def mean_kid_estimate(target: np.ndarray, source: np.ndarray, fake: np.ndarray, 
 
 
 def mean_estimate(groups: Sequence[Sequence[float]], seed: int = 0) -> Estimate:
-    """The mean of the means of groups of images' own scores, with the bootstrap's percentiles."""
+    """Returns the mean of the means of several groups of single images' scores, with the bootstrap's percentiles."""
     rng = np.random.default_rng(seed)
     arrays = [np.float64(group) for group in groups]
     replicates = [
@@ -146,14 +146,14 @@ def mean_estimate(groups: Sequence[Sequence[float]], seed: int = 0) -> Estimate:
 
 
 class _Gaussian(NamedTuple):
-    """A mean `[d]`, and a factor F `[at most d, d]` of the covariance: F^T F."""
+    """A mean `[d]`, and a factor F `[at most d, d]` of the covariance F^T F."""
 
     mean: np.ndarray
     factor: np.ndarray
 
 
 def _gaussian(features: np.ndarray, weights: np.ndarray | None = None) -> _Gaussian:
-    """Fits a Gaussian to features, each of which counts as often as its weight says."""
+    """Fits a Gaussian to features; `weights` says how often each row counts, and None counts each once."""
     features = np.float64(features)
     weights = np.ones(len(features)) if weights is None else weights
     mean = weights @ features / weights.sum()
@@ -180,14 +180,14 @@ def _blocks(features: np.ndarray, count: int) -> Iterator[np.ndarray]:
 
 
 def _resample(rng: np.random.Generator, count: int) -> np.ndarray:
-    """How often each image comes in a bootstrap resample with at least two different ones."""
+    """Returns how often each image is in a bootstrap resample that has at least two different images."""
     while np.count_nonzero(weights := rng.multinomial(count, np.full(count, 1 / count))) < 2:
         pass
     return np.float64(weights)
 
 
 def _mmd_replicates(real: np.ndarray, fake: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """`mmd` of bootstrap resamples. Pairs of an image with its own copy do not count: they would be a bias."""
+    """Returns `mmd` of bootstrap resamples without pairs of an image and its own copy, which would be a bias."""
     x, y = np.float64(real), np.float64(fake)
     w, v = (np.stack([_resample(rng, len(z)) for _ in range(_REPLICATES)]) for z in (x, y))  # [replicates, N]
 
@@ -202,7 +202,7 @@ def _mmd_replicates(real: np.ndarray, fake: np.ndarray, rng: np.random.Generator
 
 
 def _weighted_sum(x: np.ndarray, y: np.ndarray, w: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Sum over i, j of w_i k(x_i, y_j) v_j, for each row of the weights, `[replicates]`."""
+    """Returns the sum over i, j of w_i k(x_i, y_j) v_j for each row of the weights, `[replicates]`."""
     total = np.zeros(len(w))
     for start in range(0, len(x), _ROWS):
         rows = slice(start, start + _ROWS)

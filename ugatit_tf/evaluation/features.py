@@ -1,4 +1,4 @@
-"""The network whose features images are compared by, and what is done to an image before it."""
+"""The feature network for FID and KID, and the ways of resizing an image for it."""
 
 import difflib
 import hashlib
@@ -16,25 +16,25 @@ from PIL import Image
 from ugatit_tf.data import images
 from ugatit_tf.errors import RunError, UsageError, reason
 
-SIDE = 299  # of the images that Inception takes, in pixels
-OUTPUT = "pool_3"  # of Inception: its features
+SIDE = 299  # side of the images that Inception takes, in pixels
+OUTPUT = "pool_3"  # the output of Inception that FID and KID compare
 _BATCH_SIZE = 16
 _NAMED = 8  # outputs in an error message
-_GIVEN = {"Const", "Placeholder", "NoOp"}  # operations that compute nothing of an image
+_GIVEN = {"Const", "Placeholder", "NoOp"}  # operations that do not compute
 
 
 class DamagedFileError(RunError):
-    """A file's bytes are no network at all, whatever output of it is asked for."""
+    """A file does not hold a network, whichever output is requested."""
 
 
 class FeatureNetwork(NamedTuple):
     """A network from images to features.
 
     Attributes:
-        run: float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`.
-        file: where it is from.
-        checksum: SHA-256 of that file, in hexadecimal; of a folder, of all of its files.
-        output: the name of what gives the features.
+        run: the function from float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`.
+        file: the path of its file or folder.
+        checksum: the SHA-256 of the file, or of all files in the folder, hexadecimal.
+        output: the name of the output.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -44,16 +44,16 @@ class FeatureNetwork(NamedTuple):
 
 
 class Extractor(NamedTuple):
-    """From images to features: a network, and a key of RESIZES."""
+    """Computes features of images by a network, after resizing them by a key of RESIZES."""
 
     network: FeatureNetwork
     resize: str
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The features, float32 `[N, d]`, of images uint8 `[H, W, C]`, which may differ in size.
+        """Returns the features, float32 `[N, d]`, of images uint8 `[H, W, C]`, which may differ in size.
 
         Raises:
-            RunError: where they are not finite, as another kind of network may give them.
+            RunError: A feature is not finite.
         """
         resize = RESIZES[self.resize]
         found = []
@@ -97,7 +97,7 @@ def _load(path: Path, output: str) -> FeatureNetwork:
 
 
 def _probed(network: FeatureNetwork) -> FeatureNetwork:
-    """Returns the network if its output is a row of floats for each of two images, and raises ValueError if not."""
+    """Returns the network; raises ValueError unless its output is a row of floats for each of two images."""
     found = network.run(np.zeros((2, SIDE, SIDE, 3), np.float32))
     if found.ndim < 2 or len(found) != 2 or not np.issubdtype(found.dtype, np.floating):
         raise ValueError(f"its {network.output} gives {found.dtype} {list(found.shape)} of 2 images, and no features")
@@ -105,7 +105,7 @@ def _probed(network: FeatureNetwork) -> FeatureNetwork:
 
 
 def _no_output(output: str, outputs: Sequence[str], last: str = "") -> UsageError:
-    """The error for a name that is no output of a network, with the names that may be meant."""
+    """Returns the error for an unknown output, with the names of similar outputs."""
     similar = difflib.get_close_matches(output, outputs, n=_NAMED)
     names = outputs if len(outputs) <= _NAMED else similar
     known = f"it has {', '.join(names)}" if names else f"none of its {len(outputs):,} operations is called alike"
@@ -137,20 +137,20 @@ def _from_graph(data: bytes, output: str) -> Callable[[np.ndarray], np.ndarray]:
             definition, {find_input(definition, output): placeholder}, [f"{output}:0"]
         )
     options = tf.compat.v1.ConfigProto(gpu_options=tf.compat.v1.GPUOptions(allow_growth=True))
-    # A session, not a function: the graph of 2015 has an operation that functions of today refuse by its age.
+    # A session, not a function: today's functions refuse an outdated operation in the graph of 2015.
     session = tf.compat.v1.Session(graph=graph, config=options)
     return lambda batch: session.run(features, {placeholder: batch})
 
 
 def find_input(graph: tf.compat.v1.GraphDef, output: str) -> str:
-    """The name of the tensor that a convolutional network sees the images as: the first convolution's input.
+    """Returns the name of the first convolution's input.
 
-    Whatever decodes, resizes and scales before it, in the one file or the other, is left aside that way.
+    So the operations before it, which decode, resize and scale images in some files, are not used.
 
     Raises:
         UsageError: There is no such output.
         DecodeError: The graph computes nothing.
-        ValueError: There is not exactly one first convolution.
+        ValueError: The first convolutions have several inputs, or there are none.
     """
     nodes = {node.name: node for node in graph.node}
     if output not in nodes:
@@ -169,7 +169,7 @@ def find_input(graph: tf.compat.v1.GraphDef, output: str) -> str:
 
 
 def _behind(nodes: Mapping[str, tf.compat.v1.NodeDef], tensor: str) -> list[tf.compat.v1.NodeDef]:
-    """The operations that compute a tensor, each once."""
+    """Returns the operations that compute a tensor, each once."""
     found: dict[str, tf.compat.v1.NodeDef] = {}
     pending = [tensor]
     while pending:
@@ -199,7 +199,7 @@ def _from_saved_model(folder: Path, output: str) -> Callable[[np.ndarray], np.nd
 
 
 def _clean(picture: np.ndarray) -> np.ndarray:
-    # clean-fid's: each channel on its own as floats, so that nothing is rounded; Pillow antialiases where it shrinks.
+    # As clean-fid does: each channel as floats, so that nothing is rounded. Pillow antialiases if it shrinks.
     channels = [
         np.asarray(Image.fromarray(channel.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
         for channel in np.moveaxis(picture, -1, 0)
@@ -208,7 +208,7 @@ def _clean(picture: np.ndarray) -> np.ndarray:
 
 
 def _legacy(picture: np.ndarray) -> np.ndarray:
-    # TensorFlow 1's, which the graph itself does: no antialiasing, and pixels taken by their corners.
+    # As TensorFlow 1 and the graph itself do: without antialiasing, with pixels aligned by their corners.
     floats = tf.constant(picture[np.newaxis], tf.float32)
     resized = tf.raw_ops.ResizeBilinear(images=floats, size=(SIDE, SIDE), align_corners=False, half_pixel_centers=False)
     return _scaled(resized[0].numpy())
@@ -219,9 +219,9 @@ def _authors(picture: np.ndarray) -> np.ndarray:
 
 
 def _scaled(picture: np.ndarray) -> np.ndarray:
-    """0 to 255 to [-1, 1), as the graph of 2015 does it."""
+    """Scales 0 to 255 to [-1, 1), as the graph of 2015 does."""
     return (picture.astype(np.float32) - 128) / 128
 
 
-# uint8 [H, W, 3] to float32 [299, 299, 3] in [-1, 1]: what a network of 2015 gets to see.
+# From uint8 [H, W, 3] to float32 [299, 299, 3] in [-1, 1].
 RESIZES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"clean": _clean, "legacy": _legacy, "authors": _authors}

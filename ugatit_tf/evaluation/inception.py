@@ -1,4 +1,4 @@
-"""The file of Inception, which defines FID and KID: it lies in a cache folder, or is downloaded into it."""
+"""The file of Inception, the network that defines FID and KID: its place in a cache folder, and its download."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 FILE = "inception-2015-12-05.tgz"
 URL = f"https://download.tensorflow.org/models/image/imagenet/{FILE}"
-_TIMEOUT = 5.0  # seconds for an answer, and for each piece
+_TIMEOUT = 5.0  # seconds until the server answers, and for each piece
 _PIECE = 1 << 20
 
 
@@ -36,7 +36,9 @@ def fetch(folder: Path) -> Path:
     """
     path = folder / FILE
     expected = _expected(folder)
-    if not path.is_file():
+    if path.is_file():
+        _check(str(path), path.read_bytes(), expected)
+    else:
         known = f"SHA-256 {expected}" if expected else "its SHA-256 is not known before the first download"
         try:
             data = _download()
@@ -50,9 +52,6 @@ def fetch(folder: Path) -> Path:
         make_folder(folder)
         write_atomically(path, data)
         _log.info("Kept %s", path)
-    else:
-        data = path.read_bytes()
-        _check(str(path), data, expected)
     return path
 
 

@@ -1,8 +1,8 @@
-"""The pictures of an evaluation's page: the same images at every checkpoint, the best, the worst, and neighbours."""
+"""Writes the pictures of an evaluation's page: the same images at every checkpoint, the best, the worst, neighbours."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +14,23 @@ from ugatit_tf.evaluation.scoring import Outcome, Translate
 from ugatit_tf.reports.evaluation import DATA, DETAILS, INPUTS, OUTPUTS
 from ugatit_tf.system.files import make_folder, replace_folder
 
-_FIXED = 6  # test images that every checkpoint's outputs are shown of
+_FIXED = 6  # test images whose translations are shown for every checkpoint
 _EXTREMES = 10
 _NEIGHBOURS = 20
 _ROWS = 1000  # of a table of distances that are in memory at a time
 
 
 def write_stage(results: Path, step: int, sets: Mapping[str, Images], translators: Mapping[str, Translate]) -> None:
-    """Writes what a checkpoint makes of the first test images, and these, into a folder of results.
+    """Writes the first test images and a checkpoint's translations of them into a folder of results.
 
     Args:
         results: `results/<model_dir>`; the pictures go to `evaluation/` in it.
-        step: of the checkpoint.
-        sets: the test images, "A" and "B".
+        step: the checkpoint's step.
+        sets: the test images by domain.
         translators: by direction.
 
     Raises:
-        RunError: where a file cannot be written.
+        RunError: A file cannot be written.
     """
     for direction, translate in translators.items():
         source = sets[direction[0]]
@@ -44,71 +44,66 @@ def write_stage(results: Path, step: int, sets: Mapping[str, Images], translator
                 images.save_png(folder / f"{source.names[number]}.png", picture)
 
 
-class Subject(NamedTuple):
-    """What was scored, for `write_details`.
+def write_details(
+    results: Path,
+    config: Config,
+    label: str,
+    *,
+    sets: Mapping[str, Images],
+    translators: Mapping[str, Translate],
+    outcomes: Mapping[str, Outcome],
+    features: Features | None,
+) -> None:
+    """Writes the best and worst translations, and those that are the nearest to training images.
 
-    Attributes:
-        label: its name for people.
-        sets: the test images, "A" and "B".
-        translators: by direction.
-        outcomes: by direction.
-    """
-
-    label: str
-    sets: Mapping[str, Images]
-    translators: Mapping[str, Translate]
-    outcomes: Mapping[str, Outcome]
-
-
-def write_details(results: Path, config: Config, subject: Subject, features: Features | None) -> None:
-    """Writes the best and worst translations, and, by features, each one's nearest training images.
-
-    The features of the training images are computed for that, once.
+    It computes the features of the training images for that, unless they are cached.
 
     Args:
         results: `results/<model_dir>`.
-        config: of the run.
-        subject: what was scored.
-        features: None: there are no neighbours.
+        config: the configuration of the run.
+        label: the checkpoint's name for people.
+        sets: the test images by domain.
+        translators: by direction.
+        outcomes: what `Scorer.score` returned.
+        features: the feature network; None leaves out the neighbours.
 
     Raises:
-        RunError: where a file cannot be written, or training images cannot be read.
+        RunError: A file cannot be written, or training images cannot be read.
     """
     make_folder(results / DATA)
     with replace_folder(results / DATA / DETAILS, overwrite=True) as folder:
         directions = {}
-        for direction, outcome in subject.outcomes.items():
-            if not outcome.indices:
-                continue
-            writer = _Writer(folder, direction, subject, outcome)
-            found = _extremes(writer, subject.sets[direction[-1]], features)
+        for direction, outcome in outcomes.items():
+            source, target = sets[direction[0]], sets[direction[-1]]
+            writer = _Writer(folder / direction, source, translators[direction], outcome)
+            found = _extremes(writer, target, features)
             if features is not None and outcome.features is not None:
                 split = f"train{direction[-1]}"
                 (image_set,) = sources.open_splits(config, (split,))
                 train = Images(image_set, split, config.img_size, features)
-                found |= _neighbours(writer, train, subject.sets[direction[-1]], features)
+                found |= _neighbours(writer, train, target, features)
             directions[direction] = found
-        details = {"checkpoint": subject.label, "directions": directions}
+        details = {"checkpoint": label, "directions": directions}
         (folder / f"{DETAILS}.json").write_bytes(json_files.dumps(details, indent=1))
 
 
 class _Writer:
-    """Saves pictures of single translations of a direction."""
+    """Saves pictures of single translations of a direction into a folder."""
 
-    def __init__(self, folder: Path, direction: str, subject: Subject, outcome: Outcome) -> None:
+    def __init__(self, folder: Path, source: Images, translate: Translate, outcome: Outcome) -> None:
         self.outcome = outcome
-        self._folder = folder / direction
-        self._source, self._target = (subject.sets[domain] for domain in (direction[0], direction[-1]))
-        self._translate = subject.translators[direction]
-        make_folder(self._folder)
+        self._folder = folder
+        self._source = source
+        self._translate = translate
+        make_folder(folder)
 
     def items(self, rows: Iterable[int], values: np.ndarray, others: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What the page shows of some translations, given by their rows among all.
+        """Saves some translations, and returns what the page shows of them.
 
         Args:
-            rows: which.
-            values: a number for each translation there is.
-            others: by their captions, functions of a row to further pictures.
+            rows: which of the outcome's translations to save.
+            values: a number for each translation of the outcome.
+            others: further pictures: functions of a row, by their captions.
         """
         found = []
         for row in rows:
@@ -116,25 +111,21 @@ class _Writer:
             source = self._source.read(number)
             output = images.to_uint8(self._translate(source[np.newaxis]).image)[0]
             shown = {"input": source, "output": output} | {caption: other(row) for caption, other in others.items()}
-            paths = {caption: self._save(f"{number}_{caption.replace(' ', '_')}", shown[caption]) for caption in shown}
+            paths = {}
+            for caption, picture in shown.items():
+                file = f"{number}_{caption.replace(' ', '_')}.png"
+                images.save_png(self._folder / file, picture)
+                paths[caption] = f"{self._folder.name}/{file}"
             found.append({"name": self._source.names[number], "value": float(values[row]), "pictures": paths})
         return found
 
-    def truth(self, row: int) -> np.ndarray:
-        """The right translation, where there is one."""
-        return self._target.read(self.outcome.indices[row])
-
-    def _save(self, name: str, picture: np.ndarray) -> str:
-        """Returns the path in the folder of details."""
-        images.save_png(self._folder / f"{name}.png", picture)
-        return f"{self._folder.name}/{name}.png"
-
 
 def _extremes(writer: _Writer, target: Images, features: Features | None) -> dict[str, Any]:
-    outcome = writer.outcome
-    others = {"ground truth": writer.truth} if "l1" in outcome.own else {}
+    """Saves the best and the worst translations by the first known of: L1 to the truth, distance of features, cycle."""
+    outcome, others = writer.outcome, {}
     if "l1" in outcome.own:
         by, values = "paired L1", np.array(outcome.own["l1"])
+        others = {"ground truth": lambda row: target.read(outcome.indices[row])}
     elif features is not None and outcome.features is not None:
         by = "cosine distance of the features to the nearest real test image"
         values = _nearest(outcome.features, target.features(features.resize))[1]
@@ -152,6 +143,7 @@ def _extremes(writer: _Writer, target: Images, features: Features | None) -> dic
 
 
 def _neighbours(writer: _Writer, train: Images, real: Images, features: Features) -> dict[str, Any]:
+    """Saves the translations that are the nearest to a training image, and returns how near test images are."""
     known = train.features(features.resize)
     nearest, distances = _nearest(writer.outcome.features, known)
     numbers = train.numbers
@@ -167,7 +159,7 @@ def _neighbours(writer: _Writer, train: Images, real: Images, features: Features
 
 
 def _nearest(features: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row, the index of the nearest of the others, and its cosine distance, 0 to 2."""
+    """Returns for each row the index of the nearest row of the others, and its cosine distance, 0 to 2."""
     known = _unit(others).T
     indices, distances = [], []
     for start in range(0, len(features), _ROWS):
@@ -178,6 +170,6 @@ def _nearest(features: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
-    """Rows of length 1; of length 0 where they have none."""
+    """Scales rows to length 1; rows of zeros stay zeros."""
     features = np.float64(features)
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""Scores of generators on the test images, and of folders of pictures."""
+"""Scores generators on the test images, and folders of pictures."""
 
 import contextlib
 import itertools
@@ -8,30 +8,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ugatit_tf.data import images
+from ugatit_tf.config import Config
+from ugatit_tf.data import images, sources
 from ugatit_tf.evaluation import distances
 from ugatit_tf.evaluation.collection import Features, Images
 from ugatit_tf.evaluation.features import Extractor
-from ugatit_tf.evaluation.paired import l1
 from ugatit_tf.networks.generator import Translation
-from ugatit_tf.reports.scores import METRICS, Estimate, Scored
-
-_OF_TARGETS = {"identity", "cam"}  # need translations of target images too
+from ugatit_tf.reports.scores import METRICS, Entry, Estimate, Scored
 
 Translate = Callable[[np.ndarray], Translation]  # of uint8 [B, size, size, C]
 
-_AUTHORS_RESIZE = "authors"  # what mean KID is defined with
+_OF_TARGETS = {"identity", "cam"}  # scores that need translations of target images too
+_AUTHORS_RESIZE = "authors"  # the way of resizing by which mean KID is defined
 
 
 class Outcome(NamedTuple):
-    """What came of scoring one direction.
+    """The scores of one direction, and the values of single images that they are means of.
 
     Attributes:
-        scored: for the history.
+        scored: the scores, for the history.
         unreadable: a line for each image that could not be read.
-        indices: of the images that were translated.
-        own: scores of single images, in the order of `indices`: "cycle" and "l1", as far as they were asked for.
-        features: of the translations, by `Features.resize`, `[N, d]`; None where they were not needed.
+        indices: the indices of the translated images.
+        own: the scores of single images in the order of `indices`: "cycle" and "l1", as far as they were requested.
+        features: the features of the translations, by `Features.resize`, `[N, d]`; None if no score needed them.
     """
 
     scored: Scored
@@ -42,7 +41,7 @@ class Outcome(NamedTuple):
 
 
 class _Translated(NamedTuple):
-    """What came of a batch: indices, scores of single images, features by resizing, shares of right CAM logits."""
+    """The results of a batch: indices, scores of single images, features by resizing, shares of right CAM logits."""
 
     indices: list[int]
     own: dict[str, list[float]]
@@ -54,16 +53,19 @@ class Scorer:
     """Scores translations of a pair of test sets.
 
     Args:
-        test_sets: "A" and "B".
-        metrics: keys of METRICS; what cannot be had is left out.
+        test_sets: the test images by domain, "A" and "B".
+        metrics: keys of METRICS; metrics that the sets do not allow are left out.
         paired: whether images of one index show the same in both sets.
-        features: for the metrics that need them; None: those are left out.
+        features: the feature network; None leaves out the metrics that need it.
+
+    Attributes:
+        test_sets: as given.
     """
 
     def __init__(
         self, test_sets: Mapping[str, Images], metrics: Collection[str], *, paired: bool, features: Features | None
     ) -> None:
-        self._sets = test_sets
+        self.test_sets = test_sets
         self._features = features
         self._metrics = {
             name
@@ -71,25 +73,53 @@ class Scorer:
             if (paired or name != "l1") and (features is not None or not METRICS[name].needs_features)
         }
 
+    @classmethod
+    def of_dataset(
+        cls, config: Config, metrics: Collection[str], features: Features | None, *, show: bool = True
+    ) -> "Scorer":
+        """Returns the scorer for the test images of a run's dataset.
+
+        Args:
+            config: the run's configuration, with the `img_size` and `img_ch` of the generators.
+            metrics: as for the class.
+            features: as for the class.
+            show: whether progress bars are shown.
+
+        Raises:
+            RunError: The dataset has no test images.
+        """
+        splits = ("testA", "testB")
+        test_sets = {
+            split[-1]: Images(image_set, split, config.img_size, features, show=show)
+            for split, image_set in zip(splits, sources.open_splits(config, splits), strict=True)
+        }
+        return cls(test_sets, metrics, paired=sources.has_ground_truth(config.dataset), features=features)
+
     def score(self, translators: Mapping[str, Translate]) -> dict[str, Outcome]:
         """Scores generators.
 
         Args:
-            translators: by direction, "A2B" and "B2A"; or one of them, and then there is no cycle.
+            translators: the translating functions by direction, "A2B" and "B2A"; with one of them there is no cycle.
 
         Returns:
-            By direction.
+            The outcomes by direction.
 
         Raises:
-            RunError: where a test set has fewer than two images that can be read.
+            RunError: A test set has fewer than two readable images.
         """
         return {direction: self._score(direction, translators) for direction in translators}
 
+    def entry(self, config: Config, label: str, step: int | None, outcomes: Mapping[str, Outcome]) -> Entry:
+        """Returns the entry of the history for the outcomes of a checkpoint, given its name and its step."""
+        facts = self._features.facts if self._features else {}
+        scored = {direction: outcome.scored for direction, outcome in outcomes.items()}
+        return Entry(label, step, config.dataset, config.img_size, facts, scored)
+
     def seconds(self, translators: Mapping[str, Translate]) -> float:
-        """About how long `score` takes, by the second of two batches of each direction, and the bootstrap left out."""
+        """Estimates how long `score` takes without the bootstrap, from the second of two batches of each direction."""
         total = 0.0
         for direction in translators:
-            source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
+            source, target = (self.test_sets[domain] for domain in (direction[0], direction[-1]))
             for _ in range(2):
                 start = time.monotonic()
                 numbers, pictures = next(source.batches(""), ([], []))
@@ -101,7 +131,7 @@ class Scorer:
         return total
 
     def _score(self, direction: str, translators: Mapping[str, Translate]) -> Outcome:
-        source, target = (self._sets[domain] for domain in (direction[0], direction[-1]))
+        source, target = (self.test_sets[domain] for domain in (direction[0], direction[-1]))
         metrics, resize = self._metrics, self._features.resize if self._features else ""
         parts = [self._translate(direction, translators, *batch) for batch in source.batches(direction)]
         indices = _joined(part.indices for part in parts)
@@ -114,7 +144,7 @@ class Scorer:
                 "identity": distances.mean_estimate([identity]),
                 "cam": distances.mean_estimate([_joined(part.recognised for part in parts), recognised]),
             }
-        found |= feature_scores(metrics, resize, fakes.__getitem__, target.features, source.features)
+        found |= _feature_scores(metrics, resize, fakes.__getitem__, target.features, source.features)
         scores = {name: found[name] for name in METRICS if name in found and name in metrics}
         unreadable = [*source.unreadable, *target.unreadable]
         scored = Scored(len(indices), len(target.numbers), len(unreadable), scores)
@@ -127,77 +157,72 @@ class Scorer:
         numbers: list[int],
         pictures: Sequence[np.ndarray],
     ) -> _Translated:
-        back = translators.get(f"{direction[-1]}2{direction[0]}")
+        reverse = translators.get(f"{direction[-1]}2{direction[0]}")
         translation = translators[direction](np.stack(pictures))
         outputs = images.to_uint8(translation.image)
         own = {}
-        if "cycle" in self._metrics and back is not None:
-            own["cycle"] = list(map(l1, images.to_uint8(back(outputs).image), pictures))
+        if "cycle" in self._metrics and reverse is not None:
+            own["cycle"] = list(map(l1, images.to_uint8(reverse(outputs).image), pictures))
         if "l1" in self._metrics:
-            own["l1"] = list(map(l1, outputs, map(self._sets[direction[-1]].read, numbers)))
-        features = {
-            resize: Extractor(self._features.network, resize)(outputs)
-            for resize in _resizes(self._metrics, self._features)
-        }
-        return _Translated(numbers, own, features, _share(translation.cam_logits > 0))
+            own["l1"] = list(map(l1, outputs, map(self.test_sets[direction[-1]].read, numbers)))
+        resizes = {_AUTHORS_RESIZE} if "mean_KID" in self._metrics else set()
+        if {"FID", "KID"} & self._metrics:
+            resizes.add(self._features.resize)
+        features = {resize: Extractor(self._features.network, resize)(outputs) for resize in resizes}
+        return _Translated(numbers, own, features, _shares(translation.cam_logits > 0))
 
     def _translate_targets(self, direction: str, translate: Translate) -> tuple[list[float], list[float]]:
-        """Identity L1, and shares of right CAM logits, of images that are in the target domain already."""
+        """Returns the identity L1 and the share of right CAM logits of each image of the target domain."""
         identity: list[float] = []
         recognised: list[float] = []
-        for _, pictures in self._sets[direction[-1]].batches(f"{direction}, identity"):
+        for _, pictures in self.test_sets[direction[-1]].batches(f"{direction}, identity"):
             translation = translate(np.stack(pictures))
             identity += map(l1, images.to_uint8(translation.image), pictures)
-            recognised += _share(translation.cam_logits < 0)
+            recognised += _shares(translation.cam_logits < 0)
         return identity, recognised
 
 
 def score_folders(fakes: Images, reals: Images, metrics: Collection[str], resize: str) -> Outcome:
-    """FID and KID of any pictures; for the arguments see `Scorer` and `Features`.
+    """Scores any pictures by FID and KID; for the arguments see `Scorer` and `Features`.
 
     Raises:
-        RunError: where there are fewer than two of either that can be read.
+        RunError: One of the sets has fewer than two readable images.
     """
-    wanted = set(metrics) & {"FID", "KID"}
-    scores = feature_scores(wanted, resize, fakes.features, reals.features)
+    scores = _feature_scores({"FID", "KID"} & set(metrics), resize, fakes.features, reals.features)
     unreadable = [*fakes.unreadable, *reals.unreadable]
     return Outcome(Scored(len(fakes.numbers), len(reals.numbers), len(unreadable), scores), unreadable, [], {}, None)
 
 
-def feature_scores(
+def _feature_scores(
     metrics: Collection[str],
     resize: str,
     fakes: Callable[[str], np.ndarray],
     target: Callable[[str], np.ndarray],
     source: Callable[[str], np.ndarray] | None = None,
 ) -> dict[str, Estimate]:
-    """Those of some metrics that compare features, each set of which is a function of the way of resizing."""
+    """Returns the scores that compare features; each set of images is a function from a way of resizing to features."""
     scores = {}
     if "FID" in metrics:
         scores["FID"] = distances.fid_estimate(target(resize), fakes(resize))
     if "KID" in metrics:
         scores["KID"] = distances.kid_estimate(target(resize), fakes(resize))
-    if "mean_KID" in metrics and source is not None:
-        with contextlib.suppress(ValueError):  # sets too unlike in size for their blocks
+    if "mean_KID" in metrics:
+        with contextlib.suppress(ValueError):  # the sizes of the sets differ too much for the blocks of mean KID
             scores["mean_KID"] = distances.mean_kid_estimate(
                 *(each(_AUTHORS_RESIZE) for each in (target, source, fakes))
             )
     return scores
 
 
-def _resizes(metrics: Collection[str], features: Features | None) -> set[str]:
-    """The ways of resizing that the translations' features are needed by."""
-    if features is None:
-        return set()
-    return ({features.resize} if {"FID", "KID"} & set(metrics) else set()) | (
-        {_AUTHORS_RESIZE} if "mean_KID" in metrics else set()
-    )
+def l1(image: np.ndarray, truth: np.ndarray) -> float:
+    """Returns the mean absolute difference of two images of one shape, divided by 255; pixels are 0 to 255."""
+    return float(np.mean(np.abs(image.astype(np.float32) - truth.astype(np.float32)))) / 255.0
 
 
 def _joined(lists: Iterable[list]) -> list:
     return list(itertools.chain.from_iterable(lists))
 
 
-def _share(right: np.ndarray) -> list[float]:
-    """Of the logits of each image, `[B, 2]`, the share that is right."""
-    return right.mean(axis=1).tolist()
+def _shares(is_right: np.ndarray) -> list[float]:
+    """Returns the share of right logits of each image, from `[B, 2]`."""
+    return is_right.mean(axis=1).tolist()

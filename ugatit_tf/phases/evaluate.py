@@ -119,27 +119,37 @@ def run(config: Config, options: Options) -> None:
 
 
 def _score_generators(config: Config, options: Options, features: "Features | None", results: Path) -> None:
-    from ugatit_tf.evaluation.evaluator import Evaluator
+    from ugatit_tf.evaluation import pictures
+    from ugatit_tf.evaluation.scoring import Scorer
     from ugatit_tf.reports import evaluation as page
     from ugatit_tf.reports import progress
     from ugatit_tf.runs.summaries import write_scores
 
     compare = _compared(config, options.compare)
-    evaluator = None
+    scorer = None
     for subject in _subjects(config, options):
-        if evaluator is None:  # all subjects take images of one size
+        if scorer is None:  # all subjects take images of one size
             translator = next(iter(subject.translators.values()))
             config = dataclasses.replace(config, img_size=translator.size, img_ch=translator.channels)
-            evaluator = Evaluator(config, options.wanted, features)
+            scorer = Scorer.of_dataset(config, options.wanted, features)
         print(f"Scoring {subject.label}")
         translators = {name: translator.translate for name, translator in subject.translators.items()}
-        entry, outcomes = evaluator.evaluate(subject.label, subject.step, translators)
+        outcomes = scorer.score(translators)
+        entry = scorer.entry(config, subject.label, subject.step, outcomes)
         _record(results, entry, outcomes)
         if subject.step is not None:
             folder = Path(config.log_dir) / config.model_dir / "evaluation"
             write_scores(folder, subject.step, entry.scalars)
-            evaluator.write_stage(results, subject.step, translators)
-    evaluator.write_details(results, subject.label, translators, outcomes)
+            pictures.write_stage(results, subject.step, scorer.test_sets, translators)
+    pictures.write_details(
+        results,
+        config,
+        subject.label,
+        sets=scorer.test_sets,
+        translators=translators,
+        outcomes=outcomes,
+        features=features,
+    )
     print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")
     progress.write_links(results)
 

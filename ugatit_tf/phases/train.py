@@ -221,17 +221,17 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     if not config.evaluate_freq:
         return None
     from ugatit_tf.data import sources
-    from ugatit_tf.evaluation import collection
-    from ugatit_tf.evaluation.evaluator import Evaluator
+    from ugatit_tf.evaluation import collection, pictures
+    from ugatit_tf.evaluation.scoring import Scorer
     from ugatit_tf.inference import DIRECTIONS, Translator
     from ugatit_tf.reports.scores import METRICS, Entry
     from ugatit_tf.runs.evaluation import Evaluation
 
     def score(label: str, step: int) -> Entry:
-        return evaluator.evaluate(label, step, translators)[0]
+        return scorer.entry(config, label, step, scorer.score(translators))
 
     def draw(step: int) -> None:
-        evaluator.write_stage(Path(config.result_dir) / config.model_dir, step, translators)
+        pictures.write_stage(Path(config.result_dir) / config.model_dir, step, scorer.test_sets, translators)
 
     evaluation = Evaluation(config, model.steps_taken, score, draw)
     metric = evaluation.metric
@@ -241,13 +241,13 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     if METRICS[metric].needs_features:
         folder = collection.features_folder(config)
         features = collection.open_features(options.features, options.features_output, options.resize, folder)
-    evaluator = Evaluator(config, [metric], features, show=False)
+    scorer = Scorer.of_dataset(config, [metric], features, show=False)
     translators = {
         name: Translator(model.sampler(domain), config.img_size, config.img_ch).translate
         for name, domain in DIRECTIONS.items()
     }
     print(
         f"Scoring: {METRICS[metric].label} of the test images, every {config.evaluate_freq} steps, about "
-        f"{evaluator.scorer.seconds(translators):.2g} s each time; the steps' rate does not count them"
+        f"{scorer.seconds(translators):.2g} s each time; the steps' rate does not count them"
     )
     return evaluation

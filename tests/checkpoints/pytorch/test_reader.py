@@ -1,7 +1,4 @@
-import pickle
 import struct
-import sys
-import types
 import zipfile
 from pathlib import Path
 
@@ -14,11 +11,6 @@ from ugatit_tf.errors import RunError
 
 FILES = Path(__file__).parents[2] / "golden_pytorch" / "files"
 FORMS = pytest.mark.parametrize("form", ["zip", "legacy"])
-
-
-@pytest.fixture(autouse=True)
-def _without_pytorch(monkeypatch):
-    monkeypatch.setattr(reader, "_has_torch", lambda: False)
 
 
 def refusal(path):
@@ -190,62 +182,11 @@ def test_compressed_files_are_refused_as_they_may_be_of_any_size(tmp_path, pytor
     assert "is compressed" in str(refusal(path).value)
 
 
-@pytest.mark.parametrize(
-    ("result", "message"),
-    [
-        ({"a": 1}, None),
-        (pickle.UnpicklingError("To run it all the same, ..."), "asks for more than PyTorch loads safely"),
-        (
-            RuntimeError("PytorchStreamReader failed. Long"),
-            "damaged, or no file of PyTorch's: PytorchStreamReader failed.",
-        ),
-    ],
-)
-def test_pytorch_itself_reads_weights_only(tmp_path, monkeypatch, result, message):
-    calls = []
-
-    def load(path, **arguments):
-        calls.append((path, arguments))
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    monkeypatch.setattr(reader, "_has_torch", lambda: True)
-    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load))
-    path = tmp_path / "x.pt"
-    path.touch()
-    if message:
-        assert message in str(refusal(path).value)
-    else:
-        with reader.opened(path) as content:
-            assert content == result
-    assert calls == [(path, {"map_location": "cpu", "weights_only": True})]
-
-
-@pytest.mark.parametrize(
-    ("version", "is_used"),
-    [("2.14.1+cu130", True), ("2.6.0", True), ("2.5.1", False), ("1.13.0", False), (None, False)],
-)
-def test_only_a_pytorch_that_is_safe_is_asked(monkeypatch, version, is_used):
-    monkeypatch.undo()
-
-    def find(name):
-        assert name == "torch"
-        if version is None:
-            raise reader.importlib.metadata.PackageNotFoundError
-        return version
-
-    monkeypatch.setattr(reader.importlib.metadata, "version", find)
-    assert reader._has_torch() == is_used
-
-
 PROGRAM = """
 import sys
 from pathlib import Path
 from ugatit_tf.checkpoints.pytorch import reader
 from ugatit_tf.errors import RunError
-
-reader._has_torch = lambda: False
 
 def leaves(content):
     for value in content.values() if isinstance(content, dict) else ():

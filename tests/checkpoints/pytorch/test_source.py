@@ -15,9 +15,8 @@ NETWORK = {"ch": 2, "n_res": 1, "img_ch": 3, "light": True, "smoothing": False, 
 
 
 @pytest.fixture
-def open_source(pytorch_port, tmp_path, monkeypatch):
+def open_source(pytorch_port, tmp_path):
     """A source from a file of this content."""
-    monkeypatch.setattr(reader, "_has_torch", lambda: False)
     contexts = []
 
     def open_(content, name="params_0000007.pt"):
