@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import flops, processes, records
 from benchmarks.step_targets import TARGETS, tables
-from ugatit_tf.config import Config
-from ugatit_tf.depth import lowered
+from ugatit_tf.config import Config, lowered_n_dis
 
 DEMO = "demo"
 _DEMO_TURNS = 3
@@ -47,7 +46,7 @@ class Case(NamedTuple):
 def _case(*, repeats: int = 5, training: bool = True, **config: Any) -> Case:
     """Returns a case, by default of the light network at 256 px."""
     config = {"light": True, "img_size": 256} | config
-    config["n_dis"] = lowered(Config.n_dis, config["img_size"])
+    config["n_dis"] = lowered_n_dis(Config.n_dis, config["img_size"])
     return Case(config, repeats, training)
 
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ugatit_tf import flags, phases
-from ugatit_tf.config import Config
-from ugatit_tf.depth import SMALLEST_N_DIS
+from ugatit_tf.config import SMALLEST_N_DIS, Config
 from ugatit_tf.errors import RunError, UsageError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}

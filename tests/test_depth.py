@@ -1,7 +1,6 @@
 import pytest
 
-from ugatit_tf.config import Config
-from ugatit_tf.depth import deepest_n_dis, lowered
+from ugatit_tf.config import Config, deepest_n_dis, lowered_n_dis
 from ugatit_tf.errors import UsageError
 
 
@@ -19,7 +18,7 @@ def test_deepest_n_dis_is_the_last_that_leaves_three_pixels():
 
 
 def test_a_depth_is_lowered_to_what_fits_but_never_below_the_smallest():
-    assert [lowered(6, 256), lowered(6, 64), lowered(5, 128), lowered(6, 16)] == [6, 5, 5, 4]
+    assert [lowered_n_dis(*pair) for pair in ((6, 256), (6, 64), (5, 128), (6, 16))] == [6, 5, 5, 4]
 
 
 @pytest.mark.parametrize(

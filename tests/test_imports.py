@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "ugatit_tf"
 LEVELS = [
     {"errors"},
-    {"depth", "json_files", "options", "ops"},
+    {"json_files", "options", "ops"},
     {"system", "config", "networks"},
     {"data"},
     {"training", "reports", "distribution"},

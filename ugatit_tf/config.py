@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from ugatit_tf import depth, json_files
+from ugatit_tf import json_files
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     NOT_EMPTY,
@@ -21,9 +21,9 @@ from ugatit_tf.options import (
     between,
     one_of,
     option,
+    some_of,
     split_commas,
-    unset_or_one_of,
-    unset_or_some_of,
+    unset_or,
 )
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
@@ -33,6 +33,8 @@ CROPS = ("center", "face", "none", "squeeze")
 IMAGE_CHANNELS = (1, 3, 4)
 BEST_BY = ("KID", "FID", "l1", "cycle")
 CONFIG_FILE = "config.json"
+SMALLEST_N_DIS = 4
+DIRECTIONS = {"A2B": "B", "B2A": "A"}  # each direction with the domain of its generator's images
 
 _NETWORK, _FOLDERS = "The network", "Where files go"
 _data, _network, _losses, _training, _saving, _places = (
@@ -66,10 +68,10 @@ class Config(OptionSet):
         "",
         "How pictures become square; by default, prepare crops the center, translate crops as prepare did, and the "
         "other phases squeeze",
-        unset_or_one_of(CROPS),
+        unset_or(one_of(CROPS)),
     )
-    crop_A: str = _data("", "The same as --crop, for domain A only", unset_or_one_of(CROPS))
-    crop_B: str = _data("", "The same as --crop, for domain B only", unset_or_one_of(CROPS))
+    crop_A: str = _data("", "The same as --crop, for domain A only", unset_or(one_of(CROPS)))
+    crop_B: str = _data("", "The same as --crop, for domain B only", unset_or(one_of(CROPS)))
     face_margin: float = _data(
         0.5, "With --crop face, the room on each side of the face, as a multiple of its size", at_least(0)
     )
@@ -81,7 +83,7 @@ class Config(OptionSet):
     ch: int = _network(64, "Channels of the first layer; deeper layers have multiples of it", between(1, 4096))
     n_res: int = _network(4, "Residual blocks in the encoder; the decoder has as many", between(1, 256))
     n_dis: int = _network(
-        6, "Depth of the discriminators; small images lower it unless it is given", between(depth.SMALLEST_N_DIS, 16)
+        6, "Depth of the discriminators; small images lower it unless it is given", between(SMALLEST_N_DIS, 16)
     )
     img_size: int = _network(
         256,
@@ -123,7 +125,7 @@ class Config(OptionSet):
     diffaugment: str = _training(
         "",
         "Augment the images that the discriminators see, which helps small datasets; such as color,translation,cutout",
-        unset_or_some_of(DIFFAUGMENT_POLICIES),
+        unset_or(some_of(DIFFAUGMENT_POLICIES)),
     )
     ema: float = _training(
         0.0,
@@ -145,7 +147,7 @@ class Config(OptionSet):
     log_freq: int = _saving(10, "Steps between points of the TensorBoard curves", at_least(1))
     max_to_keep: int = _saving(5, "Checkpoints to keep; older ones are deleted", at_least(1))
     evaluate_freq: int = _saving(0, "Steps between checkpoints to score; 0 turns scoring off", at_least(0))
-    keep_best: str = _saving("", "Also keep the checkpoint that is the best by this score", unset_or_one_of(BEST_BY))
+    keep_best: str = _saving("", "Also keep the checkpoint that is the best by this score", unset_or(one_of(BEST_BY)))
 
     dataset_dir: str = _places("dataset", "Folder of the datasets", NOT_EMPTY)
     data_dir: str = _places("", "Folder of the datasets of TensorFlow Datasets; by default, its own")
@@ -174,7 +176,15 @@ class Config(OptionSet):
             UsageError: A value is not allowed. The message names the option, the value and the constraint.
         """
         self.validate_values()
-        depth.check(self.n_dis, self.img_size)
+        deepest = deepest_n_dis(self.img_size)
+        if self.n_dis > deepest:
+            fitting_values = f"--img_size {3 * 2 ** (self.n_dis - 1)} or more"
+            if deepest >= SMALLEST_N_DIS:
+                fitting_values = f"--n_dis {deepest} or less, or {fitting_values}"
+            raise UsageError(
+                f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global discriminator's "
+                f"conv_last would see {self.img_size >> (self.n_dis - 1)} px a side and needs 3. Use {fitting_values}."
+            )
 
     @property
     def model_name(self) -> str:
@@ -257,6 +267,19 @@ class Config(OptionSet):
         fixed = IDENTITY - ({"img_size"} if self.light else set())
         differing = [name for name in given if name in fixed and given[name] != getattr(self, name)]
         return [f"--{name} is {given[name]} but it was trained with {getattr(self, name)}" for name in differing]
+
+
+def deepest_n_dis(img_size: int) -> int:
+    """Returns the largest `n_dis` for an image size; it may be smaller than SMALLEST_N_DIS.
+
+    The global discriminator halves the image `n_dis - 1` times, and the reflect padding of its last layers needs 3 px.
+    """
+    return max(img_size // 3, 1).bit_length()
+
+
+def lowered_n_dis(n_dis: int, img_size: int) -> int:
+    """Returns `n_dis`, lowered if the images are too small for it, but not below SMALLEST_N_DIS."""
+    return min(n_dis, max(deepest_n_dis(img_size), SMALLEST_N_DIS))
 
 
 def _in_a_name(dataset: str) -> str:

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from ugatit_tf import depth
 from ugatit_tf.checkpoints import choice
-from ugatit_tf.config import Config
+from ugatit_tf.config import Config, lowered_n_dis
 from ugatit_tf.errors import UsageError, reason
 from ugatit_tf.options import PhaseOptions, one_of
 
@@ -126,7 +125,7 @@ def _configure(preset: dict[str, Any], explicit: dict[str, Any], options: PhaseO
     given = preset | explicit
     config = Config(**given)
     if "n_dis" not in explicit:
-        config = dataclasses.replace(config, n_dis=depth.lowered(config.n_dis, config.img_size))
+        config = dataclasses.replace(config, n_dis=lowered_n_dis(config.n_dis, config.img_size))
     given = {name: getattr(config, name) for name in given}  # Config has normalized the paths
     config.validate()
     if config.run:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Constraint:
 
 
 def at_least(minimum: float) -> Constraint:
-    """Returns the constraint on a number that has a lower bound."""
+    """Returns the constraint on a number that is `minimum` or more."""
     return Constraint(f"at least {minimum}", lambda value: value >= minimum)
 
 
@@ -34,11 +35,6 @@ def one_of(choices: tuple) -> Constraint:
     return Constraint(f"one of {', '.join(map(str, choices))}", lambda value: value in choices)
 
 
-def unset_or_one_of(choices: tuple[str, ...]) -> Constraint:
-    """Returns the constraint on a text that is empty, or one of `choices`."""
-    return Constraint(f"one of {', '.join(choices)}", lambda value: value in ("", *choices))
-
-
 def some_of(choices: tuple[str, ...]) -> Constraint:
     """Returns the constraint on a text that holds one or more of `choices`, separated by commas."""
     return Constraint(
@@ -47,10 +43,9 @@ def some_of(choices: tuple[str, ...]) -> Constraint:
     )
 
 
-def unset_or_some_of(choices: tuple[str, ...]) -> Constraint:
-    """Returns the constraint on a text that is empty, or that `some_of` allows."""
-    some = some_of(choices)
-    return Constraint(some.text, lambda value: not value or some.holds(value))
+def unset_or(constraint: Constraint) -> Constraint:
+    """Returns the constraint on a text that is empty, or that another constraint allows."""
+    return Constraint(constraint.text, lambda value: not value or constraint.holds(value))
 
 
 def split_commas(value: str) -> list[str]:
@@ -84,9 +79,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def path_option(default: str, doc: str, constraint: Constraint | None = None, *, group: str = "") -> Any:
-    """Returns the dataclass field of an option whose value is a path; see `option` for the arguments."""
-    return option(default, doc, constraint, group=group, is_path=True)
+path_option = functools.partial(option, is_path=True)
 
 
 def tidy_path(text: str) -> str:
@@ -155,63 +148,43 @@ class PhaseOptions(OptionSet):
         self.validate_values()
 
 
-def threads_option() -> Any:
-    """Returns the field `threads`, for phases that spend most of their time in a network."""
-    return option(
-        "",
-        "How many operations run at a time, and on how many cores each; by default, the fastest that fits into memory",
-        Constraint("such as 2x1", lambda value: not value or bool(_THREADS.fullmatch(value))),
-    )
-
-
-def image_format() -> Any:
-    """Returns the field `image_format`, for phases that write pictures."""
-    return option(
-        "png", "Format of the pictures; jpeg has high quality and makes smaller files", one_of(("png", "jpeg"))
-    )
-
-
 NEWEST, BEST = "newest", "best"  # values of --checkpoint
 RESIZES = ("clean", "legacy")
 
-
-def checkpoint_option() -> Any:
-    """Returns the field `checkpoint`, for phases that read one of a run's checkpoints."""
-    return option(
-        NEWEST,
-        "Which of the run's checkpoints to use: newest, best (see --keep_best), or the number of a step",
-        Constraint("newest, best or a step", lambda value: value in (NEWEST, BEST) or value.isdecimal()),
-    )
-
-
-def model_option() -> Any:
-    """Returns the field `model`, for phases that also take a network that is not a run's."""
-    return path_option(
-        "",
-        "Network to use instead of a run's: a .keras file, a SavedModel, a checkpoint's folder, or hf://USER/NAME on "
-        "the Hugging Face Hub",
-    )
-
-
-def features_option() -> Any:
-    """Returns the field `features`, for phases that need a feature network."""
-    return path_option(
-        "", "Path of the feature network for FID and KID: a frozen graph, an archive that holds one, or a SavedModel"
-    )
-
-
-def features_output_option() -> Any:
-    """Returns the field `features_output`, for phases that need a feature network."""
-    return option("pool_3", "Name of the feature network's output", NOT_EMPTY)
-
-
-def resize_option() -> Any:
-    """Returns the field `resize`, for phases that need a feature network."""
-    return option(
-        "clean",
-        "How images are resized for the feature network: clean as clean-fid does, legacy as the first FID code did",
-        one_of(RESIZES),
-    )
+# Options that several phases take. Each call returns a new field.
+threads_option = functools.partial(
+    option,
+    "",
+    "How many operations run at a time, and on how many cores each; by default, the fastest that fits into memory",
+    unset_or(Constraint("such as 2x1", lambda value: bool(_THREADS.fullmatch(value)))),
+)
+image_format = functools.partial(
+    option, "png", "Format of the pictures; jpeg has high quality and makes smaller files", one_of(("png", "jpeg"))
+)
+checkpoint_option = functools.partial(
+    option,
+    NEWEST,
+    "Which of the run's checkpoints to use: newest, best (see --keep_best), or the number of a step",
+    Constraint("newest, best or a step", lambda value: value in (NEWEST, BEST) or value.isdecimal()),
+)
+model_option = functools.partial(
+    path_option,
+    "",
+    "Network to use instead of a run's: a .keras file, a SavedModel, a checkpoint's folder, or hf://USER/NAME on the "
+    "Hugging Face Hub",
+)
+features_option = functools.partial(
+    path_option,
+    "",
+    "Path of the feature network for FID and KID: a frozen graph, an archive that holds one, or a SavedModel",
+)
+features_output_option = functools.partial(option, "pool_3", "Name of the feature network's output", NOT_EMPTY)
+resize_option = functools.partial(
+    option,
+    "clean",
+    "How images are resized for the feature network: clean as clean-fid does, legacy as the first FID code did",
+    one_of(RESIZES),
+)
 
 
 def check_image_format(image_format: str, channels: int) -> None:

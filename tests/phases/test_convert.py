@@ -322,7 +322,7 @@ def test_the_references_own_file_is_tested_as_it_is_and_trained_on_only_once_bro
     assert command("--phase", "test", *flags) == 0
     assert "UGATIT_light.model-4\n" in capsys.readouterr().out
     error = the_error(command("--phase", "train", *flags))
-    assert "model-4 is of the reference: bring it in with --phase convert --from_checkpoint" in error
+    assert "model-4 is of the reference: convert it by --phase convert --from_checkpoint" in error
 
 
 @pytest.mark.parametrize("flags", [[], ["--from_checkpoint", "a", "--to_checkpoint", "b"]])

@@ -46,7 +46,9 @@ def test_scores_that_do_not_compare_with_the_latest_are_not_in_its_curve(tmp_pat
     note(20, 2.0, file="elsewhere.pb")
     note(20, 3.0, output="mixed", dataset="other")
     note(30, 4.0)
-    found = [(entry.step, entry.directions["A2B"].scores) for entry in evaluation._read("it", tmp_path, "").entries]
+    found = [
+        (entry.step, entry.directions["A2B"].scores) for entry in evaluation._read("it", tmp_path, tmp_path, "").entries
+    ]
     values = [(step, {name: score.value for name, score in each.items()}) for step, each in found]
     assert values == [(10, {"l1": 1.0}), (20, {"KID": 2.0, "l1": 2.0}), (30, {"KID": 4.0, "l1": 4.0})]
 

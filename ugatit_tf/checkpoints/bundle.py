@@ -1,6 +1,6 @@
-"""Reads TensorFlow's checkpoint files, of any version and program, one variable at a time; writes them atomically.
+"""Reads the checkpoint files of any version of TensorFlow, one variable at a time; writes them atomically.
 
-TensorFlow's own restore holds a whole checkpoint twice: 16 GB for the full network.
+TensorFlow's own restore holds a whole checkpoint in memory twice: 16 GB for the full network.
 """
 
 import math
@@ -25,7 +25,7 @@ BOOKKEEPING = (OBJECT_GRAPH, "save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # entri
 
 
 class DamagedError(RunError):
-    """A checkpoint whose files cannot be read, or differ from what was written."""
+    """The files of a checkpoint cannot be read, or differ from what was written."""
 
 
 class Bundle:
@@ -40,8 +40,8 @@ class Bundle:
         dtypes: the dtype of each variable, by its name.
 
     Raises:
-        DamagedError: The files are damaged, or are no checkpoint. If data is missing, the message names the bytes
-            that are there and those that the index asks for.
+        DamagedError: The files are damaged, or are no checkpoint. If data is missing, the message says how many bytes
+            there are and how many the index needs.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -60,12 +60,14 @@ class Bundle:
             ) from error
         self.shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
         self.dtypes = reader.get_variable_to_dtype_map()
-        if self._held() < self._asked():
-            raise self._damaged()
+        files = (path for path in prefix.parent.iterdir() if path.name.startswith(f"{prefix.name}.data-"))
+        held, needed = sum(path.stat().st_size for path in files), sum(map(self.size, self.shapes))
+        if held < needed:
+            raise DamagedError(f"{prefix} is damaged: its data has {held} bytes, its index asks for {needed}.")
 
     @property
     def object_based(self) -> bool:
-        """Whether it is of TensorFlow 2's kind, as our checkpoints are; the reference's are name-based."""
+        """Whether it is of TensorFlow 2's kind, like our checkpoints; the reference's checkpoints are name-based."""
         return OBJECT_GRAPH in self.shapes
 
     @property
@@ -114,14 +116,14 @@ class Bundle:
         except tf.errors.ResourceExhaustedError as error:
             raise RunError(f"Not enough memory for {name}, {self.size(name)} bytes.") from error
         except (tf.errors.OpError, IndexError) as error:
-            raise self._damaged(name) from error
+            raise DamagedError(f"{self.prefix} is damaged ({name} is not what was written).") from error
         return tensor
 
     def verify(self, starts: Collection[str] | None = None) -> None:
         """Compares variables with their checksums, one at a time; a terminal shows a progress bar.
 
         Args:
-            starts: the beginnings of the paths of the variables to verify; None: all variables.
+            starts: the beginnings of the paths of the variables to verify; None verifies all variables.
 
         Raises:
             DamagedError: A variable cannot be read, or does not match its checksum.
@@ -136,7 +138,7 @@ class Bundle:
 
         Args:
             table: our variables by their names in the checkpoint.
-            others: names that the checkpoint may hold besides; None: any.
+            others: further names that the checkpoint may hold; None allows any.
 
         Yields:
             Each variable, and its values in the checkpoint.
@@ -145,10 +147,6 @@ class Bundle:
             RunError: Before the first variable: the checkpoint lacks a variable, has one that is not in the table, or
                 has one with another shape or dtype; the message names it. Later: the file is damaged.
         """
-        self._check(table, others)
-        yield from zip(table.values(), self._read_all(table, "Reading"), strict=True)
-
-    def _check(self, table: Table, others: Iterable[str] | None) -> None:
         for name, variable in table.items():
             shape = self.shape(name, rank=len(variable.shape))
             if shape != tuple(variable.shape):
@@ -158,6 +156,7 @@ class Bundle:
         unknown = sorted(set(self.shapes) - set(table) - set(others)) if others is not None else []
         if unknown:
             raise self._misfit(f"{len(unknown)} variables that this network lacks; one is {unknown[0]}")
+        yield from zip(table.values(), self._read_all(table, "Reading"), strict=True)
 
     def _read_all(self, names: Collection[str], what: str) -> Iterator[tf.Tensor]:
         total = sum(map(self.size, names))
@@ -169,23 +168,9 @@ class Bundle:
     def _misfit(self, what: str) -> RunError:
         return RunError(f"{self.prefix} does not fit this network: it has {what}.")
 
-    def _held(self) -> int:
-        folder, name = self.prefix.parent, self.prefix.name
-        return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith(f"{name}.data-"))
-
-    def _asked(self) -> int:
-        return sum(map(self.size, self.shapes))
-
-    def _damaged(self, name: str = "") -> DamagedError:
-        if name:
-            return DamagedError(f"{self.prefix} is damaged ({name} is not what was written).")
-        return DamagedError(
-            f"{self.prefix} is damaged: its data has {self._held()} bytes, its index asks for {self._asked()}."
-        )
-
 
 def key(path: str) -> str:
-    """Returns the name that a variable has in our checkpoints. It follows from the variable's path alone."""
+    """Returns the name of a variable in our checkpoints, which depends only on the variable's path."""
     return f"{_key_start(path)}/.ATTRIBUTES/VARIABLE_VALUE"
 
 

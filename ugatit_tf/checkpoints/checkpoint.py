@@ -12,7 +12,7 @@ import keras
 from ugatit_tf.checkpoints import tf1
 from ugatit_tf.checkpoints.bundle import BOOKKEEPING, Bundle, DamagedError, by_key
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix, step_in_name
-from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.config import ARCHITECTURE, DIRECTIONS, Config
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.options import NEWEST
@@ -22,24 +22,18 @@ from ugatit_tf.training.networks import build_generator
 
 _log = logging.getLogger(__name__)
 
-DIRECTIONS = {"A2B": "B", "B2A": "A"}  # direction to the domain of its generator
 
-
+@dataclasses.dataclass(eq=False)
 class Checkpoint:
     """A checkpoint of this program or of the TensorFlow 1 reference.
 
-    Args:
+    Attributes:
         prefix: its path without `.index`.
         config: the training configuration, with `img_size` and `precision` replaced by the current flags.
-
-    Attributes:
-        prefix: as given.
-        config: as given.
     """
 
-    def __init__(self, prefix: Path, config: Config) -> None:
-        self.prefix = prefix
-        self.config = config
+    prefix: Path
+    config: Config
 
     @functools.cached_property
     def bundle(self) -> Bundle:
@@ -53,7 +47,7 @@ class Checkpoint:
 
     @property
     def averaged(self) -> bool:
-        """Whether its generators take the moving averages: the checkpoint holds them, and its run last had `ema`."""
+        """Whether its generators use the moving averages: the checkpoint holds them, and the run's `ema` is not 0."""
         return self.config.ema > 0 and bool(self.bundle.averages)
 
     @property
@@ -77,7 +71,7 @@ class Checkpoint:
         """Compares the checkpoint with its checksums. It holds one variable at a time in memory.
 
         Args:
-            directions: verifies the generators of these directions alone; None: the whole checkpoint.
+            directions: the directions whose generators are verified; None verifies the whole checkpoint.
 
         Raises:
             DamagedError: The checkpoint is damaged; the message says how.
@@ -92,7 +86,7 @@ class Checkpoint:
 
         Args:
             direction: a key of DIRECTIONS.
-            precision: the number type in which it multiplies; unset: the config's.
+            precision: the number type in which it multiplies; "" takes the config's.
 
         Raises:
             RunError: The checkpoint is damaged, or belongs to another network.
@@ -106,18 +100,18 @@ class Checkpoint:
         """Assigns the checkpoint's values to variables, one at a time.
 
         Args:
-            variables: of networks, optimizers, or parts of them; each is found by its path.
-            strict: whether the checkpoint may hold nothing else.
-            others: names in the checkpoint that are allowed even if `strict`.
+            variables: variables of networks or optimizers. Their paths say where the checkpoint holds their values.
+            strict: whether the checkpoint must not hold other variables.
+            others: names of variables that it may hold even if `strict`.
 
         Raises:
-            RunError: Before any value changes: the checkpoint lacks a variable, has it with another shape, or holds
-                something else although `strict`. Later: the file is damaged.
+            RunError: Before any value changes: the checkpoint lacks a variable, holds one with another shape, or holds
+                another one although `strict`. Later: the file is damaged.
         """
         if self.bundle.object_based:
             table = by_key(variables)
         elif strict:
-            raise RunError(f"{self.prefix} is of the reference: bring it in with --phase convert --from_checkpoint.")
+            raise RunError(f"{self.prefix} is of the reference: convert it by --phase convert --from_checkpoint.")
         else:
             table = tf1.reference_names(variables)
         for variable, values in self.bundle.matched(table, (*BOOKKEEPING, *others) if strict else None):
@@ -142,9 +136,9 @@ def find_newest(
     """Returns the newest intact checkpoint of a run, and logs each damaged one.
 
     Args:
-        config: the run's configuration by the current flags.
+        config: the run's configuration, from the current flags.
         directions: as for `Checkpoint.verify`.
-        fixed: the options that must equal those of the training.
+        fixed: the options that must have the same values as in the training.
 
     Raises:
         RunError: The run has checkpoints, but all are damaged, or they belong to another network than `config`.
@@ -153,12 +147,12 @@ def find_newest(
 
 
 def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
-    """Opens a checkpoint of a run for translating.
+    """Opens a checkpoint of a run for translation.
 
     Args:
-        config: the run's configuration by the current flags.
+        config: the run's configuration, from the current flags.
         directions: as for `Checkpoint.verify`.
-        which: "newest" takes the newest intact checkpoint; else "best", or a step.
+        which: "newest" for the newest intact checkpoint, "best", or a step.
 
     Raises:
         RunError: The run has no such checkpoint, it is damaged, or it belongs to another network than `config`.
@@ -214,7 +208,7 @@ def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITEC
 def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[str], which: str) -> Found:
     folder = RunFolder(config.run_checkpoint_dir)
     saved = folder.config()
-    # The check comes before the verification, which takes its time.
+    # The check comes first, because the verification may take minutes.
     if saved is not None and (which != NEWEST or folder.checkpoints(config.model_name)):
         check_agrees(config, saved, fixed)
         config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)

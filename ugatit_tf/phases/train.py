@@ -16,11 +16,12 @@ from ugatit_tf.options import (
     PhaseOptions,
     features_option,
     features_output_option,
+    one_of,
     option,
     resize_option,
     split_commas,
     threads_option,
-    unset_or_one_of,
+    unset_or,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Options(PhaseOptions):
     strategy: str = option(
         "",
         "How devices share the work; by default, mirrored with several GPUs and none otherwise",
-        unset_or_one_of(STRATEGIES),
+        unset_or(one_of(STRATEGIES)),
     )
     devices: str = option(
         "",

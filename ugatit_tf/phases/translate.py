@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import DIRECTIONS, Config
 from ugatit_tf.errors import UsageError
 from ugatit_tf.options import (
     PhaseOptions,
@@ -12,10 +12,11 @@ from ugatit_tf.options import (
     checkpoint_option,
     image_format,
     model_option,
+    one_of,
     option,
     path_option,
     threads_option,
-    unset_or_one_of,
+    unset_or,
 )
 
 
@@ -28,7 +29,7 @@ class Options(PhaseOptions):
     direction: str = option(
         "",
         "Direction of translation; by default, the one that the export was made for, or else A2B",
-        unset_or_one_of(("A2B", "B2A")),
+        unset_or(one_of(tuple(DIRECTIONS))),
     )
     model: str = model_option()
     checkpoint: str = checkpoint_option()

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ugatit_tf import json_files
+from ugatit_tf.config import DIRECTIONS
 from ugatit_tf.data import images
 from ugatit_tf.reports import evaluation, gallery, plots
 from ugatit_tf.reports.gallery import Section
@@ -24,7 +25,6 @@ PAGE = "index.html"
 GALLERY = "gallery.html"  # the test phase's page beside it
 _BESIDE = (("Test pictures", GALLERY), ("Scores", evaluation.PAGE))
 DATA = "training"  # the folder of the page's pictures and data
-DIRECTIONS = ("A2B", "B2A")
 SECONDS = 30  # between two loads of a running training's page
 _FILE = "progress.json"  # in that folder
 _WIDTH = 160  # of a sample picture, in pixels, at most

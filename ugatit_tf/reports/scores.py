@@ -10,17 +10,17 @@ from ugatit_tf import json_files
 from ugatit_tf.system.files import make_folder, write_atomically
 
 HISTORY_FILE = "evaluation.json"
-FEW_FOR_FID = 2000  # images, below which its bias is no longer small
+FEW_FOR_FID = 2000  # images; with fewer, the bias of FID is no longer small
 
 
 class Metric(NamedTuple):
-    """A score of translations.
+    """A kind of score.
 
     Attributes:
         label: the name for people.
         definition: the exact definition, which the history records.
         needs_features: whether it needs the feature network.
-        higher_is_better: as of an accuracy.
+        higher_is_better: whether a higher score is better, as for an accuracy.
     """
 
     label: str
@@ -67,9 +67,9 @@ class Estimate(NamedTuple):
 
     Attributes:
         value: the score.
-        low: the lower end of its 95% interval by the bootstrap over images; NaN where there are too few of them.
+        low: the lower end of its 95% interval by the bootstrap over images; NaN if there are too few images.
         high: the upper end.
-        std: a standard deviation that the score's definition names; None where it names none.
+        std: the standard deviation that the score's definition names; None if it names none.
     """
 
     value: float
@@ -88,10 +88,10 @@ class Scored:
     """The scores of one direction.
 
     Attributes:
-        images: translations that count.
-        reals: real images of the target domain that count.
-        unreadable: images of either kind that could not be read, and do not count.
-        scores: by keys of METRICS.
+        images: the number of translations.
+        reals: the number of real images of the target domain.
+        unreadable: the number of images that could not be read; `images` and `reals` do not count them.
+        scores: the scores, by keys of METRICS.
     """
 
     images: int
@@ -105,13 +105,13 @@ class Entry:
     """One evaluation.
 
     Attributes:
-        checkpoint: of what, for people.
-        step: of the checkpoint; None where it has none.
-        dataset: whose test images were translated.
-        img_size: side of the translations, in pixels; 0 where they are of any size.
-        features: `file`, `sha256`, `output` and `resize` of the feature network; empty where none was used.
-        directions: "A2B" and "B2A" or one of them; of folders of pictures, "folders".
-        date: when, ISO 8601.
+        checkpoint: the checkpoint's name for people.
+        step: the checkpoint's step; None if it has none.
+        dataset: the dataset whose test images were translated.
+        img_size: side of the translations, in pixels; 0 for folders of pictures, which may have any sizes.
+        features: `file`, `sha256`, `output` and `resize` of the feature network; empty if none was used.
+        directions: the scores of "A2B", "B2A" or both; for folders of pictures, of "folders".
+        date: the time of the evaluation, ISO 8601.
     """
 
     checkpoint: str
@@ -125,13 +125,13 @@ class Entry:
     )
 
     def conditions(self, metric: str) -> dict[str, str | int]:
-        """Returns all that a score depends on beside the generators: scores compare where these are equal.
+        """Returns everything that a score depends on except the generators: only scores of equal conditions compare.
 
         Args:
             metric: a key of METRICS.
         """
         found: dict[str, str | int] = {"dataset": self.dataset, "img_size": self.img_size}
-        if METRICS[metric].needs_features:  # whose file may lie elsewhere and be the same
+        if METRICS[metric].needs_features:  # without the file's path: the same file may lie elsewhere
             names = ("sha256", "output") if metric == "mean_KID" else ("sha256", "output", "resize")
             found |= {name: self.features[name] for name in names if name in self.features}
         return found
@@ -145,13 +145,17 @@ class Entry:
             for metric, score in scored.scores.items()
         }
 
+    def score(self, direction: str, metric: str) -> Estimate | None:
+        """Returns a score of a direction; None if the direction or the score is missing."""
+        return self.directions[direction].scores.get(metric) if direction in self.directions else None
+
     def table(self) -> str:
-        """The scores for people, Markdown."""
-        metrics = [name for name in METRICS if any(name in scored.scores for scored in self.directions.values())]
+        """Returns the scores as a table in Markdown."""
         rows = [["", *self.directions], ["---"] * (1 + len(self.directions))]
-        for name in metrics:
-            found = (scored.scores.get(name) for scored in self.directions.values())
-            rows.append([METRICS[name].label, *("" if score is None else str(score) for score in found)])
+        for name, metric in METRICS.items():
+            found = [self.score(direction, name) for direction in self.directions]
+            if any(found):
+                rows.append([metric.label, *(str(score or "") for score in found)])
         rows.append(["images", *(f"{scored.images:,}" for scored in self.directions.values())])
         rows.append(["real images", *(f"{scored.reals:,}" for scored in self.directions.values())])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -160,7 +164,7 @@ class Entry:
 
     def mean(self, metric: str) -> Estimate | None:
         """Returns the mean of a score and its interval over the directions; None if a direction lacks the score."""
-        found = [scored.scores.get(metric) for scored in self.directions.values()]
+        found = [self.score(direction, metric) for direction in self.directions]
         if not found or None in found:
             return None
         return Estimate(*(sum(numbers) / len(found) for numbers in zip(*(each[:3] for each in found), strict=True)))

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ugatit_tf.config import ARCHITECTURE, Config
-from ugatit_tf.depth import SMALLEST_N_DIS, deepest_n_dis, lowered
+from ugatit_tf.config import ARCHITECTURE, SMALLEST_N_DIS, Config, deepest_n_dis, lowered_n_dis
 from ugatit_tf.distribution.team import Team
 from ugatit_tf.errors import RunError
 from ugatit_tf.system import allocator, device, share
@@ -174,7 +173,7 @@ def _savings(config: Config) -> list[tuple[str, Estimate]]:
         changes["--recompute True"] = {"recompute": True}
     half = config.img_size // 8 * 4
     if deepest_n_dis(half) >= SMALLEST_N_DIS:
-        changes[f"--img_size {half}"] = {"img_size": half, "n_dis": lowered(config.n_dis, half)}
+        changes[f"--img_size {half}"] = {"img_size": half, "n_dis": lowered_n_dis(config.n_dis, half)}
     if len(changes) > 1:
         changes[" ".join(changes)] = {name: value for change in changes.values() for name, value in change.items()}
     savings = [(flags, estimate(dataclasses.replace(config, **change))) for flags, change in changes.items()]

@@ -10,10 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import depth
 from ugatit_tf.checkpoints import architecture
 from ugatit_tf.checkpoints.pytorch import reader
-from ugatit_tf.config import Config
+from ugatit_tf.config import Config, lowered_n_dis
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import DOWNSAMPLING
 
@@ -80,7 +79,7 @@ class Source:
             self._check_names(name, [theirs for theirs, _ in _table(n_res)])
         architecture.check_flags(self.path, flags, network)
         config = dataclasses.replace(flags, **network)
-        config = dataclasses.replace(config, n_dis=depth.lowered(config.n_dis, config.img_size))
+        config = dataclasses.replace(config, n_dis=lowered_n_dis(config.n_dis, config.img_size))
         config.validate()
         return config, architecture.listing(config, network)
 
