@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.checkpoints import tf1
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.config import Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.ops import convolution
@@ -57,7 +57,7 @@ class Recording:
 
     def restart(self):
         variables = [v for v in self.model.variables if v.path.startswith(("generator_", "discriminator_"))]
-        tf1.load_weights(variables, self.prefix)
+        Checkpoint(self.prefix, self.config).restore(variables, strict=False)
 
     def keys(self, group):
         return {key.removeprefix(group) for key in self.values.files if key.startswith(group)}

@@ -10,15 +10,15 @@ from ugatit_tf.errors import RunError
 
 
 def check_flags(path: Path, flags: Config, network: Mapping[str, Any]) -> None:
-    """Refuses flags that contradict the network. Defaults count as not given; `n_dis` never contradicts.
+    """Refuses flags that contradict the network. A flag with its default value and `n_dis` never contradict.
 
     Args:
-        path: of the checkpoint.
-        flags: as given.
-        network: the options of its network.
+        path: the path of the checkpoint.
+        flags: the configuration by the flags.
+        network: the options of the checkpoint's network.
 
     Raises:
-        RunError: Some flags contradict; the message names each of them and both values.
+        RunError: Flags contradict; the message names each of them and both values.
     """
     contradictions = [
         f"--{name} is {given} but the checkpoint's network has {network[name]}"
@@ -30,18 +30,18 @@ def check_flags(path: Path, flags: Config, network: Mapping[str, Any]) -> None:
 
 
 def of_mlp(path: Path, name: str, features: int, ch: int) -> dict[str, Any]:
-    """Returns `light`, and for a full network `img_size`, by the inputs of the generator's first Dense layer.
+    """Returns the options that the number of inputs of the generator's first Dense layer shows: `light`, `img_size`.
 
-    In the light generator that layer gets 4 ch pooled features, in the full one 4 ch features at every position.
+    In the light generator the layer receives 4 ch pooled features, in the full one 4 ch features at every position.
 
     Args:
-        path: of the checkpoint.
-        name: the name of that layer's kernel in the checkpoint.
-        features: the layer's inputs.
-        ch: of the network.
+        path: the path of the checkpoint.
+        name: the name of the layer's kernel in the checkpoint.
+        features: the number of inputs.
+        ch: the network's `ch`.
 
     Raises:
-        RunError: No network has that many inputs.
+        RunError: No network has this number of inputs.
     """
     side = math.isqrt(features // (4 * ch))
     if side < 1 or features != side**2 * 4 * ch:

@@ -27,7 +27,7 @@ _POWERS = (*tf1.GENERATOR_POWERS, *tf1.DISCRIMINATOR_POWERS)
 
 
 class _Skeleton(NamedTuple):
-    """A model's variables, with names and shapes but without values.
+    """The variables of a model, which have names and shapes but no values.
 
     Attributes:
         weights: the networks' variables by their names in the reference.
@@ -47,7 +47,7 @@ class _Skeleton(NamedTuple):
 
 
 def _skeleton(config: Config, *, discriminators: bool) -> _Skeleton:
-    with tf.Graph().as_default():  # a graph computes nothing: eight gigabytes of variables take no memory
+    with tf.Graph().as_default():  # here eight gigabytes of variables take no memory, because nothing is computed
         model = UGATIT(dataclasses.replace(config, ema=0.0))  # the reference has no moving averages
         model.compile()
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
@@ -67,14 +67,14 @@ def _skeleton(config: Config, *, discriminators: bool) -> _Skeleton:
 
 
 def import_checkpoint(path: Path, flags: Config) -> None:
-    """Converts a checkpoint of another program into the folder of its run, and prints the flags for resuming it.
+    """Converts a checkpoint of another program into the folder of its run, and logs the flags for resuming it.
 
     Args:
         path: a checkpoint of the reference, one of its files, or its folder; or a file of the PyTorch port.
-        flags: the options that the checkpoint does not show.
+        flags: the configuration by the flags, for options that the checkpoint does not show.
 
     Raises:
-        RunError: The checkpoint, the flags or the run's folder do not allow it. Nothing was written.
+        RunError: The checkpoint, the flags and the run's folder do not go together. Nothing was written.
     """
     if path.suffix in reader.SUFFIXES:
         with reader.opened(path) as content:
@@ -161,11 +161,11 @@ def export_checkpoint(folder: Path, config: Config) -> None:
     """Writes a run's newest checkpoint into a folder in the reference's format.
 
     Args:
-        folder: where to write; the reference looks in its `checkpoint/<model_dir>`.
-        config: of the run.
+        folder: the folder to write to; the reference reads from its `checkpoint/<model_dir>`.
+        config: the configuration of the run.
 
     Raises:
-        RunError: The run has no checkpoint, or the folder does not allow it. Nothing was written.
+        RunError: The run has no checkpoint, or the folder holds a checkpoint already. Nothing was written.
     """
     checkpoint = open_run(config, directions=None)
     source, config = checkpoint.bundle, checkpoint.config

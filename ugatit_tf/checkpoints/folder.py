@@ -29,8 +29,8 @@ class Best(NamedTuple):
         metric: the name of the score that chose it.
         value: that score, the mean of both directions.
         high: the upper end of its 95% interval; None if unknown.
-        conditions: what else the score depends on: scores of other conditions do not compare with it. None if a run of
-            an earlier version did not write them.
+        conditions: what else the score depends on; only scores of equal conditions compare. None if an earlier version
+            wrote the file.
     """
 
     name: str
@@ -45,7 +45,7 @@ class RunFolder:
     """The folder of a run.
 
     Attributes:
-        path: of the folder, which need not exist.
+        path: the path of the folder, which need not exist.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -57,13 +57,12 @@ class RunFolder:
         return any((self.path / name).is_file() for name in (CONFIG_FILE, STATUS_FILE)) or bool(self.checkpoints())
 
     def checkpoints(self, model_name: str = "*") -> list[Path]:
-        """Returns the prefixes of all checkpoints, damaged ones too; the newest comes first, by the step in its name.
+        """Returns the prefixes of all checkpoints, damaged ones too, in descending order of the steps in their names.
 
-        The method lists the folder and ignores its state file, which may be damaged, and which names old places after
-        the folder was moved.
+        The state file is ignored: it may be damaged, and it names old places if the folder was moved.
 
         Args:
-            model_name: "UGATIT" or "UGATIT_light"; "*": either.
+            model_name: "UGATIT", "UGATIT_light", or "*" for both.
         """
         prefixes = [path.with_suffix("") for path in self.path.glob(f"{model_name}.model-*.index")]
         return sorted(

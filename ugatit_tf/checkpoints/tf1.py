@@ -1,9 +1,8 @@
-"""Checkpoints of the TensorFlow 1 reference: the network they hold, its names for our variables, its count of steps."""
+"""Reads checkpoints of the TensorFlow 1 reference: their configuration, variable names and step count."""
 
 import dataclasses
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -109,11 +108,11 @@ _ALL_ZERO = 200_000  # by this exponent the powers of both have underflowed
 def reference_names(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
     """Returns variables by their names in the reference.
 
-    Those names equal our paths, with one exception: the reference's plain convolutions and Dense layers keep kernel
-    and bias in a scope `conv2d` or `dense`. Layers with spectral norm, and CAM's, do not.
+    The names equal our paths, with one exception: the reference's convolutions and Dense layers keep kernel and bias in
+    a scope `conv2d` or `dense`, unless they have spectral norm or belong to CAM.
 
     Args:
-        variables: of whole networks, since a layer's `u` shows that it has spectral norm.
+        variables: all variables of the networks: a layer's `u` shows that it has spectral norm.
     """
     by_path = {variable.path: variable for variable in variables}
     names = {}
@@ -144,27 +143,13 @@ def slot_names(
     return table
 
 
-def load_weights(variables: Iterable[keras.Variable], prefix: str | Path) -> None:
-    """Loads networks' weights from a checkpoint of the reference, and ignores its other variables, such as Adam's.
-
-    Args:
-        variables: of whole networks.
-        prefix: the checkpoint's path without `.index`.
-
-    Raises:
-        RunError: As for `Bundle.matched`.
-    """
-    for variable, values in Bundle(Path(prefix)).matched(reference_names(variables)):
-        variable.assign(values)
-
-
 class Updates(NamedTuple):
-    """How often the networks were updated.
+    """The numbers of updates that the networks have seen.
 
     Attributes:
-        discriminators: once a step.
-        generators: fewer times if `n_critic` is more than 1.
-        source: says which part of the checkpoint shows this.
+        discriminators: the updates of the discriminators, one for each step.
+        generators: the updates of the generators, fewer if `n_critic` is more than 1.
+        source: a text that names the part of the checkpoint with these numbers.
     """
 
     discriminators: int
@@ -175,15 +160,15 @@ class Updates(NamedTuple):
 def updates(bundle: Bundle, n_critic: int) -> Updates:
     """Returns the number of updates that a checkpoint of the reference has seen.
 
-    The reference's Adam keeps 0.5^(t + 1) after t updates. In a long run this underflows, and the file's name decides:
-    the reference counts from 1, so its `model-N` has seen N - 1 steps; an older version counts from 0.
+    The reference's Adam stores 0.5^(t + 1) after t updates. In a long run this underflows; then the file's name shows
+    the number. The reference counts from 1, so its `model-N` has seen N - 1 steps; an older version counts from 0.
 
     Args:
         bundle: the checkpoint.
-        n_critic: updates of the discriminators per update of the generators.
+        n_critic: the discriminators' updates for each update of the generators.
 
     Raises:
-        RunError: Neither Adam nor the name shows it.
+        RunError: Neither Adam nor the name shows the number.
     """
     steps = _updates_in(bundle, DISCRIMINATOR_POWERS[0])
     source = f"from {DISCRIMINATOR_POWERS[0]}"

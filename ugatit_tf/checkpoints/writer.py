@@ -42,9 +42,8 @@ class CheckpointWriter:
 
     Args:
         variables: the whole state of the run.
-        config: names the folder, and how many checkpoints to keep.
-        damaged: the prefixes of damaged checkpoints. They do not count, and are deleted once the run has passed their
-            steps.
+        config: the configuration of the run: its folder, and how many checkpoints it keeps.
+        damaged: the prefixes of damaged checkpoints. They do not count, and are deleted when a later step is saved.
         waits: seconds to wait before each further try after a failed save.
     """
 
@@ -67,7 +66,7 @@ class CheckpointWriter:
         If the folder held an intact checkpoint before, it holds one at every moment.
 
         Raises:
-            RunError: The checkpoint cannot be written, even after some waiting; all earlier ones are still there.
+            RunError: All tries failed; the earlier checkpoints are still there.
         """
         for wait in self._waits:
             try:
@@ -89,20 +88,20 @@ def _rotate(folder: RunFolder, model_name: str, step: int, keep: int, damaged: C
     """Deletes the oldest checkpoints after a new one is complete, and names the others in the state file.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         model_name: "UGATIT" or "UGATIT_light".
-        step: of the new checkpoint. Checkpoints of later steps do not count and stay.
-        keep: how many to keep.
-        damaged: earlier checkpoints, which are deleted first.
+        step: the step of the new checkpoint. Checkpoints of later steps do not count and stay.
+        keep: the number of checkpoints to keep.
+        damaged: damaged checkpoints of earlier steps, which are deleted in any case.
 
     Raises:
-        RunError: The state file cannot be written. If a file cannot be deleted, the log names it.
+        RunError: The state file cannot be written. Files that cannot be deleted are logged.
     """
     earlier = [prefix for prefix in folder.checkpoints(model_name) if step_in_name(prefix) <= step]
     kept = [prefix for prefix in earlier if prefix not in damaged][:keep]
     write_atomically(folder.path / STATE_FILE, state_text([prefix.name for prefix in reversed(kept)]).encode())
-    # An index is deleted before its data: without an index, the rest is no checkpoint. This also deletes what an
-    # earlier, killed deletion has left.
+    # An index is deleted before its data: without an index, the rest is no checkpoint. Data files that a killed
+    # deletion has left are deleted too.
     for path in sorted(folder.path.glob(f"{model_name}.model-*"), key=lambda path: path.suffix != ".index"):
         part = _PART.fullmatch(path.name)
         if part and (int(part["step"]) < step_in_name(kept[-1]) or folder.path / part["prefix"] in damaged):
@@ -117,7 +116,7 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
 
     Args:
         values: the values by the variables' paths.
-        config: of the run.
+        config: the configuration of the run.
         step: completed steps; the folder must not have a checkpoint of this step.
 
     Returns:
@@ -146,7 +145,7 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, s
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Deletes what a killed save has left. No other run may be saving into the folder."""
+    """Deletes the files that a killed save has left. No other run may be saving into the folder."""
     files.clear_leftovers(folder, *_LEFTOVERS)
     _tidy_best(folder)
 
@@ -159,8 +158,8 @@ def keep_best(prefix: Path, best: Best) -> None:
     run's folder, which take no room while the run keeps its own.
 
     Args:
-        prefix: of the checkpoint in the run's folder.
-        best: its score.
+        prefix: the prefix of the checkpoint in the run's folder.
+        best: its name and score.
 
     Raises:
         RunError: The files cannot be written; the earlier best checkpoint is still there.

@@ -79,28 +79,19 @@ def load(path: Path, output: str = OUTPUT) -> FeatureNetwork:
         RunError: The file cannot be read, the network's input is not found, or the output is not features of images.
     """
     try:
-        return _probed(_load(path, output))
+        if path.is_dir():
+            network = FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
+        else:
+            data = path.read_bytes()
+            graph = _in_archive(path) if path.name.endswith((".tgz", ".tar.gz")) else data
+            network = FeatureNetwork(_from_graph(graph, output), str(path), hashlib.sha256(data).hexdigest(), output)
+        found = network.run(np.zeros((2, SIDE, SIDE, 3), np.float32))
+        if found.ndim < 2 or len(found) != 2 or not np.issubdtype(found.dtype, np.floating):
+            raise ValueError(f"its {output} gives {found.dtype} {list(found.shape)} of 2 images, and no features")
     except (tarfile.TarError, EOFError, zlib.error, DecodeError) as error:
         raise DamagedFileError(f"{path} cannot be used as a feature network: {reason(error)}") from error
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise RunError(f"{path} cannot be used as a feature network: {reason(error)}") from error
-
-
-def _load(path: Path, output: str) -> FeatureNetwork:
-    if path.is_dir():
-        return FeatureNetwork(_from_saved_model(path, output), str(path), _checksum(path), output)
-    data = path.read_bytes()
-    checksum = hashlib.sha256(data).hexdigest()
-    if path.name.endswith((".tgz", ".tar.gz")):
-        data = _in_archive(path)
-    return FeatureNetwork(_from_graph(data, output), str(path), checksum, output)
-
-
-def _probed(network: FeatureNetwork) -> FeatureNetwork:
-    """Returns the network; raises ValueError unless its output is a row of floats for each of two images."""
-    found = network.run(np.zeros((2, SIDE, SIDE, 3), np.float32))
-    if found.ndim < 2 or len(found) != 2 or not np.issubdtype(found.dtype, np.floating):
-        raise ValueError(f"its {network.output} gives {found.dtype} {list(found.shape)} of 2 images, and no features")
     return network
 
 

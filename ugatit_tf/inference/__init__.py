@@ -104,6 +104,19 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
         RunError: where there is no such thing, it cannot be fetched, or it is damaged or another program's; in a forked
             child of the process that loaded TensorFlow.
         ValueError: for another direction.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ugatit_tf import Generator, load_generator
+        >>> generator = Generator(ch=4, n_res=1, light=True)
+        >>> generator.build((None, 32, 32, 3))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     generator.save(f"{folder}/generator.keras")
+        ...     translate = load_generator(f"{folder}/generator.keras")
+        >>> pictures = np.zeros((2, 48, 40, 3), "uint8")
+        >>> translate(pictures).shape
+        (2, 32, 32, 3)
     """
     _check_process()
     check_keras_settings()

@@ -23,7 +23,7 @@ from ugatit_tf.system.files import replace_folder
 PAGE = "evaluation.html"
 DATA = "evaluation"  # the folder of the page's pictures, beside it
 INPUTS, OUTPUTS, DETAILS = "inputs", "outputs", "details"  # folders in DATA
-THIS, OTHER = "this run", "other run"  # names in a comparison, as the runs' own names may be long
+THIS, OTHER = "this run", "other run"  # names in a comparison; the runs' own names may be long
 _OTHER = "compared"  # the folder in DATA for copies of another run's pictures
 
 
@@ -81,9 +81,9 @@ def _sections(results: Path, compare: Path | None) -> list[Section]:
     runs = [_read(THIS, results, results / DATA, DATA)]
     if compare is not None:
         runs.append(_copied(compare, results))
-    parts = [Section("Scores", _rows(runs), (), _columns(runs), total=0, markup=_plots(runs))]
+    parts = [Section("Scores", _rows(runs), columns=_columns(runs), total=0, markup=_plots(runs))]
     if any(run.steps for run in runs):
-        parts.append(Section("Checkpoints", (), (), total=0, markup=gallery.render("stages.html", runs=runs)))
+        parts.append(Section("Checkpoints", total=0, markup=gallery.render("stages.html", runs=runs)))
     return [*parts, *_details(results)]
 
 

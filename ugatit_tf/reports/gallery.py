@@ -1,8 +1,8 @@
-"""The frame that all pages share, and the gallery: sections of a table, plots and pictures in one HTML file.
+"""Writes HTML pages: a heading, facts, and sections with a table, plots and pictures.
 
-A page is one file that needs nothing else but its pictures: the template `page.html` puts the style sheet and the
-scripts into it. Jinja2 escapes every value, so that names of files and datasets may hold any characters. Only what
-`render` returns counts as HTML.
+A page is one file beside its pictures: the template `page.html` includes the style sheet and the scripts. Jinja2
+escapes every value, so names of files and datasets may contain any characters. Only the results of `render` count as
+HTML.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class Item:
     """A few pictures that belong together, such as an input with its translation.
 
     Attributes:
-        name: the shown name; any text.
+        name: the name on the page; any text.
         pictures: pairs of a caption and a path relative to the page, in the order shown.
         note: a short remark such as "L1 0.081".
     """
@@ -40,16 +40,16 @@ class Section:
 
     Attributes:
         title: the heading, for instance "A → B".
-        summary: rows of a label and one value or more; may be empty.
-        items: the pictures; may be empty.
-        columns: headings of the values, where there are several; may be empty.
-        total: the number of all items, where `items` holds only some of them; 0 hides the number.
-        markup: HTML between the table and the pictures, from `render`. The page escapes any other string.
+        summary: the rows of the table: a label and one value or more.
+        items: the pictures.
+        columns: the headings of the values in the table.
+        total: the number of all items if `items` holds only some of them; 0 hides the number.
+        markup: HTML from `render`, between the table and the pictures. The page escapes any other text.
     """
 
     title: str
-    summary: tuple[tuple[str, ...], ...]
-    items: tuple[Item, ...]
+    summary: tuple[tuple[str, ...], ...] = ()
+    items: tuple[Item, ...] = ()
     columns: tuple[str, ...] = ()
     total: int | None = None
     markup: str = ""
@@ -70,22 +70,22 @@ def write(
     links: Sequence[tuple[str, str]] = (),
     refresh: int = 0,
 ) -> None:
-    """Writes the page as a whole; a failed write leaves an older page as it was.
+    """Writes a page completely or not at all.
 
-    The page refers to its pictures relative to itself only, so that the folder may be moved.
+    The page refers to its pictures by relative paths, so its folder may be moved.
 
     Args:
         path: the file to write; its folder exists.
         title: the heading.
-        facts: pairs of label and value about the run, shown at the top.
-        sections: in the order shown.
-        warnings: what the reader should know first, a sentence or two each.
-        links: pairs of a label and a path relative to the page, of other pages.
-        refresh: the browser loads the page anew after so many seconds; 0 means never.
+        facts: pairs of label and value about the run, at the top.
+        sections: the sections in their order.
+        warnings: warnings above the sections, a sentence or two each.
+        links: pairs of a label and a path relative to the page, which lead to other pages.
+        refresh: the browser reloads the page after so many seconds; 0 means never.
 
     Raises:
-        RunError: the file cannot be written.
-        ValueError: a picture's path is absolute.
+        RunError: The file cannot be written.
+        ValueError: A picture's path is absolute.
     """
     page = render(
         "page.html", title=title, facts=facts, sections=sections, warnings=warnings, links=links, refresh=refresh
@@ -103,11 +103,11 @@ def url(path: str) -> str:
     """Returns a picture's path as a relative URL.
 
     Raises:
-        ValueError: the path is absolute.
+        ValueError: The path is absolute.
     """
     if PurePosixPath(path).is_absolute():
         raise ValueError(f"a picture's path must be relative to the page: {path}")
-    return quote(os.fsencode(path))  # the file system's own bytes; no character with a meaning in HTML is left
+    return quote(os.fsencode(path))  # of the file system's bytes; escapes all characters with a meaning in HTML
 
 
 _TEMPLATES = jinja2.Environment(

@@ -1,7 +1,6 @@
-"""Plots over training steps, as SVG inside a page: large ones of scores, small ones of losses.
+"""Plots over training steps, as SVG inside a page: large plots of scores, small plots of losses.
 
-A plot here is only numbers and texts: where each line runs and what the labels say. `templates/plots.html` draws both
-kinds.
+This module computes the coordinates of lines and the texts of labels; `templates/plots.html` draws both kinds.
 """
 
 import math
@@ -15,14 +14,14 @@ from ugatit_tf.reports.gallery import render
 Curve = Sequence[float | None]
 
 _WIDTH, _HEIGHT = 420, 240  # of a large plot
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34  # around it
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34  # its margins
 _TICKS = 4
 _SMALL_WIDTH, _SMALL_HEIGHT = 300, 90
 _SMOOTHED_BY = 20  # a smoothed value is the mean over this fraction of the curve
 
 
 class Point(NamedTuple):
-    """A value at a step, and the ends of its interval, NaN where there is none."""
+    """A value at a step, and the ends of its interval; NaN if the interval is not known."""
 
     step: int
     value: float
@@ -54,13 +53,13 @@ class Plot(NamedTuple):
     Attributes:
         title: the caption.
         label: a description for a reader who cannot see the plot.
-        width: of the SVG's own coordinates.
-        height: likewise.
-        lines: in the order drawn.
+        width: the width, in the SVG's own coordinates.
+        height: the height.
+        lines: the lines; later ones cover earlier ones.
         legend: a text for each curve.
-        values: labels at the left; a small plot has none.
-        steps: labels below; a small plot has none.
-        ends: of a small plot, the least and the greatest value, and the last step.
+        values: the labels at the left of a large plot.
+        steps: the labels below a large plot.
+        ends: the least and the greatest value and the last step of a small plot.
     """
 
     title: str
@@ -75,7 +74,7 @@ class Plot(NamedTuple):
 
 
 def draw(plots: Sequence[Plot], nothing: str) -> Markup:
-    """Returns the HTML of plots of one kind, or, where there are none, the sentence `nothing`."""
+    """Returns the HTML of plots of one kind; without plots, that of the sentence `nothing`."""
     return render("plots.html", plots=plots, nothing=nothing)
 
 
@@ -84,7 +83,8 @@ def large(title: str, curves: Mapping[str, Sequence[Point]]) -> Plot:
 
     Args:
         title: the caption.
-        curves: by their names, points in the order of their steps; at least one. The third and fourth are dashed.
+        curves: the points of each curve by its name, at least one, in the order of steps. The third and the fourth
+            curve are dashed.
     """
     points = [point for curve in curves.values() for point in curve]
     steps = sorted({min(point.step for point in points), max(point.step for point in points)})
@@ -120,14 +120,14 @@ def large(title: str, curves: Mapping[str, Sequence[Point]]) -> Plot:
 
 
 def small(title: str, steps: Sequence[int], curves: Mapping[str, Curve]) -> Plot:
-    """Returns a plot of smoothed curves without axes, and behind them the values themselves.
+    """Returns a plot of smoothed curves without axes, with the values themselves behind them.
 
-    The height goes from the least of 0 and the smoothed values to the greatest.
+    The vertical range contains 0 and all smoothed values.
 
     Args:
         title: the caption.
-        steps: of the points, ascending; at least one.
-        curves: one or two by their names: a value at each step, None where there is none.
+        steps: the steps of the points, ascending; at least one.
+        curves: one or two curves by their names: a value for each step, None if there is none.
     """
     means = {name: _means(values) for name, values in curves.items()}
     known = [value for values in means.values() for value in values if value is not None]
@@ -162,7 +162,7 @@ def _path(points: Iterable[tuple[float, float | None]], x: Callable, y: Callable
 
 
 def _means(values: Curve) -> list[float | None]:
-    """Returns the mean of each value and its neighbours; None where all of them are None."""
+    """Returns the mean of each value and its neighbours without the Nones among them; None if all are None."""
     reach = len(values) // (2 * _SMOOTHED_BY)
     means = []
     for index in range(len(values)):

@@ -1,8 +1,7 @@
 """The page of a training: translations of the same sample pictures, losses, step and time left.
 
-The page is written from before the first step until the end. It is `index.html` in the run's folder of results. All
-that it shows lies in `training/` beside it. So the folder may be moved, the page may be written anew, and a resumed run
-continues it.
+The page is `index.html` in the run's folder of results, from before the first step until the end. Its pictures and data
+lie in `training/` beside it. So the folder may be moved, the page may be written again, and a resumed run continues it.
 """
 
 import contextlib
@@ -25,9 +24,9 @@ PAGE = "index.html"
 GALLERY = "gallery.html"  # the test phase's page beside it
 _BESIDE = (("Test pictures", GALLERY), ("Scores", evaluation.PAGE))
 DATA = "training"  # the folder of the page's pictures and data
-SECONDS = 30  # between two loads of a running training's page
-_FILE = "progress.json"  # in that folder
-_WIDTH = 160  # of a sample picture, in pixels, at most
+SECONDS = 30  # after which the browser reloads the page of a running training
+_FILE = "progress.json"  # in the folder DATA
+_WIDTH = 160  # pixels; larger sample pictures are scaled down
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +34,15 @@ class Progress:
     """The contents of the page.
 
     Attributes:
-        title: The heading.
-        facts: Pairs of label and value, such as the step and the time left.
-        warnings: What the reader should know first.
-        running: Whether the run goes on; the page then loads itself anew.
-        inputs: The sample pictures themselves, by "A2B" and "B2A": names of files that `save_column` has written.
-        stages: The steps of the shown translations, ascending; `stage_name` names their files.
-        steps: Of the points of the curves, ascending.
-        plots: By title, curves by name: a value at each of the steps, None where it was no finite number.
-        awaited: The step of the next sample pictures.
+        title: the heading.
+        facts: pairs of label and value, such as the step and the time left.
+        warnings: the warnings above the sections.
+        running: whether the run goes on; the browser then reloads the page.
+        inputs: the files of the sample pictures by direction; `save_column` has written them.
+        stages: the steps of the shown translations, ascending; `stage_name` names their files.
+        steps: the steps of the curves' points, ascending.
+        plots: the plots by title, and their curves by name: a value for each step, None if it was not finite.
+        awaited: the step of the next sample pictures.
     """
 
     title: str
@@ -69,15 +68,15 @@ def stage_name(direction: str, step: int) -> str:
 
 
 def save_column(results: Path, name: str, grid: np.ndarray) -> None:
-    """Writes a column of the page, small.
+    """Writes the pictures of a column of the page, scaled down.
 
     Args:
-        results: The run's folder of results.
-        name: The file's name.
-        grid: uint8 `[N * S, S, C]`, pictures one below the other.
+        results: the run's folder of results.
+        name: the file's name.
+        grid: the pictures one below the other, uint8 `[N * S, S, C]`.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The file cannot be written.
     """
     picture = images.to_picture(images.with_channels(grid, 3))
     picture.thumbnail((_WIDTH, picture.height))
@@ -86,10 +85,10 @@ def save_column(results: Path, name: str, grid: np.ndarray) -> None:
 
 
 def write(results: Path, progress: Progress) -> None:
-    """Writes the page and its data, each file whole or not at all, and deletes pictures that are no longer shown.
+    """Writes the page and its data, and deletes pictures that are no longer shown.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: A file cannot be written; the earlier one is still there.
     """
     make_folder(results / DATA)
     write_atomically(results / DATA / _FILE, json_files.dumps(progress))
@@ -109,10 +108,10 @@ def read(results: Path) -> Progress | None:
 
 
 def write_links(results: Path) -> None:
-    """Writes a run's page anew, if there is one, with links to the pages that lie beside it now.
+    """Writes a run's page again, if there is one, with links to the pages that now lie beside it.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The page cannot be written.
     """
     progress = read(results)
     if progress is not None:
@@ -121,11 +120,11 @@ def write_links(results: Path) -> None:
 
 def _write_page(results: Path, progress: Progress) -> None:
     sections = [
-        Section(f"{direction[0]} → {direction[-1]}", (), (), total=0, markup=_columns(progress, direction))
+        Section(f"{direction[0]} → {direction[-1]}", total=0, markup=_columns(progress, direction))
         for direction in DIRECTIONS
     ]
     drawn = [plots.small(title, progress.steps, curves) for title, curves in progress.plots.items() if progress.steps]
-    sections.append(Section("Losses", (), (), total=0, markup=plots.draw(drawn, "None yet.")))
+    sections.append(Section("Losses", total=0, markup=plots.draw(drawn, "None yet.")))
     gallery.write(
         results / PAGE,
         progress.title,
@@ -138,7 +137,7 @@ def _write_page(results: Path, progress: Progress) -> None:
 
 
 def _columns(progress: Progress, direction: str) -> Markup:
-    """Returns a direction's columns. The newest comes first; the style sheet shows it at the right end of the row."""
+    """Returns a direction's columns, the newest first; the style sheet shows that one at the right end of the row."""
     columns = [
         (f"{DATA}/{stage_name(direction, step)}", f"{direction} at step {step:,}", f"step {step:,}")
         for step in reversed(progress.stages)

@@ -20,13 +20,11 @@ class Metric(NamedTuple):
         label: the name for people.
         definition: the exact definition, which the history records.
         needs_features: whether it needs the feature network.
-        higher_is_better: whether a higher score is better, as for an accuracy.
     """
 
     label: str
     definition: str
     needs_features: bool = False
-    higher_is_better: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -57,7 +55,6 @@ METRICS: dict[str, Metric] = {
     "cam": Metric(
         "CAM accuracy",
         "share of the generator's CAM logits on the right side of 0, the mean of source (above) and target (below)",
-        higher_is_better=True,
     ),
 }
 

@@ -31,6 +31,16 @@ class UGATIT(Evaluated):
 
     Raises:
         UsageError: where the config makes no sense, such as images too small for the discriminators.
+
+    Example:
+        >>> import numpy as np
+        >>> from ugatit_tf import UGATIT, Config
+        >>> model = UGATIT(Config(light=True, ch=4, n_res=1, n_dis=4, img_size=32))
+        >>> model.compile()
+        >>> real_a = real_b = np.zeros((1, 32, 32, 3), "float32")
+        >>> translations = model.translate(real_a, real_b)  # model.train_step((real_a, real_b)) also trains
+        >>> tuple(translations.a_to_b.image.shape), model.steps_taken
+        ((1, 32, 32, 3), 0)
     """
 
     def __init__(
