@@ -47,19 +47,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Command(NamedTuple):
-    """A parsed command line.
-
-    Attributes:
-        phase: the module of the phase.
-        config: the configuration of the run.
-        options: the phase's own options.
-        note: a line for the user about how the run was found; empty if the flags name the run.
-    """
+    """A parsed command line."""
 
     phase: ModuleType
     config: Config
-    options: PhaseOptions
-    note: str
+    options: PhaseOptions  # the phase's own options
+    note: str  # a line for the user about how the run was found; empty if the flags name the run
 
 
 def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:

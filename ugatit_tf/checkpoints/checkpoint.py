@@ -25,15 +25,10 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(eq=False)
 class Checkpoint:
-    """A checkpoint of this program or of the TensorFlow 1 reference.
+    """A checkpoint of this program or of the TensorFlow 1 reference."""
 
-    Attributes:
-        prefix: its path without `.index`.
-        config: the training configuration, with `img_size` and `precision` replaced by the current flags.
-    """
-
-    prefix: Path
-    config: Config
+    prefix: Path  # its path without `.index`
+    config: Config  # the training configuration, with `img_size` and `precision` replaced by the current flags
 
     @functools.cached_property
     def bundle(self) -> Bundle:
@@ -119,15 +114,10 @@ class Checkpoint:
 
 
 class Found(NamedTuple):
-    """The checkpoint from which a run can resume.
+    """The checkpoint from which a run can resume."""
 
-    Attributes:
-        checkpoint: the newest intact checkpoint; None if the run has no checkpoint at all.
-        damaged: the prefixes of newer, damaged checkpoints.
-    """
-
-    checkpoint: Checkpoint | None
-    damaged: tuple[Path, ...]
+    checkpoint: Checkpoint | None  # the newest intact checkpoint; None if the run has no checkpoint at all
+    damaged: tuple[Path, ...]  # the prefixes of newer, damaged checkpoints
 
 
 def find_newest(

@@ -27,23 +27,14 @@ _POWERS = (*tf1.GENERATOR_POWERS, *tf1.DISCRIMINATOR_POWERS)
 
 
 class _Skeleton(NamedTuple):
-    """The variables of a model, which have names and shapes but no values.
+    """The variables of a model, which have names and shapes but no values."""
 
-    Attributes:
-        weights: the networks' variables by their names in the reference.
-        slots: Adam's moments by their names in the reference; empty for generators alone.
-        state: all variables that one of our checkpoints holds.
-        step: the path of the step counter.
-        generator_updates: the path of the generator optimizer's counter.
-        discriminator_updates: the path of the discriminator optimizer's counter.
-    """
-
-    weights: dict[str, keras.Variable]
-    slots: dict[str, keras.Variable]
-    state: list[keras.Variable]
-    step: str
-    generator_updates: str
-    discriminator_updates: str
+    weights: dict[str, keras.Variable]  # the networks' variables by their names in the reference
+    slots: dict[str, keras.Variable]  # Adam's moments by their names in the reference; empty for generators alone
+    state: list[keras.Variable]  # all variables that one of our checkpoints holds
+    step: str  # the path of the step counter
+    generator_updates: str  # the path of the generator optimizer's counter
+    discriminator_updates: str  # the path of the discriminator optimizer's counter
 
 
 def _skeleton(config: Config, *, discriminators: bool) -> _Skeleton:

@@ -21,23 +21,15 @@ _PARTS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 
 
 class Best(NamedTuple):
-    """A run's best checkpoint and its score.
+    """A run's best checkpoint and its score."""
 
-    Attributes:
-        name: the checkpoint's name in the folder `best`.
-        step: completed steps.
-        metric: the name of the score that chose it.
-        value: that score, the mean of both directions.
-        high: the upper end of its 95% interval; None if unknown.
-        conditions: what else the score depends on; only scores of equal conditions compare. None if an earlier version
-            wrote the file.
-    """
-
-    name: str
-    step: int
-    metric: str
-    value: float
-    high: float | None
+    name: str  # the checkpoint's name in the folder `best`
+    step: int  # completed steps
+    metric: str  # the name of the score that chose it
+    value: float  # that score, the mean of both directions
+    high: float | None  # the upper end of its 95% interval; None if unknown
+    # The other conditions of the score: only scores of equal conditions compare. None if an earlier version wrote the
+    # file.
     conditions: dict[str, str | int] | None = None
 
 

@@ -144,17 +144,11 @@ def slot_names(
 
 
 class Updates(NamedTuple):
-    """The numbers of updates that the networks have seen.
+    """The numbers of updates that the networks have seen."""
 
-    Attributes:
-        discriminators: the updates of the discriminators, one for each step.
-        generators: the updates of the generators, fewer if `n_critic` is more than 1.
-        source: a text that names the part of the checkpoint with these numbers.
-    """
-
-    discriminators: int
-    generators: int
-    source: str
+    discriminators: int  # the updates of the discriminators, one for each step
+    generators: int  # the updates of the generators, fewer if `n_critic` is more than 1
+    source: str  # a text that names the part of the checkpoint with these numbers
 
 
 def updates(bundle: Bundle, n_critic: int) -> Updates:

@@ -32,17 +32,11 @@ _AT_ONCE = 64  # images whose features are computed together
 
 
 class Features(NamedTuple):
-    """The settings of FID and KID: a feature network, a way of resizing, and a cache folder.
-
-    Attributes:
-        network: the feature network.
-        resize: the way of resizing for FID and KID, a key of RESIZES; mean KID always takes "authors".
-        folder: the cache folder for features of real images.
-    """
+    """The settings of FID and KID: a feature network, a way of resizing, and a cache folder."""
 
     network: FeatureNetwork
-    resize: str
-    folder: Path
+    resize: str  # the way of resizing for FID and KID, a key of RESIZES; mean KID always takes "authors"
+    folder: Path  # the cache folder for features of real images
 
     @property
     def facts(self) -> dict[str, str]:

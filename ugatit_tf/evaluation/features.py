@@ -28,18 +28,12 @@ class DamagedFileError(RunError):
 
 
 class FeatureNetwork(NamedTuple):
-    """A network from images to features.
+    """A network from images to features."""
 
-    Attributes:
-        run: the function from float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`.
-        file: the path of its file or folder.
-        checksum: the SHA-256 of the file, or of all files in the folder, hexadecimal.
-        output: the name of the output.
-    """
-
+    # The function from float32 `[N, 299, 299, 3]` in [-1, 1] to float32 `[N, ...]`
     run: Callable[[np.ndarray], np.ndarray]
-    file: str
-    checksum: str
+    file: str  # the path of its file or folder
+    checksum: str  # the SHA-256 of the file, or of all files in the folder, hexadecimal
     output: str = OUTPUT
 
 

@@ -23,20 +23,14 @@ _AUTHORS_RESIZE = "authors"  # the way of resizing by which mean KID is defined
 
 
 class Outcome(NamedTuple):
-    """The scores of one direction, and the values of single images that they are means of.
+    """The scores of one direction, and the values of single images that they are means of."""
 
-    Attributes:
-        scored: the scores, for the history.
-        unreadable: a line for each image that could not be read.
-        indices: the indices of the translated images.
-        own: the scores of single images in the order of `indices`: "cycle" and "l1", as far as they were requested.
-        features: the features of the translations, by `Features.resize`, `[N, d]`; None if no score needed them.
-    """
-
-    scored: Scored
-    unreadable: list[str]
-    indices: list[int]
+    scored: Scored  # the scores, for the history
+    unreadable: list[str]  # a line for each image that could not be read
+    indices: list[int]  # the indices of the translated images
+    # The scores of single images in the order of `indices`: "cycle" and "l1", as far as they were requested
     own: dict[str, list[float]]
+    # The features of the translations, by `Features.resize`, `[N, d]`; None if no score needed them
     features: np.ndarray | None
 
 

@@ -26,21 +26,13 @@ _SCORE_LABELS = {
 
 
 class Direction(NamedTuple):
-    """One way of translating a test set.
+    """One way of translating a test set."""
 
-    Attributes:
-        source: the domain of the test images, "A" or "B".
-        target: the other domain.
-        translate: the translating function of uint8 `[B, size, size, C]`.
-        test_set: the test images.
-        ground_truth: the right translations, in the order of the test images; None if they are not known.
-    """
-
-    source: str
-    target: str
-    translate: Callable[[np.ndarray], Translation]
+    source: str  # the domain of the test images, "A" or "B"
+    target: str  # the other domain
+    translate: Callable[[np.ndarray], Translation]  # the translating function of uint8 `[B, size, size, C]`
     test_set: ImageSet
-    ground_truth: ImageSet | None
+    ground_truth: ImageSet | None  # the right translations, in the order of the test images; None if they are not known
 
     @property
     def name(self) -> str:

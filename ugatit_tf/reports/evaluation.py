@@ -28,23 +28,14 @@ _OTHER = "compared"  # the folder in DATA for copies of another run's pictures
 
 
 class Run(NamedTuple):
-    """The results of a run that this page shows: scores, and translations of the same images by each checkpoint.
+    """The results of a run that this page shows: scores, and translations of the same images by each checkpoint."""
 
-    Attributes:
-        name: the run's name for people.
-        entries: one entry for each scored checkpoint, in the order of the steps.
-        steps: the steps of the checkpoints with translations.
-        inputs: the images' file names by direction.
-        folder: the folder of the pictures.
-        data: the same folder, relative to the page.
-    """
-
-    name: str
-    entries: Sequence[Entry]
-    steps: Sequence[int]
-    inputs: Mapping[str, Sequence[str]]
-    folder: Path
-    data: str
+    name: str  # the run's name for people
+    entries: Sequence[Entry]  # one entry for each scored checkpoint, in the order of the steps
+    steps: Sequence[int]  # the steps of the checkpoints with translations
+    inputs: Mapping[str, Sequence[str]]  # the images' file names by direction
+    folder: Path  # the folder of the pictures
+    data: str  # the same folder, relative to the page
 
     @property
     def labels(self) -> list[str]:

@@ -21,38 +21,23 @@ from ugatit_tf.system.files import write_atomically
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A few pictures that belong together, such as an input with its translation.
+    """A few pictures that belong together, such as an input with its translation."""
 
-    Attributes:
-        name: the name on the page; any text.
-        pictures: pairs of a caption and a path relative to the page, in the order shown.
-        note: a short remark such as "L1 0.081".
-    """
-
-    name: str
-    pictures: tuple[tuple[str, str], ...]
-    note: str = ""
+    name: str  # the name on the page; any text
+    pictures: tuple[tuple[str, str], ...]  # pairs of a caption and a path relative to the page, in the order shown
+    note: str = ""  # a short remark such as "L1 0.081"
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the page, such as one direction of translation.
+    """A part of the page, such as one direction of translation."""
 
-    Attributes:
-        title: the heading, for instance "A → B".
-        summary: the rows of the table: a label and one value or more.
-        items: the pictures.
-        columns: the headings of the values in the table.
-        total: the number of all items if `items` holds only some of them; 0 hides the number.
-        markup: HTML from `render`, between the table and the pictures. The page escapes any other text.
-    """
-
-    title: str
-    summary: tuple[tuple[str, ...], ...] = ()
+    title: str  # the heading, for instance "A → B"
+    summary: tuple[tuple[str, ...], ...] = ()  # the rows of the table: a label and one value or more
     items: tuple[Item, ...] = ()
-    columns: tuple[str, ...] = ()
-    total: int | None = None
-    markup: str = ""
+    columns: tuple[str, ...] = ()  # the headings of the values in the table
+    total: int | None = None  # the number of all items if `items` holds only some of them; 0 hides the number
+    markup: str = ""  # HTML from `render`, between the table and the pictures. The page escapes any other text.
 
     @property
     def count(self) -> int:

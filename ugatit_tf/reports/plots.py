@@ -48,29 +48,17 @@ class Line(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A plot as the template draws it.
+    """A plot as the template draws it."""
 
-    Attributes:
-        title: the caption.
-        label: a description for a reader who cannot see the plot.
-        width: the width, in the SVG's own coordinates.
-        height: the height.
-        lines: the lines; later ones cover earlier ones.
-        legend: a text for each curve.
-        values: the labels at the left of a large plot.
-        steps: the labels below a large plot.
-        ends: the least and the greatest value and the last step of a small plot.
-    """
-
-    title: str
-    label: str
-    width: int
+    title: str  # the caption
+    label: str  # a description for a reader who cannot see the plot
+    width: int  # in the SVG's own coordinates, like the height
     height: int
-    lines: Sequence[Line]
-    legend: Sequence[str]
-    values: Sequence[Mark] = ()
-    steps: Sequence[Mark] = ()
-    ends: Sequence[str] = ()
+    lines: Sequence[Line]  # the lines; later ones cover earlier ones
+    legend: Sequence[str]  # a text for each curve
+    values: Sequence[Mark] = ()  # the labels at the left of a large plot
+    steps: Sequence[Mark] = ()  # the labels below a large plot
+    ends: Sequence[str] = ()  # the least and the greatest value and the last step of a small plot
 
 
 def draw(plots: Sequence[Plot], nothing: str) -> Markup:

@@ -31,29 +31,18 @@ _WIDTH = 160  # pixels; larger sample pictures are scaled down
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """The contents of the page.
+    """The contents of the page."""
 
-    Attributes:
-        title: the heading.
-        facts: pairs of label and value, such as the step and the time left.
-        warnings: the warnings above the sections.
-        running: whether the run goes on; the browser then reloads the page.
-        inputs: the files of the sample pictures by direction; `save_column` has written them.
-        stages: the steps of the shown translations, ascending; `stage_name` names their files.
-        steps: the steps of the curves' points, ascending.
-        plots: the plots by title, and their curves by name: a value for each step, None if it was not finite.
-        awaited: the step of the next sample pictures.
-    """
-
-    title: str
-    facts: Sequence[tuple[str, str]]
-    warnings: Sequence[str]
-    running: bool
-    inputs: Mapping[str, str]
-    stages: Sequence[int]
-    steps: Sequence[int]
+    title: str  # the heading
+    facts: Sequence[tuple[str, str]]  # pairs of label and value, such as the step and the time left
+    warnings: Sequence[str]  # the warnings above the sections
+    running: bool  # whether the run goes on; the browser then reloads the page
+    inputs: Mapping[str, str]  # the files of the sample pictures by direction; `save_column` has written them
+    stages: Sequence[int]  # the steps of the shown translations, ascending; `stage_name` names their files
+    steps: Sequence[int]  # the steps of the curves' points, ascending
+    # The plots by title, and their curves by name: a value for each step, None if it was not finite
     plots: Mapping[str, Mapping[str, Curve]]
-    awaited: int
+    awaited: int  # the step of the next sample pictures
 
     @property
     def is_complete(self) -> bool:

@@ -14,17 +14,11 @@ FEW_FOR_FID = 2000  # images; with fewer, the bias of FID is no longer small
 
 
 class Metric(NamedTuple):
-    """A kind of score.
+    """A kind of score."""
 
-    Attributes:
-        label: the name for people.
-        definition: the exact definition, which the history records.
-        needs_features: whether it needs the feature network.
-    """
-
-    label: str
-    definition: str
-    needs_features: bool = False
+    label: str  # the name for people
+    definition: str  # the exact definition, which the history records
+    needs_features: bool = False  # whether it needs the feature network
 
 
 METRICS: dict[str, Metric] = {
@@ -60,19 +54,12 @@ METRICS: dict[str, Metric] = {
 
 
 class Estimate(NamedTuple):
-    """A score and its uncertainty.
-
-    Attributes:
-        value: the score.
-        low: the lower end of its 95% interval by the bootstrap over images; NaN if there are too few images.
-        high: the upper end.
-        std: the standard deviation that the score's definition names; None if it names none.
-    """
+    """A score and its uncertainty."""
 
     value: float
-    low: float
-    high: float
-    std: float | None = None
+    low: float  # the lower end of its 95% interval by the bootstrap over images; NaN if there are too few images
+    high: float  # the upper end
+    std: float | None = None  # the standard deviation that the score's definition names; None if it names none
 
     def __str__(self) -> str:
         std = "" if not self.std or math.isnan(self.std) else f" ± {self.std:.3g}"
@@ -82,41 +69,25 @@ class Estimate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """The scores of one direction.
+    """The scores of one direction."""
 
-    Attributes:
-        images: the number of translations.
-        reals: the number of real images of the target domain.
-        unreadable: the number of images that could not be read; `images` and `reals` do not count them.
-        scores: the scores, by keys of METRICS.
-    """
-
-    images: int
-    reals: int
-    unreadable: int
-    scores: dict[str, Estimate]
+    images: int  # the number of translations
+    reals: int  # the number of real images of the target domain
+    unreadable: int  # the number of images that could not be read; `images` and `reals` do not count them
+    scores: dict[str, Estimate]  # the scores, by keys of METRICS
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One evaluation.
+    """One evaluation."""
 
-    Attributes:
-        checkpoint: the checkpoint's name for people.
-        step: the checkpoint's step; None if it has none.
-        dataset: the dataset whose test images were translated.
-        img_size: side of the translations, in pixels; 0 for folders of pictures, which may have any sizes.
-        features: `file`, `sha256`, `output` and `resize` of the feature network; empty if none was used.
-        directions: the scores of "A2B", "B2A" or both; for folders of pictures, of "folders".
-        date: the time of the evaluation, ISO 8601.
-    """
-
-    checkpoint: str
-    step: int | None
-    dataset: str
-    img_size: int
-    features: dict[str, str]
-    directions: dict[str, Scored]
+    checkpoint: str  # the checkpoint's name for people
+    step: int | None  # the checkpoint's step; None if it has none
+    dataset: str  # the dataset whose test images were translated
+    img_size: int  # side of the translations, in pixels; 0 for folders of pictures, which may have any sizes
+    features: dict[str, str]  # `file`, `sha256`, `output` and `resize` of the feature network; empty if none was used
+    directions: dict[str, Scored]  # the scores of "A2B", "B2A" or both; for folders of pictures, of "folders"
+    # The time of the evaluation, ISO 8601
     date: str = dataclasses.field(
         default_factory=lambda: datetime.datetime.now().astimezone().isoformat("T", "seconds")
     )

@@ -45,36 +45,23 @@ class RefusedError(ValueError):
 
 
 class Storage(NamedTuple):
-    """An array of numbers in a file.
-
-    Attributes:
-        dtype: the dtype of the numbers.
-        count: the number of numbers.
-        read: returns their bytes.
-    """
+    """An array of numbers in a file."""
 
     dtype: np.dtype
     count: int
-    read: Callable[[], bytes]
+    read: Callable[[], bytes]  # returns the numbers' bytes
 
 
 FindStorage = Callable[[tuple], Storage]  # from a persistent id, ("storage", NumPy's code, key, place, count, ...)
 
 
 class Tensor(NamedTuple):
-    """A tensor whose values are still in the file. It has those members of PyTorch's class that are needed here.
+    """A tensor whose values are still in the file. It has those members of PyTorch's class that are needed here."""
 
-    Attributes:
-        storage: holds the values.
-        offset: the index of the first value in the storage.
-        shape: the shape.
-        strides: the distance between neighbours along each axis, in numbers.
-    """
-
-    storage: Storage
-    offset: int
+    storage: Storage  # holds the values
+    offset: int  # the index of the first value in the storage
     shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    strides: tuple[int, ...]  # the distance between neighbours along each axis, in numbers
 
     @property
     def dtype(self) -> np.dtype:
