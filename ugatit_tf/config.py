@@ -45,7 +45,7 @@ _data, _network, _losses, _training, _saving, _places = (
 
 @dataclasses.dataclass(frozen=True)
 class Config(OptionSet):
-    """The configuration of a run. Options that the reference has, have its names and defaults.
+    """The configuration of a run. An option of the reference has the reference's name and default.
 
     Example:
         >>> config = Config(dataset="mine", light=True, epoch=50)
@@ -291,9 +291,9 @@ def _in_a_name(dataset: str) -> str:
     return f"{name[:80]}_{zlib.crc32(os.fsencode(dataset)):08x}"
 
 
-# Options that change the network's weights or their meaning.
+# The options that change the network's weights or their meaning.
 ARCHITECTURE = frozenset(field.name for field in dataclasses.fields(Config) if field.metadata["group"] == _NETWORK)
-# Options that are part of the name `model_dir`, and so tell runs apart.
+# The options in the name `model_dir`, which distinguish runs.
 _NAMED = ("dataset", "gan_type", "n_critic", "adv_weight", "cycle_weight", "identity_weight", "cam_weight")
 IDENTITY = ARCHITECTURE | frozenset(_NAMED)
 # Earlier versions also wrote these options of single phases to `config.json`. They are ignored.

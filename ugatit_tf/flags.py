@@ -75,7 +75,7 @@ def parse(argv: Sequence[str], phases: Mapping[str, ModuleType]) -> Command:
     try:
         rest = flag_values(_join_boolean_values(argv, fields))
     except (flags.Error, ValueError) as error:  # absl raises the latter for --nolight=true
-        raise UsageError(f"{_in_words(error, fields)} (--help lists all flags)") from error
+        raise UsageError(f"{_plain_message(error, fields)} (--help lists all flags)") from error
     name = flag_values.phase
     if name not in phases:
         raise UsageError(f"--phase {name}: must be {one_of(tuple(phases)).text}.")
@@ -137,7 +137,7 @@ def _flag_values(fields: Fields) -> flags.FlagValues:
     return values
 
 
-def _in_words(error: Exception, fields: Fields) -> str:
+def _plain_message(error: Exception, fields: Fields) -> str:
     """Returns absl's message; for a value of the wrong type, a plainer one."""
     text = reason(error)
     field = next((field for name, field in fields.items() if text.startswith(f"flag --{name}=")), None)

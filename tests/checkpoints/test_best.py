@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from ugatit_tf.checkpoints import writer
-from ugatit_tf.checkpoints.checkpoint import find_newest, open_folder, open_run
+from ugatit_tf.checkpoints.checkpoint import find_checkpoint, open_folder, open_run
 from ugatit_tf.checkpoints.folder import Best, RunFolder
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.errors import RunError
@@ -59,7 +59,7 @@ def test_the_best_is_safe_from_rotation(run, tiny_config):
     assert run.value(tiny_config, "5") == 5
     assert run.value(tiny_config, "newest") == 7
     assert open_folder(run.folder.path, which="best").step == 1
-    assert find_newest(tiny_config).checkpoint.step == 7  # to go on from
+    assert find_checkpoint(tiny_config).checkpoint.step == 7  # to go on from
 
 
 def test_a_better_one_takes_its_place(run):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.bundle import Bundle
-from ugatit_tf.checkpoints.checkpoint import find_newest, open_run
+from ugatit_tf.checkpoints.checkpoint import find_checkpoint, open_run
 from ugatit_tf.checkpoints.folder import RunFolder, step_in_name
 from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.errors import RunError
@@ -68,7 +68,7 @@ def found_step(config):
 
 
 def test_the_newest_is_by_step_and_survives_a_move(tiny_config, tmp_path):
-    assert find_newest(tiny_config) == (None, ())
+    assert find_checkpoint(tiny_config) == (None, ())
     (run := Run(tiny_config)).save(9, 10)  # "10" sorts before "9" as text
     assert run.steps() == [10, 9]
     moved = dataclasses.replace(tiny_config, checkpoint_dir=str(tmp_path / "moved"))
@@ -117,7 +117,7 @@ def test_a_damaged_newest_is_named_and_the_one_before_it_used(tiny_config, caplo
     else:
         path.write_bytes(path.read_bytes()[:length])
     before = contents(run.folder)
-    found = find_newest(tiny_config)
+    found = find_checkpoint(tiny_config)
     assert (found.checkpoint.prefix, found.damaged) == (run.folder / "UGATIT_light.model-2", (newest,))
     assert re.search(rf"^Skipping a checkpoint: .*{newest.name}.*damaged.*before it\.$", caplog.messages[0])
     assert found_step(tiny_config) == 2
@@ -127,7 +127,7 @@ def test_a_damaged_newest_is_named_and_the_one_before_it_used(tiny_config, caplo
 def test_only_the_networks_that_are_needed_have_to_be_intact(tiny_config):
     damage(Run(tiny_config).save(1, 2), number=2)
     for directions, step in ((None, 1), (["A2B", "B2A"], 1), (["A2B"], 2)):
-        assert find_newest(tiny_config, directions).checkpoint.step == step, directions
+        assert find_checkpoint(tiny_config, directions).checkpoint.step == step, directions
 
 
 def test_all_damaged_is_refused_in_one_line_and_nothing_changed(tiny_config, caplog):
@@ -137,7 +137,7 @@ def test_all_damaged_is_refused_in_one_line_and_nothing_changed(tiny_config, cap
         damage(prefix)
     before = contents(run.folder)
     with pytest.raises(RunError, match=r"no intact checkpoint: .*model-2 is damaged .*model-1 is damaged") as error:
-        find_newest(tiny_config)
+        find_checkpoint(tiny_config)
     assert "\n" not in str(error.value)
     assert not caplog.messages
     assert contents(run.folder) == before
@@ -148,7 +148,7 @@ def test_a_run_goes_on_over_a_damaged_checkpoint_and_keeps_the_intact_ones(tiny_
     Run(config).save(1, 2)
     (run := Run(dataclasses.replace(config, max_to_keep=3))).save(4)
     damage(run.folder / "UGATIT_light.model-4")
-    found = find_newest(config)
+    found = find_checkpoint(config)
     resumed = Run(config, found.damaged)
     resumed.save(3)
     assert run.steps() == [4, 3, 2]  # the damaged one does not count, and stays until the run has passed it
@@ -161,7 +161,7 @@ def test_a_run_goes_on_over_a_damaged_checkpoint_and_keeps_the_intact_ones(tiny_
 def test_the_same_step_saved_again_replaces_a_damaged_checkpoint(tiny_config):
     config = dataclasses.replace(tiny_config, max_to_keep=2)
     newest = damage(Run(config).save(1, 2))
-    run = Run(config, find_newest(config).damaged)
+    run = Run(config, find_checkpoint(config).damaged)
     assert run.save(2) == newest
     assert run.steps() == [2, 1]
     assert found_step(config) == 2

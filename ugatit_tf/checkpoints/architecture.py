@@ -29,7 +29,7 @@ def check_flags(path: Path, flags: Config, network: Mapping[str, Any]) -> None:
         raise RunError(f"{path}: {'; '.join(contradictions)}. Leave the flag away.")
 
 
-def of_mlp(path: Path, name: str, features: int, ch: int) -> dict[str, Any]:
+def options_of_mlp(path: Path, name: str, features: int, ch: int) -> dict[str, Any]:
     """Returns the options that the number of inputs of the generator's first Dense layer shows: `light`, `img_size`.
 
     In the light generator the layer receives 4 ch pooled features, in the full one 4 ch features at every position.

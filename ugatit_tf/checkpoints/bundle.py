@@ -35,7 +35,6 @@ class Bundle:
         prefix: the checkpoint's path without `.index`.
 
     Attributes:
-        prefix: as given.
         shapes: the shape of each variable, by its name.
         dtypes: the dtype of each variable, by its name.
 

@@ -120,20 +120,30 @@ class Found(NamedTuple):
     damaged: tuple[Path, ...]  # the prefixes of newer, damaged checkpoints
 
 
-def find_newest(
-    config: Config, directions: Collection[str] | None = None, fixed: frozenset[str] = ARCHITECTURE
+def find_checkpoint(
+    config: Config,
+    directions: Collection[str] | None = None,
+    fixed: frozenset[str] = ARCHITECTURE,
+    which: str = NEWEST,
 ) -> Found:
-    """Returns the newest intact checkpoint of a run, and logs each damaged one.
+    """Returns the newest intact checkpoint of a run, or another that `which` names; logs each damaged one.
 
     Args:
         config: the run's configuration, from the current flags.
         directions: as for `Checkpoint.verify`.
         fixed: the options that must have the same values as in the training.
+        which: "newest", "best", or a step.
 
     Raises:
         RunError: The run has checkpoints, but all are damaged, or they belong to another network than `config`.
     """
-    return _find(config, directions, fixed, NEWEST)
+    folder = RunFolder(config.run_checkpoint_dir)
+    saved = folder.config()
+    # The check comes first, because the verification may take minutes.
+    if saved is not None and (which != NEWEST or folder.checkpoints(config.model_name)):
+        check_agrees(config, saved, fixed)
+        config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)
+    return _choose(folder, config, directions, which)
 
 
 def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
@@ -142,13 +152,13 @@ def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIO
     Args:
         config: the run's configuration, from the current flags.
         directions: as for `Checkpoint.verify`.
-        which: "newest" for the newest intact checkpoint, "best", or a step.
+        which: "newest", "best", or a step.
 
     Raises:
         RunError: The run has no such checkpoint, it is damaged, or it belongs to another network than `config`.
     """
     fixed = ARCHITECTURE - ({"img_size"} if config.light else set())  # a light network takes any size
-    found = _find(config, directions, fixed, which)
+    found = find_checkpoint(config, directions, fixed, which)
     if found.checkpoint is None:
         raise RunError(
             f"No checkpoint {config.model_name}.model-* in {config.run_checkpoint_dir}: train first, or name the run "
@@ -193,16 +203,6 @@ def check_agrees(config: Config, saved: Config, fixed: frozenset[str] = ARCHITEC
     ]
     if contradictions:
         raise RunError(f"{'; '.join(contradictions)}. Give the same value, or another --checkpoint_dir.")
-
-
-def _find(config: Config, directions: Collection[str] | None, fixed: frozenset[str], which: str) -> Found:
-    folder = RunFolder(config.run_checkpoint_dir)
-    saved = folder.config()
-    # The check comes first, because the verification may take minutes.
-    if saved is not None and (which != NEWEST or folder.checkpoints(config.model_name)):
-        check_agrees(config, saved, fixed)
-        config = dataclasses.replace(saved, img_size=config.img_size, precision=config.precision)
-    return _choose(folder, config, directions, which)
 
 
 def _choose(folder: RunFolder, config: Config, directions: Collection[str] | None, which: str) -> Found:

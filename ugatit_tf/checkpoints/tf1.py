@@ -43,9 +43,9 @@ def read_config(bundle: Bundle, flags: Config) -> tuple[Config, str]:
         RunError: The checkpoint is not of the reference, or a flag other than its default contradicts it.
         UsageError: The options do not go together, such as a light network's depth and `--img_size`.
     """
-    network = _of_variables(bundle)
+    network = _network_in_variables(bundle)
     architecture.check_flags(bundle.prefix, flags, network | _ALWAYS)
-    run = _of_folder(bundle.prefix.resolve().parent.name)
+    run = _options_in_folder_name(bundle.prefix.resolve().parent.name)
     config = dataclasses.replace(flags, **(run | network))
     config.validate()
     names = [field.name for field in dataclasses.fields(Config) if field.name in run and field.name not in network]
@@ -64,7 +64,7 @@ def check_is_possible(config: Config) -> None:
         raise RunError(f"The reference has no network with {listing(config, others)}.")
 
 
-def _of_variables(bundle: Bundle) -> dict[str, Any]:
+def _network_in_variables(bundle: Bundle) -> dict[str, Any]:
     first = "generator_B/conv/conv2d/kernel"
     if bundle.object_based:
         raise RunError(
@@ -76,14 +76,14 @@ def _of_variables(bundle: Bundle) -> dict[str, Any]:
     _, _, img_ch, ch = bundle.shape(first, rank=4)
     found = {"ch": ch, "img_ch": img_ch, "n_res": _count(bundle, r"generator_B/resblock_(\d+)/")}
     mlp = "generator_B/MLP/linear_0/dense/kernel"
-    found |= architecture.of_mlp(bundle.prefix, mlp, bundle.shape(mlp, rank=2)[0], ch)
+    found |= architecture.options_of_mlp(bundle.prefix, mlp, bundle.shape(mlp, rank=2)[0], ch)
     if has_discriminators(bundle):
         found["n_dis"] = _count(bundle, r"discriminator_A/global/conv_(\d+)/") + 1
         found["sn"] = any(name.startswith("discriminator_") and name.endswith("/u") for name in bundle.shapes)
     return found
 
 
-def _of_folder(name: str) -> dict[str, Any]:
+def _options_in_folder_name(name: str) -> dict[str, Any]:
     match = _FOLDER.fullmatch(name)
     if not match:
         return {}

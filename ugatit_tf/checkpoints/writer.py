@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import keras
 import tensorflow as tf
@@ -77,7 +76,7 @@ class CheckpointWriter:
         return self._save(step)
 
     def _save(self, step: int) -> Path:
-        prefix = _write(self._checkpoint, prefix_of(self._config, step))
+        prefix = _write(self._checkpoint, prefix_of(self._config, step), {})
         self._damaged.discard(prefix)
         passed = {damaged for damaged in self._damaged if step_in_name(damaged) < step}
         _rotate(RunFolder(prefix.parent), self._config.model_name, step, self._config.max_to_keep, passed)
@@ -132,8 +131,8 @@ def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
     return _write(tf.train.Checkpoint(variables=dict(values)), prefix, others)
 
 
-def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """Writes a checkpoint and other files atomically."""
+def _write(checkpoint: tf.train.Checkpoint, prefix: Path, others: Mapping[str, str]) -> Path:
+    """Writes a checkpoint and other files, from names to texts, atomically."""
     with staged(prefix.parent, last="*.index") as staging:
         try:
             checkpoint.write(str(staging / prefix.name))

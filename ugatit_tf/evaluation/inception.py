@@ -85,12 +85,8 @@ def _check(name: str, data: bytes, expected: str) -> None:
 def _download() -> bytes:
     response = _open()
     size = int(response.headers.get("Content-Length") or 0)
-    pieces = []
-    with response, tqdm(total=size or None, desc=FILE, unit="B", unit_scale=True, disable=None) as bar:
-        while piece := response.read(_PIECE):
-            pieces.append(piece)
-            bar.update(len(piece))
-    data = b"".join(pieces)
+    with response, tqdm.wrapattr(response, "read", total=size or None, desc=FILE, disable=None) as stream:
+        data = b"".join(iter(lambda: stream.read(_PIECE), b""))
     if len(data) < size:
         raise OSError(f"the connection broke after {len(data):,} of {size:,} bytes")
     return data

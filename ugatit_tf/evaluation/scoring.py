@@ -51,9 +51,6 @@ class Scorer:
         metrics: keys of METRICS; metrics that the sets do not allow are left out.
         paired: whether images of one index show the same in both sets.
         features: the feature network; None leaves out the metrics that need it.
-
-    Attributes:
-        test_sets: as given.
     """
 
     def __init__(

@@ -121,7 +121,7 @@ def _lead(
     config: Config, options: Options, team: "Team", threads: "Threads | None", image_sets: "Mapping[str, ImageSet]"
 ) -> None:
     """Trains as the only worker or as the chief, and writes all files of the run."""
-    from ugatit_tf.checkpoints.checkpoint import find_newest
+    from ugatit_tf.checkpoints.checkpoint import find_checkpoint
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.checkpoints.writer import CheckpointWriter
     from ugatit_tf.data import sizes
@@ -129,7 +129,7 @@ def _lead(
     from ugatit_tf.runs.summaries import Summaries, read_samples
 
     saved = RunFolder(config.run_checkpoint_dir).config()
-    checkpoint, damaged = find_newest(config, fixed=ARCHITECTURE | resume.DATA_ORDER)
+    checkpoint, damaged = find_checkpoint(config, fixed=ARCHITECTURE | resume.DATA_ORDER)
 
     for image_set in image_sets.values():
         skipped = f" ({image_set.skipped} hidden or other files skipped)" if image_set.skipped else ""

@@ -31,9 +31,6 @@ class Source:
         path: of the file.
         content: its content, from a `reader.opened` that is still open.
 
-    Attributes:
-        path: as given.
-
     Raises:
         RunError: The file is no checkpoint of the port.
     """
@@ -61,20 +58,21 @@ class Source:
         """Reads the configuration for testing and resuming.
 
         Args:
-            flags: the options that the file does not show; an `n_dis` that is too deep is lowered.
+            flags: the configuration by the flags, for options that the file does not show. An `n_dis` that is too large
+                for the images is lowered.
 
         Returns:
             The configuration, and one line that lists the options read from the file.
 
         Raises:
-            RunError: A generator lacks a parameter or has an unknown one, and the message names it; or a flag other
-                than its default contradicts the networks.
+            RunError: A generator lacks a parameter or has an unknown one, and the message names it; or a flag
+                contradicts the networks.
         """
         ch, img_ch, _, _ = self._shape(_FIRST, rank=4)
         _, features = self._shape(_MLP, rank=2)
         n_res = sum(name.endswith(".conv1.weight") for name in self._networks["genA2B"])
         network = {"ch": ch, "img_ch": img_ch, "n_res": n_res}
-        network |= architecture.of_mlp(self.path, _MLP, features, ch) | _ALWAYS
+        network |= architecture.options_of_mlp(self.path, _MLP, features, ch) | _ALWAYS
         for name in _NETWORKS:
             self._check_names(name, [theirs for theirs, _ in _table(n_res)])
         architecture.check_flags(self.path, flags, network)
