@@ -14,7 +14,7 @@ import numpy as np
 
 from ugatit_tf.data import demo
 from ugatit_tf.data.demo.drawing import draw_photo
-from ugatit_tf.evaluation.paired import l1
+from ugatit_tf.evaluation.scoring import l1
 from ugatit_tf.flags import PRESETS
 
 _UNKNOWN = ("light_angle", "light_colour", "texture_seed")

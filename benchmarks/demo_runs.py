@@ -49,7 +49,7 @@ def score(checkpoint_dir: Path, *, averaged: bool = False) -> dict[str, float]:
     """
     from ugatit_tf.checkpoints.checkpoint import open_folder
     from ugatit_tf.data import images
-    from ugatit_tf.evaluation.paired import l1
+    from ugatit_tf.evaluation.scoring import l1
 
     checkpoint = open_folder(checkpoint_dir)
     config = checkpoint.config

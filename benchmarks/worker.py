@@ -144,6 +144,8 @@ def _set_up() -> None:
         from ugatit_tf.system import startup
 
         startup.configure()
+        if hasattr(startup, "load_tensorflow"):  # earlier versions loaded it in configure()
+            startup.load_tensorflow()
         return
     importlib.import_module("main")  # in an earlier version, importing this module did it
 
@@ -160,7 +162,11 @@ def _prepare(settings: Any, work: str, threads: str, devices: Sequence[str]) -> 
     if work == "training":
         memory.keep_freed_if_ample(settings, *shares)
     else:
-        _module("ugatit_tf.system.allocator", "ugatit_tf.allocator").keep_freed()
+        try:
+            from ugatit_tf.system.share import keep_freed_memory
+        except ImportError:  # an earlier version
+            keep_freed_memory = _module("ugatit_tf.system.allocator", "ugatit_tf.allocator").keep_freed
+        keep_freed_memory()
 
 
 def _module(name: str, before: str) -> ModuleType:

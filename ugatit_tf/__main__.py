@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 stack.enter_context(terminal.outlived())  # a training takes days, and its terminal may be closed
             if command.note:
                 print(command.note)
+            if command.options.loads_tensorflow:
+                startup.load_tensorflow()
             command.phase.run(command.config, command.options)
         except UserError as error:
             print(f"{program}: {error}", file=sys.stderr)

@@ -130,10 +130,12 @@ class PhaseOptions(OptionSet):
     Attributes:
         of_config: the names of the `Config` fields that the phase reads; None: all of them.
         needs_run: whether the run has to exist already.
+        loads_tensorflow: whether the command loads TensorFlow before the phase begins.
     """
 
     of_config: ClassVar[frozenset[str] | None] = None
     needs_run: ClassVar[bool] = False
+    loads_tensorflow: ClassVar[bool] = True
 
     def validate(self, config: Any) -> None:
         """Checks each value, and its combination with the other values and with the run's.

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -46,8 +47,8 @@ class Worker(threading.Thread):
 
     def __init__(self, addresses, index, facts=FACTS, wait=20.0, work=lambda: None):
         super().__init__(daemon=True)
-        self.said, self.error = [], None
-        self._channel = Channel(Cluster(addresses, index, None), facts, wait, self.said.append)
+        self.error = None
+        self._channel = Channel(Cluster(addresses, index, None), facts, wait)
         self._work = work
         self.start()
 
@@ -65,7 +66,13 @@ class Worker(threading.Thread):
         return self
 
 
-def test_workers_begin_and_end_together(addresses):
+def _chiefs(caplog):
+    """Returns the messages that the chief has logged."""
+    return [message for message in caplog.messages if message.startswith("Waiting for worker")]
+
+
+def test_workers_begin_and_end_together(addresses, caplog):
+    caplog.set_level(logging.INFO)
     begun, barrier = [], threading.Barrier(3)
 
     def work():
@@ -80,8 +87,8 @@ def test_workers_begin_and_end_together(addresses):
     for worker in (first, chief, last):
         assert worker.finish().error is None
     assert len(begun) == 3
-    assert chief.said[:2] == [f"Waiting for worker {i} of 3 at {addresses[i]}." for i in (1, 2)]
-    assert last.said == [f"Waiting for the chief, worker 0 of 3 at {addresses[0]}."]
+    assert caplog.messages.count(f"Waiting for the chief, worker 0 of 3 at {addresses[0]}.") == 2
+    assert {f"Waiting for worker {i} of 3 at {addresses[i]}." for i in (1, 2)} == set(_chiefs(caplog)[:2])
 
 
 def test_all_leave_only_when_all_are_done(addresses):
@@ -125,9 +132,10 @@ def test_nobody_leaves_while_a_third_worker_works(addresses, ended):
     assert not ended
 
 
-def test_who_does_not_come_is_named(addresses):
+def test_who_does_not_come_is_named(addresses, caplog):
+    caplog.set_level(logging.INFO)
     chief = Worker(addresses, 0, wait=2)
-    _until(lambda: chief.said)  # it listens
+    _until(lambda: _chiefs(caplog))  # it listens
     other = Worker(addresses, 1)
     expected = f"The training cannot begin: worker 2 of 3 at {addresses[2]} did not come within 2 s (--wait)."
     assert chief.finish().error == other.finish().error == expected
@@ -140,16 +148,18 @@ def test_a_chief_that_does_not_come_is_named(addresses):
     )
 
 
-def test_workers_that_differ_are_refused(addresses):
+def test_workers_that_differ_are_refused(addresses, caplog):
+    caplog.set_level(logging.INFO)
     chief, same = Worker(addresses, 0), Worker(addresses, 1)
-    _until(lambda: len(chief.said) == 3)  # two were missing, then one
+    _until(lambda: len(_chiefs(caplog)) == 3)  # two were missing, then one
     other = Worker(addresses, 2, facts=FACTS | {"--lr": "0.2"})
     expected = f"worker 2 of 3 at {addresses[2]} differs from the chief: --lr is 0.2 there, 0.1 here."
     for worker in (chief, same, other):
         assert worker.finish().error == f"The training cannot begin: {expected}"
 
 
-def test_strangers_are_ignored_and_who_waits_may_begin_again(addresses, monkeypatch):
+def test_strangers_are_ignored_and_who_waits_may_begin_again(addresses, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(channel, "_HANDSHAKE", 0.2)
     chief = Worker(addresses, 0)
     host, port = addresses[0].split(":")
@@ -161,7 +171,7 @@ def test_strangers_are_ignored_and_who_waits_may_begin_again(addresses, monkeypa
         threading.Event().wait(0.3)
         connection.close()
     again = Worker(addresses, 1)
-    _until(lambda: len(chief.said) == 4)  # two were missing, then one, and still one
+    _until(lambda: len(_chiefs(caplog)) == 4)  # two were missing, then one, and still one
     workers = [chief, again, Worker(addresses, 2)]
     assert [worker.finish().error for worker in workers] == [None] * 3
 

@@ -8,8 +8,7 @@ from tensorflow.python.eager import context
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.distribution import channel, strategy
 from ugatit_tf.distribution.cluster import Cluster
-from ugatit_tf.distribution.facts import facts
-from ugatit_tf.distribution.team import SharedStop, Team
+from ugatit_tf.distribution.team import SharedStop, Team, facts
 from ugatit_tf.errors import UsageError
 from ugatit_tf.system import device
 from ugatit_tf.system.signals import StopRequest

@@ -9,7 +9,7 @@ import pytest
 from ugatit_tf import flags, phases
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
-from ugatit_tf.system import extras
+from ugatit_tf.phases import export
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "train_and_share.ipynb"
@@ -25,7 +25,7 @@ def test_nothing_that_a_run_left_is_kept():
 
 def test_its_commands_are_commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(extras, "check", lambda *_: None)
+    monkeypatch.setattr(export, "require_packages", lambda *_: None)
     RunFolder(Path("checkpoint", "x")).save_config(Config())
     (settings,) = (cell for cell in CELLS if "parameters" in cell["metadata"].get("tags", ()))
     commands = []

@@ -12,7 +12,7 @@ from ugatit_tf.checkpoints import bundle
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.errors import RunError
 from ugatit_tf.phases import status as phase
-from ugatit_tf.runs import status, status_report
+from ugatit_tf.runs import status
 from ugatit_tf.runs.status import Alarm, Status
 from ugatit_tf.system import lock
 
@@ -147,7 +147,7 @@ def test_a_checkpoint_that_goes_before_it_is_looked_at_gives_way_to_the_next(
 ):
     write_run(7)
     found = iter([tiny_config.run_checkpoint_dir / f"UGATIT_light.model-{step}" for step in (6, 7)])
-    monkeypatch.setattr(status_report, "_newest", lambda folder: next(found))
+    monkeypatch.setattr(phase, "_newest", lambda folder: next(found))
     phase.run(tiny_config, phase.Options())
     assert lines(capsys)[-3].startswith("Checkpoint  UGATIT_light.model-7, saved ")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -29,7 +30,6 @@ class Run:
 
     def __init__(self, config, values, first_step=0, metric="l1"):
         self.config = dataclasses.replace(config, evaluate_freq=10, keep_best=metric, epoch=10, iteration=10)
-        self.said = []
         self.scored = []
 
         def score(label, step):
@@ -45,12 +45,17 @@ class Run:
         for step in steps:
             for suffix in (".index", ".data-00000-of-00001"):
                 (self.folder.path / f"{prefix_of(self.config, step).name}{suffix}").write_text(str(step))
-            entry = self.evaluation.evaluate(step, self.said.append)
+            entry = self.evaluation.evaluate(step)
         return entry
 
     @property
     def history(self):
         return [entry.step for entry in scores.read(Path(self.config.result_dir) / self.config.model_dir)]
+
+
+@pytest.fixture(autouse=True)
+def _logs(caplog):
+    caplog.set_level(logging.INFO)
 
 
 VALUES = {10: 5.0, 20: 3.0, 30: 4.0, 40: 3.0, 50: 2.0}
@@ -64,7 +69,7 @@ def test_what_is_due(tiny_config):
     assert [step for step in range(1, 102) if evaluation.is_due(step)] == [40, 80, 101]
 
 
-def test_the_best_is_kept_with_its_score(tiny_config):
+def test_the_best_is_kept_with_its_score(tiny_config, caplog):
     run = Run(tiny_config, VALUES)
     kept = []
     for step in VALUES:
@@ -79,8 +84,8 @@ def test_the_best_is_kept_with_its_score(tiny_config):
         "best.json",
     ]
     assert run.history == list(VALUES)
-    assert "The best so far by l1: step 50" in run.said
-    assert run.said[-1] == "paired L1 at step 50: A2B 2.1 [1.9, 2.3], B2A 1.9 [1.7, 2.1]"
+    assert "The best so far by l1: step 50" in caplog.messages
+    assert caplog.messages[-1] == "paired L1 at step 50: A2B 2.1 [1.9, 2.3], B2A 1.9 [1.7, 2.1]"
 
 
 def test_without_keep_best_it_is_kid_and_nothing_is_kept(tiny_config):
@@ -151,7 +156,7 @@ def test_another_score_makes_another_best(tiny_config):
     assert (run.folder.best().step, run.folder.best().metric) == (30, "KID")
 
 
-def test_a_failure_is_said_and_stops_nothing(tiny_config, monkeypatch):
+def test_a_failure_is_said_and_stops_nothing(tiny_config, monkeypatch, caplog):
     run = Run(tiny_config, VALUES)
 
     def fail(*_):
@@ -160,7 +165,7 @@ def test_a_failure_is_said_and_stops_nothing(tiny_config, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(scores, "append", fail)
         assert run.evaluate(10) is None
-    assert run.said[-1].startswith("Warning: step 10 is not scored, and the training goes on: cannot write evaluation")
+    assert caplog.messages[-1].startswith("step 10 is not scored, and the training goes on: cannot write evaluation")
     assert run.evaluation.points == []
     assert run.evaluate(20) is not None
 
@@ -226,7 +231,7 @@ def with_features(value, **facts):
     ("change", "comparable"),
     [({"output": "mixed"}, False), ({"resize": "legacy"}, False), ({"sha256": "1" * 64}, False), ({"file": "b"}, True)],
 )
-def test_scores_of_other_features_do_not_compare(tiny_config, change, comparable):
+def test_scores_of_other_features_do_not_compare(tiny_config, change, comparable, caplog):
     run = Run(tiny_config, {}, metric="KID")
     run.evaluation._score = with_features(2.0)
     run.evaluate(10)
@@ -235,7 +240,7 @@ def test_scores_of_other_features_do_not_compare(tiny_config, change, comparable
     later.evaluate(20)
     assert [point.step for point in later.evaluation.points] == ([10, 20] if comparable else [20])
     assert later.folder.best().step == (10 if comparable else 20)
-    assert any("earlier scores do not compare" in line for line in later.said) == (not comparable)
+    assert any("earlier scores do not compare" in line for line in caplog.messages) == (not comparable)
     assert later.history == [10, 20]
     again = Run(tiny_config, {}, first_step=20, metric="KID")
     assert again.evaluation.points == later.evaluation.points

@@ -9,7 +9,7 @@ import pytest
 from ugatit_tf.config import GAN_TYPES, Config
 from ugatit_tf.networks.discriminator import LOGIT_NAMES
 from ugatit_tf.runs.health import SampleStatistics, Watch, sample_statistics
-from ugatit_tf.training.metrics import GENERATOR_METRICS
+from ugatit_tf.training.objective import GENERATOR_METRICS
 
 LN2 = math.log(2)
 CHANCE = {"lsgan": 0.5, "gan": 2 * LN2, "dragan": 2 * LN2, "hinge": 2.0}

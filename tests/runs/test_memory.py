@@ -162,6 +162,6 @@ def test_freed_memory_is_kept_for_batches_where_there_is_room(batch_size, times,
     config = dataclasses.replace(LIGHT, batch_size=batch_size)
     monkeypatch.setattr(memory, "available", lambda: times * memory.estimate(config).total)
     calls = []
-    monkeypatch.setattr(memory.allocator, "keep_freed", lambda: calls.append("kept"))
+    monkeypatch.setattr(memory.share, "keep_freed_memory", lambda: calls.append("kept"))
     memory.keep_freed_if_ample(config)
     assert bool(calls) == kept

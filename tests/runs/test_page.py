@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ugatit_tf.reports import progress
+from ugatit_tf.runs.observers import Alarm, Clock, Due, Observer, Observers
 from ugatit_tf.runs.page import TrainingPage, thinned
-from ugatit_tf.runs.status import Alarm, Status
+from ugatit_tf.runs.status import Status
 
 TERMS = {"discriminator": ("total",), "generator": ("total", "adversarial", "cycle", "identity", "cam")}
 
@@ -31,22 +33,35 @@ class Run:
 
     def __init__(self, config, first_step=0, print_freq=100):
         self.config = dataclasses.replace(config, log_freq=10, print_freq=print_freq, epoch=100, iteration=100)
-        self.said, self.now, self.step = [], 500.0, first_step
+        self.now, self.step, self.warnings, self.rate = 500.0, first_step, (), None
         self.results = Path(config.result_dir) / config.model_dir
-        self.page = TrainingPage(self.config, first_step, self.said.append, lambda: self.now)
+        self.page = TrainingPage(self.config, first_step, self, Clock(lambda: self.now))
+        self.observers = Observers([self.page])
+        self.observers.report(Observer.on_start)
 
     def go(self, last):
         while self.step < last:
             self.step += 10
             self.now += 1
-            self.page.add_point(self.step, losses(self.step))
+            self.rate = 10.0
+            self.report(losses(self.step))
             if self.step % self.config.print_freq == 0:
-                self.page.add_samples(self.step, grids(self.step))
-            self.page.observe(self.status())
+                self.sample(grids(self.step))
         return self
 
-    def status(self, warnings=()):
-        return Status(self.step, self.config.total_steps, 100, 10.0, {}, warnings, {}, 0.0)
+    def report(self, metrics, save=False):
+        self.observers.report(Observer.on_report, self.step, metrics, Due(True, save, False, False))
+
+    def sample(self, pictures):
+        self.observers.report(Observer.on_samples, self.step, pictures)
+
+    def stop(self):
+        self.observers.report(Observer.on_stop)
+
+    @property
+    def current(self):
+        """What the page reads of the status file."""
+        return Status(self.step, self.config.total_steps, 100, self.rate, {}, self.warnings, {}, 0.0)
 
     @property
     def shown(self):
@@ -80,9 +95,10 @@ def test_thinned_steps_are_evenly_spread():
     assert thinned(range(1000, 1_000_001, 1000), 1000, 10) == [*range(1000, 1_000_000, 128_000), 1_000_000]
 
 
-def test_the_page_is_there_before_the_first_step(tiny_config):
+def test_the_page_is_there_before_the_first_step(tiny_config, caplog):
+    caplog.set_level(logging.INFO)
     run = Run(tiny_config)
-    assert run.said == [f"Page: {run.results}/index.html"]
+    assert caplog.messages == [f"Page: {run.results}/index.html"]
     facts = dict(run.shown.facts)
     assert facts["Run"].startswith("starting")
     assert (facts["Step"], facts["Rate"]) == ("0 of 10,000 (0.0%), epoch 1 of 100", "not known yet")
@@ -91,8 +107,8 @@ def test_the_page_is_there_before_the_first_step(tiny_config):
 
 def test_it_shows_where_the_run_stands(tiny_config):
     run = Run(tiny_config).go(200)
-    run.page.observe(run.status([Alarm("slow", 150, "steps have got slow")]))
-    run.page.write()
+    run.warnings = [Alarm("slow", 150, "steps have got slow")]
+    run.report(losses(200), save=True)
     assert run.shown.facts[:3] == [
         ("Run", "training"),
         ("Step", "200 of 10,000 (2.0%), epoch 2 of 100"),
@@ -108,8 +124,8 @@ def test_it_shows_where_the_run_stands(tiny_config):
 def test_a_loss_that_is_no_number_is_left_out(tiny_config):
     run = Run(tiny_config)
     for step, value in ((10, np.nan), (20, 1.0), (30, np.inf)):
-        run.page.add_point(step, losses(step) | {"generator_A/cam": value})
-    run.page.write()
+        run.step = step
+        run.report(losses(step) | {"generator_A/cam": value}, save=True)
     assert run.shown.plots["CAM loss"]["A"] == [None, 1.0, None]
 
 
@@ -128,8 +144,7 @@ def test_it_is_written_with_each_sample_and_else_every_half_minute(tiny_config, 
 def test_a_run_that_has_ended_says_so(tiny_config, last, state):
     run = Run(tiny_config)
     run.step = last
-    run.page.observe(run.status())
-    run.page.close()
+    run.stop()
     assert not run.shown.running
     assert dict(run.shown.facts)["Run"].startswith(state)
 
@@ -144,7 +159,7 @@ def test_a_long_run_has_a_page_as_short_as_any(tiny_config, monkeypatch):
             monkeypatch.setattr(progress, "save_column", lambda *_: None)
             run.go(last)
             monkeypatch.undo()
-            run.page.write()
+            run.report(losses(last), save=True)
         run.go(last)
         assert 125 <= len(run.shown.steps) <= 251
         assert 5 <= len(run.shown.stages) <= 11
@@ -165,13 +180,13 @@ def test_a_long_run_has_a_page_as_short_as_any(tiny_config, monkeypatch):
 )
 def test_a_page_that_goes_on_ends_as_one_that_was_not_interrupted(tiny_config, tmp_path, killed, resumed, last):
     whole = Run(dataclasses.replace(tiny_config, result_dir=str(tmp_path / "whole"))).go(last)
-    Run(tiny_config).go(killed).page.write()
+    Run(tiny_config).go(killed).report(losses(killed), save=True)
     run = Run(tiny_config, resumed)
     assert resumed - 20 < max(run.shown.steps) <= resumed
     assert run.shown.stages == [step for step in thinned(range(100, killed + 1, 100), 100, 10) if step <= resumed]
     run.go(last)
     for each in (whole, run):
-        each.page.close()
+        each.stop()
     assert run.shown == whole.shown
     assert run.files == whole.files
 
@@ -185,8 +200,8 @@ def test_a_new_run_begins_a_new_page(tiny_config):
 def test_other_sample_pictures_begin_new_rows(tiny_config):
     run = Run(tiny_config).go(300)
     before = run.files.keys()
-    run.page.add_samples(400, grids(400, seed=1))
-    run.page.write()
+    run.step = 400
+    run.sample(grids(400, seed=1))
     assert run.shown.stages == [400]
     assert run.shown.inputs.keys() == {"A2B", "B2A"}
     assert len(run.files) == 4
@@ -206,35 +221,29 @@ def test_a_page_of_another_version_is_no_hindrance(tiny_config):
     assert Run(tiny_config, 200).shown.steps == []
 
 
-def test_a_full_disk_is_said_once_and_stops_nothing(tiny_config, full_disk):
+def test_a_full_disk_is_logged_once_and_stops_nothing(tiny_config, full_disk, caplog):
     run = Run(tiny_config).go(200)
     before = run.shown
     with full_disk(after=200):
         run.go(400)
-    (line,) = run.said[1:]
-    assert (
-        line
-        == (
-            f"Warning: cannot write {run.results}/training/progress.json: File too large. The run's page shows nothing "
-            "newer; the training goes on."
-        )
-        or "A_" in line
-    )
+    (line,) = caplog.messages
+    assert line.startswith(f"cannot write {run.results}/training/")
+    assert line.endswith(": File too large. The run's page shows nothing newer; the training goes on.")
     assert run.shown == before
     run.go(500)
     assert run.shown.steps == list(range(10, 501, 10))
     assert run.shown.stages == [100, 200, 500]  # those of which there are pictures
-    assert len(run.said) == 2
+    assert len(caplog.messages) == 1
     with full_disk(after=200):
         run.go(600)
-    assert len(run.said) == 3  # it is another trouble
+    assert len(caplog.messages) == 1
 
 
-def test_a_folder_that_cannot_be_made_stops_nothing(tiny_config):
+def test_a_folder_that_cannot_be_made_stops_nothing(tiny_config, caplog):
     Path(tiny_config.result_dir).write_text("in the way")
     run = Run(tiny_config).go(200)
-    run.page.close()
-    assert [line.partition(":")[0] for line in run.said] == ["Warning", "Page"]
+    run.stop()
+    assert len(caplog.messages) == 1
     Path(tiny_config.result_dir).unlink()
     assert Run(tiny_config).go(100).shown.stages == [100]
 

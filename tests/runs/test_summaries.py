@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from ugatit_tf.data import images
 from ugatit_tf.networks.generator import Translation
-from ugatit_tf.runs.summaries import Summaries
+from ugatit_tf.runs.observers import Alarm, Due, Observer, Observers
+from ugatit_tf.runs.summaries import Curves, SampleFolder, draw_samples
 from ugatit_tf.training.ugatit import UGATIT
 
 
@@ -22,9 +23,8 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
     generator_a, generator_b = model.averages or (model.generator_A, model.generator_B)
     generator_b.variables[0].assign_add(tf.ones_like(generator_b.variables[0]))  # not what its weights alone are
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, channels), np.uint8)
-    summaries = Summaries(config, samples, samples[:1], step=0)
-    grids = summaries.write_samples(config.iteration + 2, model)  # the second step of the second epoch
-    summaries.close()
+    grids = draw_samples(model, {"A": samples, "B": samples[:1]})
+    SampleFolder(config).on_samples(config.iteration + 2, grids)  # the second step of the second epoch
 
     folder = Path(config.sample_dir) / config.model_dir
     grid = Image.open(folder / "A2B_001_00002.png")
@@ -43,25 +43,46 @@ def test_a_grid_is_input_heatmap_translation_and_cycle(tiny_config, channels, mo
         np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{name}_001_00002.png")), values)
 
 
-def test_a_text_is_put_beside_the_curves(tiny_config):
-    nothing = np.zeros((1, 32, 32, 3), np.uint8)
-    summaries = Summaries(tiny_config, nothing, nothing, step=0)
-    summaries.write_text(7, "warnings/slow", "steps have got slow.")
-    summaries.close()
-    events = EventAccumulator(str(Path(tiny_config.log_dir) / tiny_config.model_dir))
-    events.Reload()
-    (event,) = events.Tensors("warnings/slow")
-    assert (event.step, event.tensor_proto.string_val[0]) == (7, b"steps have got slow.")
-
-
 NOTHING = np.zeros((1, 32, 32, 3), np.uint8)
+LOG = Due(log=True, save=False, score=False, sample=False)
 
 
 def copy(pictures):
     return Translation(tf.constant(pictures), tf.zeros((1, 2)), tf.zeros((1, 8, 8)))
 
 
-COPIER = SimpleNamespace(sampler=lambda domain: copy, generator_variables=[])
+COPIER = SimpleNamespace(sampler=lambda domain: copy)
+
+
+class Run:
+    """The observers that write samples and curves."""
+
+    def __init__(self, config, step=0, samples=NOTHING):
+        self.samples = {"A": samples, "B": samples}
+        self.observers = Observers([Curves(config, step, []), SampleFolder(config)])
+        self.observers.report(Observer.on_start)
+
+    def point(self, step, value=1.0):
+        self.observers.report(Observer.on_report, step, {"g_loss": value}, LOG)
+
+    def sample(self, step):
+        self.observers.report(Observer.on_samples, step, draw_samples(COPIER, self.samples))
+
+    def warn(self, step):
+        self.observers.report(Observer.on_warning, Alarm("slow", step, "steps have got slow."))
+
+    def stop(self):
+        self.observers.report(Observer.on_stop)
+
+
+def test_a_warning_is_put_beside_the_curves(tiny_config):
+    run = Run(tiny_config)
+    run.warn(7)
+    run.stop()
+    events = EventAccumulator(str(Path(tiny_config.log_dir) / tiny_config.model_dir))
+    events.Reload()
+    (event,) = events.Tensors("warnings/slow")
+    assert (event.step, event.tensor_proto.string_val[0]) == (7, b"steps have got slow.")
 
 
 @pytest.fixture
@@ -74,10 +95,10 @@ def test_tensorboard_hides_the_points_of_steps_that_a_resumed_run_takes_again(ti
     _, logs = places
 
     def session(step, last):
-        summaries = Summaries(tiny_config, NOTHING, NOTHING, step)
+        run = Run(tiny_config, step)
         for each in range(step + 1, last + 1):
-            summaries.write_scalars(each, {"g_loss": 10.0 * step + each})
-        summaries.close()
+            run.point(each, 10.0 * step + each)
+        run.stop()
         # TensorBoard reads files by their names, which begin with the second of their making.
         newest = max(logs.iterdir(), key=lambda path: len(path.name))
         newest.rename(logs / f"events.out.tfevents.{len(list(logs.iterdir()))}")
@@ -112,13 +133,13 @@ def points(logs):
 def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, places, full_disk, caplog):
     samples, logs = places
     noise = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)  # a picture larger than the event file
-    summaries = Summaries(tiny_config, noise, noise, step=0)
-    summaries.write_scalars(1, {"g_loss": 1.0})
+    run = Run(tiny_config, samples=noise)
+    run.point(1)
     with full_disk(after=next(logs.iterdir()).stat().st_size + 20):
         for step in (2, 3, 4):
-            summaries.write_scalars(step, {"g_loss": 1.0})
-            assert summaries.write_samples(step, COPIER)["fake_B"].shape == (32, 32, 3)
-        summaries.write_text(4, "warnings/slow", "steps have got slow.")
+            run.point(step)
+            run.sample(step)
+        run.warn(4)
     assert caplog.messages == [
         "Going on without points on TensorBoard's curves, until this is mended: "
         f"cannot write to {logs}: File too large",
@@ -126,10 +147,10 @@ def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, pl
         f"cannot write {samples}/A2B_000_00002.png: File too large",
     ]
     assert list(samples.iterdir()) == []
-    summaries.write_scalars(5, {"g_loss": 1.0})  # not yet: a file is begun with the next sample pictures
-    summaries.write_samples(6, COPIER)
-    summaries.write_scalars(7, {"g_loss": 1.0})
-    summaries.close()
+    run.point(5)  # not yet: a file is begun with the next sample pictures
+    run.sample(6)
+    run.point(7)
+    run.stop()
     steps = points(logs)
     assert steps[0] == [1, 1]  # the session's start and a point
     assert steps[-1] == [6, 6, 7]
@@ -139,15 +160,15 @@ def test_a_full_disk_is_told_once_and_the_curves_go_on_behind_it(tiny_config, pl
 
 def test_a_folder_that_is_gone_is_made_again_or_its_pictures_left_out(tiny_config, places, caplog):
     samples, _ = places
-    summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
+    run = Run(tiny_config)
     shutil.rmtree(samples)
-    summaries.write_samples(1, COPIER)
+    run.sample(1)
     assert len(list(samples.iterdir())) == 6
     shutil.rmtree(samples)
     samples.write_text("in the way")
     for step in (2, 3):
-        summaries.write_samples(step, COPIER)
-    summaries.close()
+        run.sample(step)
+    run.stop()
     (message,) = caplog.messages
     assert message.endswith(f"cannot make the folder {samples}: File exists")
 
@@ -155,9 +176,9 @@ def test_a_folder_that_is_gone_is_made_again_or_its_pictures_left_out(tiny_confi
 def test_a_log_that_cannot_be_begun_stops_nothing(tiny_config, places, full_disk, caplog):
     _, logs = places
     with full_disk(after=0):
-        summaries = Summaries(tiny_config, NOTHING, NOTHING, step=0)
-        summaries.write_scalars(1, {"g_loss": 1.0})
-        summaries.close()
+        run = Run(tiny_config)
+        run.point(1)
+        run.stop()
     assert list(logs.iterdir()) == []
     (message,) = caplog.messages
     assert message.endswith(f"cannot write to {logs}: File too large")

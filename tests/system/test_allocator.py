@@ -7,7 +7,7 @@ import pytest
 MEASURE = """
 import ctypes, sys
 from pathlib import Path
-from ugatit_tf.system import allocator
+from ugatit_tf.system import share
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "mallopt"):
     sys.exit("no glibc")
@@ -25,7 +25,7 @@ print((resident() - before) / SIZE)
 
 COUNT_ARENAS = """
 import ctypes, sys, tempfile, threading
-from ugatit_tf.system import allocator
+from ugatit_tf.system import share
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "malloc_info"):
     sys.exit("no glibc")
@@ -61,11 +61,11 @@ def run(program):
     return float(done.stdout)
 
 
-@pytest.mark.parametrize(("settings", "kept"), [("", 0.0), ("allocator.keep_freed()\n", 1.0)])
+@pytest.mark.parametrize(("settings", "kept"), [("", 0.0), ("share.keep_freed_memory()\n", 1.0)])
 def test_freed_memory_is_kept_where_asked_for(settings, kept):
     assert run(MEASURE.replace("SIZE = ", f"{settings}SIZE = ")) == pytest.approx(kept, abs=0.1)
 
 
 def test_threads_share_two_arenas():
     assert run(COUNT_ARENAS.replace("SETTINGS", "")) > 2
-    assert run(COUNT_ARENAS.replace("SETTINGS", "allocator.use_two_arenas()")) == 2
+    assert run(COUNT_ARENAS.replace("SETTINGS", "share.use_two_arenas()")) == 2

@@ -3,7 +3,7 @@ import logging
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.system import device, processor, share, startup
+from ugatit_tf.system import device, share, startup
 
 
 @pytest.fixture
@@ -24,7 +24,6 @@ def test_a_run_on_the_cpu_says_where_to_read_of_gpus(monkeypatch, settings, expe
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
     monkeypatch.setattr(startup, "expects_gpu", lambda: expected)
     assert device.prepare() == f"CPU ({device.one_operation()}); {hint} see docs/troubleshooting.md"
-    assert device.for_batches() is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,6 @@ def test_a_gpu_is_named_and_its_memory_grows(monkeypatch):
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: grows.append((gpu.name, on)))
     assert device.prepare() == "GPU A/GPU:0"
     assert grows == [("/GPU:0", True)]
-    assert device.for_batches() == "/GPU:0"
 
 
 @pytest.mark.parametrize(
@@ -100,8 +98,8 @@ def test_a_processor_without_a_number_type_is_known(monkeypatch, tmp_path, text,
     path = tmp_path / "cpuinfo"
     if text is not None:
         path.write_text(f"processor\t: 0\n{text}\n")
-    monkeypatch.setattr(processor, "_CPUINFO", path)
-    assert [dtype for dtype in ("float32", "bfloat16", "float16") if processor.lacks(dtype)] == lacking
+    monkeypatch.setattr(share, "_CPUINFO", path)
+    assert [dtype for dtype in ("float32", "bfloat16", "float16") if share.processor_lacks(dtype)] == lacking
 
 
 @pytest.mark.parametrize("gpus", [[], [tf.config.PhysicalDevice("/GPU:0", "GPU")]])
@@ -109,7 +107,7 @@ def test_flags_that_make_a_cpu_slower_are_warned_of_once(monkeypatch, settings, 
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {})
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: None)
-    monkeypatch.setattr(processor, "lacks", lambda dtype: dtype == "bfloat16")
+    monkeypatch.setattr(share, "processor_lacks", lambda dtype: dtype == "bfloat16")
     device.prepare(precision="float32")
     assert caplog.messages == []
     with caplog.at_level(logging.WARNING):

@@ -75,7 +75,7 @@ def test_whether_a_run_holds_the_folder_is_told(tmp_path, start_holder, monkeypa
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(lock, "locked", refuse)  # as another user's folder does
+    monkeypatch.setattr(lock.files, "locked", refuse)  # as another user's folder does
     told = lock.describe(tmp_path)
     assert told.startswith(f"not known, as the lock cannot be tried (Permission denied); perhaps process {holder.pid}")
 

@@ -2,7 +2,7 @@
 
 import os
 
-from ugatit_tf.system.names import unique_names
+from ugatit_tf.system.files import unique_names
 
 
 def test_a_name_is_never_too_long_for_a_file():

@@ -25,7 +25,7 @@ LOAD = """
 import os
 from ugatit_tf.system import startup
 startup.configure()
-import tensorflow
+startup.load_tensorflow()
 os.write(2, b"after\\n")
 """
 NOISE = "noise of loading\nnoise of looking\n"
@@ -68,10 +68,12 @@ def test_an_error_while_loading_comes_after_the_text(run):
     assert done.stderr.endswith("ImportError: no libcudart\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGILL, signal.SIGKILL])
-def test_a_crash_while_loading_loses_nothing(run, number):
-    done = run(f"os.write(2, b'illegal\\n'); os.kill(os.getpid(), {int(number)})")
-    assert (done.returncode, done.stderr) == (-number, "noise of loading\nillegal\n")
+@pytest.mark.parametrize(("number", "reason"), [(signal.SIGABRT, "Aborted"), (signal.SIGILL, "Illegal instruction")])
+def test_a_crash_while_loading_says_why(run, number, reason):
+    done = run(f"os.kill(os.getpid(), {int(number)})")
+    assert done.returncode == -number
+    assert f"Fatal Python error: {reason}" in done.stderr
+    assert "tensorflow.py" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_a_gpu_that_tensorflow_does_not_find_shows_the_text(run, devices, visibl
 
 
 def test_what_a_training_prints_meanwhile_is_shown(run):
-    program = LOAD.replace("import tensorflow", "with terminal.outlived():\n    import tensorflow").replace(
+    program = LOAD.replace("startup.load", "with terminal.outlived():\n    startup.load").replace(
         "import startup", "import startup, terminal"
     )
     done = run("import sys; print('a warning', file=sys.stderr); sys.stderr.flush()", program=program, visible="")
@@ -93,7 +95,8 @@ def test_what_a_training_prints_meanwhile_is_shown(run):
 
 def test_a_process_without_stderr_loads_it_too(tmp_path):
     (tmp_path / "tensorflow.py").write_text("print('loaded')")
-    command = f"exec {sys.executable} -c 'from ugatit_tf.system import startup; startup.configure(); import tensorflow'"
+    program = "from ugatit_tf.system import startup; startup.configure(); startup.load_tensorflow()"
+    command = f"exec {sys.executable} -c '{program}'"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run(["sh", "-c", f"{command} 2>&-"], env=environment, stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"loaded\n"

@@ -30,7 +30,7 @@ CROSS_ENTROPY = ((bce(2, 1) + bce(0, 1)) / 2 + (bce(1, 0) + bce(-3, 0)) / 2, (bc
 )
 def test_gan_losses_by_hand(gan_type, discriminator, generator):
     real, fake = tf.constant([[[[2.0], [0.0]]]]), tf.constant([[[[1.0], [-3.0]]]])
-    loss = losses.gan_loss(gan_type)
+    loss = losses.GAN_LOSSES[gan_type]
     np.testing.assert_allclose(loss.discriminator(real, fake), discriminator, rtol=1e-6)
     np.testing.assert_allclose(loss.generator(None, fake), generator, rtol=1e-6)
 
@@ -50,24 +50,18 @@ def test_losses_with_a_penalty():
 
 @pytest.mark.parametrize("gan_type", ["gan", "lsgan", "dragan", "hinge"])
 def test_chance_is_the_least_loss_of_a_discriminator_that_gives_one_logit_to_all(gan_type):
-    loss = losses.gan_loss(gan_type)
+    loss = losses.GAN_LOSSES[gan_type]
     logits = [tf.fill((2,), x) for x in np.linspace(-1, 1, 21, dtype="float32")]
     found = min(float(loss.discriminator(x, x)) for x in logits)
     assert found == pytest.approx(loss.chance, rel=1e-6)
 
 
 def test_a_critic_is_never_at_chance():
-    assert losses.gan_loss("wgan-gp").chance is losses.gan_loss("wgan-lp").chance is None
+    assert losses.GAN_LOSSES["wgan-gp"].chance is losses.GAN_LOSSES["wgan-lp"].chance is None
 
 
 def test_cams_chance_is_its_loss_for_logits_of_zero():
     assert float(losses.cam(tf.zeros((3, 2)), tf.zeros((3, 2)))) == pytest.approx(losses.CAM_CHANCE, rel=1e-6)
-
-
-def test_unknown_gan_type_raises_and_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'wgan'") as error:
-        losses.gan_loss("wgan")
-    assert all(gan_type in str(error.value) for gan_type in config.GAN_TYPES)
 
 
 def test_l1_is_the_mean_absolute_difference():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.training.schedule import linear_decay
+from ugatit_tf.training.optimizer import linear_decay
 
 
 def rates(schedule, steps):

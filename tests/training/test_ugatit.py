@@ -12,7 +12,7 @@ from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops import convolution
 from ugatit_tf.training import diffaugment, losses
-from ugatit_tf.training.metrics import GENERATOR_METRICS
+from ugatit_tf.training.objective import GENERATOR_METRICS
 from ugatit_tf.training.ugatit import UGATIT
 
 LINEAR = ("wgan-gp", "wgan-lp", "hinge")
@@ -305,7 +305,7 @@ def test_a_relativistic_loss_sees_real_and_fake_logits(tiny_config, monkeypatch,
         return tf.reduce_mean(tf.square(fake - tf.reduce_mean(real) - 1.0))
 
     monkeypatch.setitem(
-        losses.GAN_LOSSES, "lsgan", losses.gan_loss("lsgan")._replace(generator=relativistic, relativistic=True)
+        losses.GAN_LOSSES, "lsgan", losses.GAN_LOSSES["lsgan"]._replace(generator=relativistic, relativistic=True)
     )
     model = make_model(tiny_config, sn=False)
     real_a, real_b = make_batch(tiny_config)

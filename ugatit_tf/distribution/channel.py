@@ -1,7 +1,7 @@
-"""The channel between a cluster's workers: it lets them begin together, and ends all where one is gone.
+"""The channel between a cluster's workers: they begin together, and all end if one of them is lost.
 
-Each worker keeps a connection to the chief, over which both say every few seconds that they are alive. It is made on
-the chief's own port, before TensorFlow takes that. A message is a JSON object on a line.
+Each worker keeps a connection to the chief, over which both send a sign of life every few seconds. The connection uses
+the chief's port of the cluster, before TensorFlow listens on it. A message is a JSON object on a line.
 
 TensorFlow 2.21 also sees that a worker is lost. Without this channel's watch, a reduction of the other worker failed
 0.2 s after a worker was killed, and 7 to 9 s after one was stopped by SIGSTOP. That alone is not enough: the error does
@@ -16,12 +16,13 @@ close their connections first, so that no message is lost in one that the chief 
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -29,11 +30,13 @@ from typing import Any, NoReturn, Self
 from ugatit_tf.distribution.cluster import Cluster
 from ugatit_tf.errors import RunError, UserError
 
+_log = logging.getLogger(__name__)
+
 Facts = Mapping[str, str]
 
 _BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 40.0  # seconds without one, after which a worker counts as lost
-_HANDSHAKE = 5.0  # seconds that whoever connects has to say who it is
+_HANDSHAKE = 5.0  # seconds within which a new connection has to name its worker
 _LONGEST = 2**24  # bytes in a message
 
 
@@ -49,11 +52,11 @@ class _Peer:
         self._sending = threading.Lock()
 
     def send(self, **message: Any) -> None:
-        with self._sending, contextlib.suppress(OSError):  # who listens for its messages notes that it is gone
+        with self._sending, contextlib.suppress(OSError):  # the thread that receives notices a lost worker
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, timeout: float) -> dict[str, Any] | None:
-        """The next message; None where the other end is gone. Raises a TimeoutError."""
+        """Returns the next message; None if the other end is gone. Raises a TimeoutError."""
         self._connection.settimeout(timeout)
         with contextlib.suppress(ConnectionError, ValueError):
             line = self._lines.readline(_LONGEST)
@@ -68,30 +71,28 @@ class _Peer:
 
 
 class Channel:
-    """A context in which all workers of a cluster are there, and agree on what they train.
+    """A context in which all workers of a cluster are connected, and train the same run.
 
-    Entering it waits for them. `say_goodbye`, the last thing to do in it, waits until all are done. Leaving it with an
-    error tells the others. In between, the process ends as soon as a worker is lost, with exit code 1 and a line that
-    names it.
+    Entering it waits for all workers. `say_goodbye`, the last call in it, waits until all are done. Leaving it by an
+    error sends the error to the others. In between, if a worker is lost, the process ends at once, with exit code 1 and
+    a line that names the worker.
 
     Args:
         cluster: the workers.
-        facts: what has to be the same for all, by a name that messages give.
+        facts: values that must be equal on all workers, by the name that error messages use.
         wait: seconds to wait for the others.
-        say: prints a line.
     """
 
-    def __init__(self, cluster: Cluster, facts: Facts, wait: float, say: Callable[[str], None] = print) -> None:
+    def __init__(self, cluster: Cluster, facts: Facts, wait: float) -> None:
         self._cluster = cluster
         self._facts = dict(facts)
         self._deadline = time.monotonic() + wait
         self._too_late = f"within {wait:g} s (--wait)"
-        self._say = say
         self._peers: list[_Peer] = []
         self._left = threading.Event()
 
     def __enter__(self) -> Self:
-        """Raises a RunError where a worker does not come in time, or differs from the chief."""
+        """Raises a RunError if a worker does not come in time, or differs from the chief."""
         self._peers = self._gather() if self._cluster.is_chief else [self._join()]
         for peer in self._peers:
             for run in (self._beat, self._listen):
@@ -102,7 +103,7 @@ class Channel:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for peer in self._peers if error else ():
-            peer.send(failed=_in_a_line(error))
+            peer.send(failed=str(error) if isinstance(error, UserError) else type(error).__name__)
         self._left.set()
         for peer in self._peers:
             peer.close()
@@ -122,18 +123,18 @@ class Channel:
 
     @contextlib.contextmanager
     def blaming(self) -> Iterator[None]:
-        """A context in which an error of TensorFlow's may be that a worker is lost: then the process ends with that."""
+        """A context in which a lost worker may cause an error of TensorFlow. The process then ends, and names it."""
         import tensorflow as tf
 
         try:
             yield
         except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError,
                 tf.errors.CancelledError, tf.errors.InternalError):  # fmt: skip
-            time.sleep(PATIENCE + 2 * _BEAT)  # `_listen` ends the process, if it was that
+            time.sleep(PATIENCE + 2 * _BEAT)  # if a worker is lost, `_listen` ends the process meanwhile
             raise
 
     def _gather(self) -> list[_Peer]:
-        """The chief's part: waits for all others, and lets them begin."""
+        """Waits for all other workers, as the chief, and lets them begin."""
         name, port = self._cluster.addresses[0].rsplit(":", 1)
         try:
             server = socket.create_server(("", int(port)))
@@ -142,40 +143,40 @@ class Channel:
         peers: dict[int, _Peer] = {}
         with server:
             server.settimeout(1.0)
-            self._tell_missing(peers)
+            self._log_missing(peers)
             while missing := [i for i in range(1, len(self._cluster.addresses)) if i not in peers]:
                 if time.monotonic() > self._deadline:
                     self._refuse(peers, f"{self._cluster.name(missing[0])} did not come {self._too_late}")
                 with contextlib.suppress(TimeoutError):
-                    peer = self._greet(server.accept()[0], peers)
+                    peer = self._accept(server.accept()[0], peers)
                     if peer:
                         peers[peer.index] = peer
-                        self._tell_missing(peers)
+                        self._log_missing(peers)
         for peer in peers.values():
             peer.send(go=True)
         return list(peers.values())
 
-    def _tell_missing(self, peers: Mapping[int, _Peer]) -> None:
+    def _log_missing(self, peers: Mapping[int, _Peer]) -> None:
         for index in range(1, len(self._cluster.addresses)):
             if index not in peers:
-                self._say(f"Waiting for {self._cluster.name(index)}.")
+                _log.info("Waiting for %s.", self._cluster.name(index))
 
-    def _greet(self, connection: socket.socket, peers: Mapping[int, _Peer]) -> _Peer | None:
-        """Takes a worker in; None for whoever else has connected, and for who comes again."""
+    def _accept(self, connection: socket.socket, peers: Mapping[int, _Peer]) -> _Peer | None:
+        """Returns the worker that has connected; None for any other program."""
         peer = _Peer(connection, 0)
         with contextlib.suppress(TimeoutError, KeyError, TypeError, ValueError):
             hello = peer.receive(_HANDSHAKE) or {}
             peer.index, facts = int(hello["worker"]), dict(hello["facts"])
             if 0 < peer.index < len(self._cluster.addresses):
-                if difference := self._difference(peer.index, facts):
+                if difference := self._find_difference(peer.index, facts):
                     self._refuse({**peers, peer.index: peer}, difference)
-                if peer.index in peers:  # that one was killed while it waited
+                if peer.index in peers:  # the earlier process of this worker was killed while it waited
                     peers[peer.index].close()
                 return peer
         peer.close()
         return None
 
-    def _difference(self, index: int, facts: Facts) -> str | None:
+    def _find_difference(self, index: int, facts: Facts) -> str | None:
         for name in self._facts | facts:
             here, there = self._facts.get(name), facts.get(name)
             if here != there:
@@ -189,16 +190,16 @@ class Channel:
         raise RunError(f"The training cannot begin: {why}.")
 
     def _join(self) -> _Peer:
-        """What the others do: reach the chief, and wait until it lets them begin."""
+        """Connects to the chief, as another worker, and waits until the chief lets it begin."""
         chief = self._cluster.name(0)
         host, port = self._cluster.addresses[0].rsplit(":", 1)
-        self._say(f"Waiting for the chief, {chief}.")
+        _log.info("Waiting for the chief, %s.", chief)
         while (left := self._deadline - time.monotonic()) > 0:
             try:
                 peer = _Peer(socket.create_connection((host, int(port)), timeout=min(left, _HANDSHAKE)), 0)
                 peer.send(worker=self._cluster.index, facts=self._facts)
                 answer = peer.receive(max(self._deadline - time.monotonic() + _HANDSHAKE, _HANDSHAKE)) or {}
-            except OSError:  # not there yet; also a TimeoutError
+            except OSError:  # includes TimeoutError: the chief does not listen yet
                 answer = {}
             if "refused" in answer:
                 raise RunError(f"The training cannot begin: {answer['refused']}.")
@@ -208,23 +209,24 @@ class Channel:
         raise RunError(f"The training cannot begin: the chief, {chief}, did not answer {self._too_late}.")
 
     def _beat(self, peer: _Peer) -> None:
-        while not self._left.wait(_BEAT):  # also after the other end is done, which waits for this one
+        """Sends signs of life, also after the other end is done, because it then waits for this one."""
+        while not self._left.wait(_BEAT):
             peer.send()
 
     def _listen(self, peer: _Peer) -> None:
-        """Follows what another worker says; ends this process where it is lost before it is done."""
+        """Receives the messages of another worker; ends this process if the worker is lost before it is done."""
         try:
             while (message := peer.receive(PATIENCE)) is not None:
                 if "done" in message:
                     peer.finished.set()
-                if "lost" in message:  # another one; the chief says so
+                if "lost" in message:  # the chief has lost another worker
                     self._end(message["lost"])
                 if "failed" in message:
                     self._end(f"{self._cluster.name(peer.index)} has stopped: {message['failed']}")
             why = "has ended, or its connection has"
         except TimeoutError:
             why = f"has not answered for {PATIENCE:g} s"
-        except OSError:  # closed by this process, which is leaving
+        except OSError:  # this process has closed the connection, because it leaves
             return
         finally:
             peer.closed.set()
@@ -232,14 +234,10 @@ class Channel:
             self._end(f"{self._cluster.name(peer.index)} {why}; the same commands go on from the last checkpoint.")
 
     def _end(self, why: str) -> NoReturn:
-        """Ends the process, whose main thread may wait in TensorFlow for good."""
+        """Ends the process at once, because its main thread may wait in TensorFlow forever."""
         for peer in self._peers:
             if self._cluster.is_chief:
                 peer.send(lost=why)
         with contextlib.suppress(OSError):  # the terminal may be gone
-            os.write(2, f"{Path(sys.argv[0]).name}: {why}\n".encode())  # what Python buffers would be lost
+            os.write(2, f"{Path(sys.argv[0]).name}: {why}\n".encode())  # unbuffered: a buffered text would be lost
         os._exit(1)
-
-
-def _in_a_line(error: BaseException) -> str:
-    return str(error) if isinstance(error, UserError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The machines that train one run together, as TF_CONFIG or Slurm tells them."""
+"""The workers that train one run together, as TF_CONFIG or Slurm lists them."""
 
 import contextlib
 import dataclasses
@@ -18,12 +18,12 @@ _CHIEF, _WORKER = "chief", "worker"
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a run, and which of them this process is.
+    """The workers of a run, and the place of this process among them.
 
     Attributes:
-        addresses: HOST:PORT of each. The first is the chief: it alone writes.
-        index: of this process among them.
-        resolver: what `tf.distribute` reads them from.
+        addresses: HOST:PORT of each worker. The first is the chief, which alone writes files.
+        index: the index of this process in `addresses`.
+        resolver: the same for `tf.distribute`.
     """
 
     addresses: tuple[str, ...]
@@ -35,12 +35,12 @@ class Cluster:
         return self.index == 0
 
     def name(self, index: int) -> str:
-        """How a worker is called in messages."""
+        """Returns the name of a worker for messages."""
         return f"worker {index} of {len(self.addresses)} at {self.addresses[index]}"
 
 
 def names_several() -> bool:
-    """Whether TF_CONFIG names several workers, as on a machine of a cluster."""
+    """Returns whether TF_CONFIG names several workers."""
     with contextlib.suppress(ValueError, AttributeError, TypeError):
         cluster = json.loads(os.environ.get("TF_CONFIG", ""))["cluster"]
         return sum(len(cluster.get(job, ())) for job in (_CHIEF, _WORKER)) > 1
@@ -48,10 +48,10 @@ def names_several() -> bool:
 
 
 def resolve() -> Cluster:
-    """The cluster that TF_CONFIG describes; where that is not set, Slurm's job step.
+    """Returns the cluster of TF_CONFIG or, if that is not set, of Slurm's job step.
 
     Raises:
-        UsageError: where neither is there, or makes no sense.
+        UsageError: Neither is set, or its content is not valid.
     """
     if "TF_CONFIG" in os.environ:
         _check(os.environ["TF_CONFIG"])
@@ -67,16 +67,16 @@ def resolve() -> Cluster:
 
 
 def _check(text: str) -> None:
-    """Raises a UsageError where TF_CONFIG does not say who works with whom."""
+    """Raises a UsageError if a TF_CONFIG is not valid."""
     try:
-        problem = _problem(json.loads(text))
+        problem = _find_problem(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         problem = f"it is not JSON of the form that is asked for ({error})"
     if problem:
         raise UsageError(f"TF_CONFIG: {problem}. A right one, on the first of two machines: {_EXAMPLE}")
 
 
-def _problem(config: Mapping[str, Mapping]) -> str | None:
+def _find_problem(config: Mapping[str, Mapping]) -> str | None:
     jobs, task = config["cluster"], config["task"]
     if unknown := set(jobs) - {_CHIEF, _WORKER}:
         return f"it names jobs other than {_CHIEF} and {_WORKER}: {', '.join(sorted(unknown))}"
@@ -97,7 +97,7 @@ def _problem(config: Mapping[str, Mapping]) -> str | None:
 def _slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     try:
-        # Which GPUs a task sees is set by Slurm itself; here, each stands for its task.
+        # Slurm itself sets the GPUs that a task sees. The numbers here only count the tasks.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
         )
@@ -108,10 +108,10 @@ def _slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
 
 
 def leave() -> NoReturn:
-    """Ends this process at once, with exit code 0, after everything is written and all workers have said goodbye.
+    """Ends this process at once, with exit code 0; call it after the last write and the goodbye of all workers.
 
-    TensorFlow's own end of a process may wait for workers that have gone already: two chiefs were still there minutes
-    after their last line.
+    The shutdown of TensorFlow may wait for workers that have gone already: two chiefs still ran minutes after their
+    last line.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(OSError, ValueError):  # its reader may be gone

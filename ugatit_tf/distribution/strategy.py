@@ -11,14 +11,14 @@ from ugatit_tf.system import device
 
 
 def choose(name: str, devices: tuple[str, ...]) -> str:
-    """Which strategy is to be used.
+    """Returns the name of the strategy to use.
 
     Args:
-        name: one of STRATEGIES, or nothing: mirrored where there are several devices.
-        devices: those to use, such as "GPU:0"; none: all GPUs.
+        name: one of STRATEGIES; or "", which stands for mirrored with several devices and for none otherwise.
+        devices: the devices to use, such as "GPU:0"; none: all GPUs.
 
     Raises:
-        UsageError: where name, devices and TF_CONFIG contradict each other.
+        UsageError: Name, devices and TF_CONFIG contradict each other.
     """
     count = len(devices or device.gpus())
     if not name and cluster.names_several():
@@ -31,21 +31,21 @@ def choose(name: str, devices: tuple[str, ...]) -> str:
 
 
 def open_strategy(name: str, workers: Cluster | None = None) -> tf.distribute.Strategy:
-    """A strategy over all devices that TensorFlow may use; with NONE, the default strategy of one replica.
+    """Returns a strategy over all devices that TensorFlow may use; for NONE, the default strategy of one replica.
 
     Args:
-        name: as `choose` gives it.
-        workers: for MULTI_WORKER: all of them are there, and nothing has run on TensorFlow yet.
+        name: the name that `choose` returns.
+        workers: the workers for MULTI_WORKER. All must have started, and TensorFlow must not have computed anything.
 
     Raises:
-        RunError: where TensorFlow cannot connect the workers.
+        RunError: TensorFlow cannot connect the workers.
     """
     if name == NONE:
         return tf.distribute.get_strategy()
     if name == MIRRORED:
         gpus = tf.config.list_logical_devices("GPU")
         devices = [part.name for part in gpus or tf.config.list_logical_devices("CPU")]
-        # Parts of a CPU share its memory: collective operations, which wait for each other, would gain nothing.
+        # Parts of a CPU share its memory, so collective operations, which wait for each other, would save nothing.
         return tf.distribute.MirroredStrategy(devices, None if gpus else tf.distribute.ReductionToOneDevice())
     _leave_watching_to_channel(workers)
     try:
@@ -55,14 +55,14 @@ def open_strategy(name: str, workers: Cluster | None = None) -> tf.distribute.St
 
 
 def _leave_watching_to_channel(workers: Cluster) -> None:
-    """Lets TensorFlow wait for a silent worker for longer than the channel, which names the worker.
+    """Makes TensorFlow wait for a silent worker longer than the channel does, because the channel names the worker.
 
-    TensorFlow waits for 10 s by default. Then all workers fail, also where one of them only paused: a virtual machine
-    that moves, or memory that is swapped out. There is no public function for it, so this makes the configuration
-    that the strategy makes otherwise.
+    By default TensorFlow waits for 10 s, then all workers fail, even if one of them only paused: a virtual machine that
+    moves, or memory that is swapped out. No public function sets this time, so this function makes the configuration
+    that the strategy would make.
     """
     spec = workers.resolver.cluster_spec()
-    jobs = sorted(spec.jobs)  # the chief's is the first, where it has its own
+    jobs = sorted(spec.jobs)  # if the chief has its own job, that is the first
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader=f"/job:{jobs[0]}/replica:0/task:0",

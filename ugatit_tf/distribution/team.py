@@ -1,10 +1,15 @@
-"""The replicas that train a run together: what each gets, and what all have to agree on."""
+"""The replicas that train a run together: the batches that each gets, and the facts on which all must agree."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import tensorflow as tf
 
+from ugatit_tf.config import Config
+from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.data.pipeline import Batch
 from ugatit_tf.distribution.channel import Channel, Facts
 from ugatit_tf.distribution.cluster import Cluster
@@ -18,12 +23,12 @@ class Team:
     """The replicas of a strategy, one on each device.
 
     Args:
-        strategy: of `tf.distribute`.
-        workers: the processes that they run in; None: this one alone.
+        strategy: the strategy of `tf.distribute`.
+        workers: the processes that the replicas run in; None: this process alone.
 
     Attributes:
-        size: how many replicas there are.
-        size_here: how many of them run in this process.
+        size: the number of replicas.
+        size_here: the number of replicas in this process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: Cluster | None = None) -> None:
@@ -39,7 +44,7 @@ class Team:
         return f"{self.size} replicas share each batch{here}"
 
     def check(self, batch_size: int, *, jit: bool) -> None:
-        """Raises a UsageError where replicas cannot share a batch evenly, or XLA would have to compile several."""
+        """Raises a UsageError if the replicas cannot share a batch evenly, or if XLA would have to compile several."""
         if jit and self.size > 1:
             raise UsageError("--jit True: is for one device; here are several. Add --strategy none, or leave it out.")
         if batch_size % self.size:
@@ -51,13 +56,13 @@ class Team:
             )
 
     def batches(self, part_of_batches: Callable[..., Iterator[Batch]]) -> Iterator[Batch]:
-        """The batches of a training, each part where its replica is.
+        """Yields the batches of a training, with each part on the device of its replica.
 
         Args:
-            part_of_batches: gives parts by `share` and `device`, as `data.pipeline.batches` has them.
+            part_of_batches: yields the parts of one replica, given `share` and `device` of `data.pipeline.batches`.
         """
         if self.size == 1:
-            yield from part_of_batches(device=device.for_batches())
+            yield from part_of_batches(device="/GPU:0" if device.gpus() else None)
         parts = {
             self._first + i: part_of_batches(
                 share=(self._first + i, self.size), device=self._devices[i] if device.gpus() else None
@@ -74,7 +79,7 @@ class Team:
             )
 
     def send_state(self, variables: Iterable[tf.Variable]) -> None:
-        """Gives the variables of all workers the chief's values."""
+        """Assigns the chief's values to the variables of all workers."""
         if self.size_here == self.size:
             return
 
@@ -89,24 +94,24 @@ class Team:
 
 @contextlib.contextmanager
 def opened(name: str, workers: Cluster | None, facts: Callable[[], Facts], wait: float) -> Iterator[Team]:
-    """A context in which a team is there to train.
+    """Yields the team of a training.
 
     Args:
-        name: of its strategy, as `strategy.choose` gives it.
-        workers: for "multi_worker".
-        facts: tells what has to be the same for all workers.
-        wait: seconds to wait for them.
+        name: the name of its strategy, as `strategy.choose` returns it.
+        workers: the workers for "multi_worker"; None for another strategy.
+        facts: returns the values that must be equal on all workers.
+        wait: seconds to wait for the workers.
 
     Raises:
-        RunError: where a worker does not come, differs, or cannot be connected.
+        RunError: A worker does not come, differs, or cannot be connected.
     """
     if not workers:
         yield Team(open_strategy(name))
         return
     with Channel(workers, facts(), wait) as channel, channel.blaming():
         strategy = open_strategy(name, workers)
-        # A request to stop is one until all leave: a process that a signal ended while it waits for the others would
-        # fail, and would make them fail. It comes after the strategy, with which TensorFlow takes SIGTERM for itself.
+        # The process handles signals until all workers leave: a signal that ended it while it waits for the others
+        # would make all of them fail. This follows the strategy, because TensorFlow then takes SIGTERM for itself.
         with StopRequest():
             yield Team(strategy, workers)
             channel.say_goodbye()
@@ -116,8 +121,8 @@ class SharedStop:
     """A request to stop that all workers follow after the same step.
 
     Args:
-        strategy: of the training.
-        request: to stop this process.
+        strategy: the strategy of the training.
+        request: the request to stop this process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, request: StopRequest) -> None:
@@ -127,9 +132,9 @@ class SharedStop:
         self._wishes = tf.constant(0.0)
 
     def agreed(self) -> bool:
-        """Whether to stop now. All workers ask after each call of the step, and get the same answer.
+        """Returns whether to stop now. All workers call this after each call of the step, and get the same answer.
 
-        With several, it is that of the call before, which is there without waiting for the devices.
+        With several workers, the answer is that of the previous call, which needs no wait for the devices.
         """
         if self._alone:
             return self._request.requested
@@ -138,3 +143,35 @@ class SharedStop:
         wishes = self._strategy.experimental_distribute_values_from_function(lambda _: wish)
         self._wishes = self._strategy.reduce(tf.distribute.ReduceOp.SUM, wishes, axis=None)
         return agreed
+
+
+def facts(config: Config, image_sets: Mapping[str, ImageSet]) -> dict[str, str]:
+    """Returns the values that must be equal on all workers, as texts: code, TensorFlow, flags and images.
+
+    Args:
+        config: the run's configuration; the folders of files may differ.
+        image_sets: the images of each split.
+    """
+    groups = {field.name: field.metadata["group"] for field in dataclasses.fields(Config)}
+    code = Path(__file__).parents[1]
+    versions = {
+        "the code of ugatit_tf": _digest(path.read_bytes() for path in sorted(code.rglob("*.py"))),
+        "TensorFlow": tf.__version__,
+    }
+    flags = {
+        f"--{name}": str(value)
+        for name, value in dataclasses.asdict(config).items()
+        if groups[name] != groups["checkpoint_dir"]
+    }
+    images = {
+        split: f"{len(each)} images ({_digest(name.encode(errors='surrogateescape') for name in each.names)})"
+        for split, each in image_sets.items()
+    }
+    return versions | flags | images
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part + b"\0", checksum)
+    return f"{checksum:08x}"

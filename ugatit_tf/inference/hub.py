@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ugatit_tf.errors import RunError, reason
-from ugatit_tf.system import extras
+from ugatit_tf.system import startup
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>\S+))?")
 _FILE = "generator.keras"  # in a folder by the direction's name, as the export phase writes it
@@ -32,7 +32,7 @@ def fetch(address: str, direction: str) -> Path:
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise RunError(f"{address} is no address of the Hub, such as hf://USER/NAME or hf://USER/NAME@REVISION.")
-    extras.check(address, "hub", "huggingface_hub")
+    startup.require_packages(address, "hub", "huggingface_hub")
     import huggingface_hub
     from huggingface_hub import errors
 

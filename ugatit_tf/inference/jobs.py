@@ -18,8 +18,7 @@ from pathlib import Path, PurePosixPath
 from ugatit_tf.data import images, videos
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError, reason, shown
-from ugatit_tf.system.files import overlap, stamp
-from ugatit_tf.system.names import unique_names
+from ugatit_tf.system.files import overlap, stamp, unique_names
 
 _log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ FOLDER = "demo_faces"  # not "demo", which stands for the built-in faces themsel
 class Options(PhaseOptions):
     """The phase takes no flags of its own."""
 
+    loads_tensorflow = False
     of_config = frozenset({"dataset_dir", "img_size", "img_ch"})
 
 
@@ -27,7 +28,6 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data import demo, images, sources
     from ugatit_tf.system.files import make_folder
 
-    del options
     root = Path(config.dataset_dir) / FOLDER
     image_sets = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), tuple(demo.SPLIT_SIZES))
     with tqdm(total=sum(map(len, image_sets)), unit="image", disable=None) as bar:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, UsageError
@@ -82,14 +82,6 @@ class Options(PhaseOptions):
             raise UsageError(f"--metrics {self.metrics}: of folders of pictures there are only FID and KID.")
 
 
-class _Subject(NamedTuple):
-    """A checkpoint or network to score: its name, its step if it has one, and its translators by direction."""
-
-    label: str
-    step: int | None
-    translators: "Mapping[str, Translator]"
-
-
 def run(config: Config, options: Options) -> None:
     """Prints the scores, and adds them to `results/<model_dir>/evaluation.json` and to TensorBoard's curves.
 
@@ -127,28 +119,21 @@ def _score_generators(config: Config, options: Options, features: "Features | No
 
     compare = _compared(config, options.compare)
     scorer = None
-    for subject in _subjects(config, options):
-        if scorer is None:  # all subjects take images of one size
-            translator = next(iter(subject.translators.values()))
+    for label, step, networks in _networks(config, options):
+        if scorer is None:  # all networks take images of one size
+            translator = next(iter(networks.values()))
             config = dataclasses.replace(config, img_size=translator.size, img_ch=translator.channels)
             scorer = Scorer.of_dataset(config, options.wanted, features)
-        print(f"Scoring {subject.label}")
-        translators = {name: translator.translate for name, translator in subject.translators.items()}
+        print(f"Scoring {label}")
+        translators = {name: translator.translate for name, translator in networks.items()}
         outcomes = scorer.score(translators)
-        entry = scorer.entry(config, subject.label, subject.step, outcomes)
+        entry = scorer.entry(config, label, step, outcomes)
         _record(results, entry, outcomes)
-        if subject.step is not None:
-            folder = Path(config.log_dir) / config.model_dir / "evaluation"
-            write_scores(folder, subject.step, entry.scalars)
-            pictures.write_stage(results, subject.step, scorer.test_sets, translators)
+        if step is not None:
+            write_scores(Path(config.log_dir) / config.model_dir / "evaluation", step, entry.scalars)
+            pictures.write_stage(results, step, scorer.test_sets, translators)
     pictures.write_details(
-        results,
-        config,
-        subject.label,
-        sets=scorer.test_sets,
-        translators=translators,
-        outcomes=outcomes,
-        features=features,
+        results, config, label, sets=scorer.test_sets, translators=translators, outcomes=outcomes, features=features
     )
     print(f"Page: {page.write(results, f'Scores of {config.model_name} on {config.dataset}', compare)}")
     progress.write_links(results)
@@ -179,22 +164,22 @@ def _score_folders(config: Config, options: Options, features: "Features", resul
     _record(results, entry, {"folders": outcome})
 
 
-def _subjects(config: Config, options: Options) -> "Iterator[_Subject]":
-    """Yields what is to be scored; the checkpoints of a run in the order of their steps."""
+def _networks(config: Config, options: Options) -> "Iterator[tuple[str, int | None, Mapping[str, Translator]]]":
+    """Yields the label, the step and the translators by direction of each network to score, in the order of steps."""
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.inference import Translator, directions_of, load_generator
 
     if options.model:
         names = directions_of(options.model)
-        yield _Subject(options.model, None, {name: load_generator(options.model, name) for name in names})
+        yield options.model, None, {name: load_generator(options.model, name) for name in names}
         return
     names = split_commas(options.checkpoints)
     if options.checkpoints == ALL:
         names = list(map(str, RunFolder(config.run_checkpoint_dir).by_step(config.model_name))) or [NEWEST]
     found = {checkpoint.step: checkpoint for checkpoint in (open_run(config, which=name) for name in names)}
     for step, checkpoint in sorted(found.items()):
-        yield _Subject(checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in DIRECTIONS})
+        yield checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in DIRECTIONS}
 
 
 def _record(results: Path, entry: Entry, outcomes: "Mapping[str, Outcome]") -> None:

@@ -16,7 +16,7 @@ from ugatit_tf.options import (
     some_of,
     split_commas,
 )
-from ugatit_tf.system import extras
+from ugatit_tf.system.startup import require_packages
 
 FORMATS = ("saved_model", "tflite", "keras", "onnx", "web", "huggingface")
 
@@ -48,9 +48,9 @@ class Options(PhaseOptions):
     def validate(self, config: Config) -> None:
         super().validate(config)
         if "onnx" in self.formats:
-            extras.check("--export_format onnx", "onnx", "onnx", "onnxruntime")
+            require_packages("--export_format onnx", "onnx", "onnx", "onnxruntime")
         if "huggingface" in self.formats:
-            extras.check("--export_format huggingface", "hub", "huggingface_hub")
+            require_packages("--export_format huggingface", "hub", "huggingface_hub")
         elif self.license:
             raise UsageError("--license is for --export_format huggingface.")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Options(PhaseOptions):
     """The pictures that the dataset is made of, and how they are selected."""
 
+    loads_tensorflow = False
     of_config = frozenset(
         ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "no_face")
     )

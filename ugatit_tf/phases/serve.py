@@ -15,7 +15,7 @@ from ugatit_tf.options import (
     option,
     split_commas,
 )
-from ugatit_tf.system import extras
+from ugatit_tf.system.startup import require_packages
 
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
@@ -64,15 +64,17 @@ class Options(PhaseOptions):
     )
     timeout: float = option(60.0, "The most seconds that a request may take", POSITIVE)
 
+    def validate(self, config: Config) -> None:
+        super().validate(config)
+        require_packages("--phase serve", "serve", "starlette", "uvicorn")
+
 
 def run(config: Config, options: Options) -> None:
     """Serves until Ctrl-C.
 
     Raises:
-        UsageError: The packages for serving are not installed.
         RunError: There is no such checkpoint, or the server cannot listen on the address.
     """
-    extras.check("--phase serve", "serve", "starlette", "uvicorn")
     import numpy as np
 
     from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
@@ -80,10 +82,10 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.export.web import site
     from ugatit_tf.serving import app, server
     from ugatit_tf.serving.networks import Networks
-    from ugatit_tf.system import allocator, device
+    from ugatit_tf.system import device, share
 
     on = device.prepare(precision=config.precision).partition(";")[0]
-    allocator.keep_freed()
+    share.keep_freed_memory()
     print(f"Device: {on}")
     chosen = open_run(config, which=options.checkpoint)
     networks = Networks(chosen.config, RunFolder(config.run_checkpoint_dir))

@@ -41,6 +41,8 @@ _SPLITS = ("trainA", "trainB")
 class Options(PhaseOptions):
     """How steps are computed, and how checkpoints are scored. All other flags belong to the run."""
 
+    loads_tensorflow = False  # `run` does, as it depends on the strategy
+
     strategy: str = option(
         "",
         "How devices share the work; by default, mirrored with several GPUs and none otherwise",
@@ -72,8 +74,8 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.system import files, lock, startup
 
     workers = None
+    startup.load_tensorflow(hide_errors=options.strategy == MULTI_WORKER)
     if options.strategy == MULTI_WORKER:
-        startup.hide_errors_of_tensorflow()
         from ugatit_tf.distribution import cluster
 
         workers = cluster.resolve()
@@ -93,7 +95,6 @@ def run(config: Config, options: Options) -> None:
 def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     from ugatit_tf.data import sources
     from ugatit_tf.distribution import strategy, team
-    from ugatit_tf.distribution.facts import facts
     from ugatit_tf.runs import memory
     from ugatit_tf.system import device
 
@@ -106,7 +107,7 @@ def _run(config: Config, options: Options, workers: "Cluster | None") -> None:
     name = strategy.choose(options.strategy, devices)
     print(f"Device: {on}" if name == NONE else f"Device: {on}; {name}")
     image_sets = dict(zip(_SPLITS, sources.open_splits(config, _SPLITS), strict=True))
-    with team.opened(name, workers, functools.partial(facts, config, image_sets), options.wait) as replicas:
+    with team.opened(name, workers, functools.partial(team.facts, config, image_sets), options.wait) as replicas:
         replicas.check(config.batch_size, jit=config.jit)
         if replicas.size > 1:
             print(replicas)
@@ -126,7 +127,7 @@ def _lead(
     from ugatit_tf.checkpoints.writer import CheckpointWriter
     from ugatit_tf.data import sizes
     from ugatit_tf.runs import loop, memory, resume
-    from ugatit_tf.runs.summaries import Summaries, read_samples
+    from ugatit_tf.runs.summaries import read_samples
 
     saved = RunFolder(config.run_checkpoint_dir).config()
     checkpoint, damaged = find_checkpoint(config, fixed=ARCHITECTURE | resume.DATA_ORDER)
@@ -147,18 +148,17 @@ def _lead(
         print(f"Starting fresh: {config.run_checkpoint_dir} holds no checkpoint.")
     else:
         resume.resume(model, checkpoint)
-        resume.tell_changes(config, saved, counts, team.size)
+        resume.log_changes(config, saved, counts, team.size)
     team.send_state(variable.value for variable in model.state)
     evaluation = _evaluation(config, options, model)
     if model.steps_taken >= config.total_steps and not (evaluation and evaluation.is_missing(model.steps_taken)):
         print(f"All {config.total_steps} steps are done; give a larger --epoch to train further.")
         return
 
-    samples = (read_samples(config, split[-1], train_set) for split, train_set in image_sets.items())
-    summaries = Summaries(config, *samples, model.steps_taken)
+    samples = {split[-1]: read_samples(config, split[-1], train_set) for split, train_set in image_sets.items()}
     resume.save_facts(config, counts, team.size)
     writer = CheckpointWriter(model.state, config, damaged)
-    complete = loop.train(model, _batches(config, team, image_sets), writer, summaries, config, evaluation=evaluation)
+    complete = loop.train(model, _batches(config, team, image_sets), writer, samples, config, evaluation=evaluation)
     print("Training is complete." if complete else "Stopped; the same command resumes from here.")
 
 

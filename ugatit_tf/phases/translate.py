@@ -67,7 +67,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data.crops import Cropper
     from ugatit_tf.data.preparation import prepared
     from ugatit_tf.inference import Translator, direction_of, jobs, load_generator, pictures, videos
-    from ugatit_tf.system import allocator, device
+    from ugatit_tf.system import device, share
 
     direction = direction_of(options.model, options.direction) if options.model else options.direction or "A2B"
     output = jobs.Output(
@@ -83,7 +83,7 @@ def run(config: Config, options: Options) -> None:
     crop = prepared.with_prepared_crop(config, direction[0], as_prepared=not options.model)
     # The device is prepared first, because TensorFlow takes no settings after a face detector has run on it.
     print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
-    allocator.keep_freed()
+    share.keep_freed_memory()
     cropper = Cropper.of(crop, direction[0], "center")
     if options.model:
         translator = load_generator(options.model, direction, options.checkpoint)

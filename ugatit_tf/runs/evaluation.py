@@ -1,5 +1,6 @@
-"""Scores while a run trains: of its checkpoints as they are made, the best of which is kept."""
+"""Scores while a run trains: each saved checkpoint is scored, and the best one is kept."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,9 +16,11 @@ from ugatit_tf.reports.plots import Point
 from ugatit_tf.reports.scores import Entry
 from ugatit_tf.system.files import write_atomically
 
-SCORES_FILE = "scores.json"  # in the run's folder: what the run knows of its own scores when it goes on
+_log = logging.getLogger(__name__)
+
+SCORES_FILE = "scores.json"  # in the run's folder: the scores that a resumed run needs
 DEFAULT_METRIC = "KID"
-_EVALUATIONS = 10  # in a row, to call a score worse
+_EVALUATIONS = 10  # how many in a row must be worse before a warning
 
 
 class _Kept(NamedTuple):
@@ -31,17 +34,17 @@ class _Kept(NamedTuple):
 class Evaluation:
     """Scores a run's checkpoints, remembers the scores, and keeps the best checkpoint.
 
-    What is killed in between is done again when the run goes on, with the same result: first the best checkpoint is
-    kept, then the history gets its entry, and at last the step counts as scored.
+    If the run is killed during an evaluation, the resumed run repeats it with the same result. For that, the best
+    checkpoint is kept first, then the history gets its entry, and the step counts as scored last.
 
     Args:
-        config: of the run.
-        first_step: steps done before. Scores of later ones, which are done anew, are forgotten.
-        score: scores the networks as they are now, given a checkpoint's name and its step.
-        draw: given its step, leaves pictures of it for the page.
+        config: the run's configuration.
+        first_step: completed steps. Scores of later steps, which are repeated, are forgotten.
+        score: computes the scores of the present networks, given a checkpoint's name and its step.
+        draw: writes pictures of a step for the page of scores.
 
     Attributes:
-        metric: the score that counts.
+        metric: the score that decides which checkpoint is the best.
         points: all scores so far, by their steps.
     """
 
@@ -57,22 +60,21 @@ class Evaluation:
         self.points = [point for point in points if point.step <= first_step]
 
     def is_due(self, step: int) -> bool:
-        """Whether a step's checkpoint is to be scored."""
+        """Returns whether a step's checkpoint is to be scored."""
         return step % self._config.evaluate_freq == 0 or step == self._config.total_steps
 
     def is_missing(self, step: int) -> bool:
-        """Whether a step's checkpoint was to be scored, and was not, as the run was killed before."""
+        """Returns whether a step's checkpoint lacks its score because the run was killed."""
         return step > 0 and self.is_due(step) and all(point.step != step for point in self.points)
 
-    def evaluate(self, step: int, say: Callable[[str], None]) -> Entry | None:
-        """Scores the networks, which have just been saved or restored.
+    def evaluate(self, step: int) -> Entry | None:
+        """Scores the networks, which were saved or restored just before, and logs the result.
 
         Args:
-            step: of the checkpoint.
-            say: prints a line.
+            step: the step of the checkpoint.
 
         Returns:
-            The scores; None where something failed, which is said and no reason to stop.
+            The scores; None after a failure, which is logged and does not stop the training.
         """
         prefix = prefix_of(self._config, step)
         try:
@@ -81,28 +83,29 @@ class Evaluation:
             conditions = entry.conditions(self.metric)
             if self._conditions not in (None, conditions):
                 self.points = []
-                say(
-                    f"{self.metric} is computed otherwise than before: earlier scores do not compare, and do not count."
+                _log.info(
+                    "%s is computed otherwise than before: earlier scores do not compare, and do not count.",
+                    self.metric,
                 )
             self._conditions = conditions
             if self._config.keep_best and self._is_best(mean, conditions):
                 high = None if math.isnan(mean.high) else mean.high
                 writer.keep_best(prefix, Best(prefix.name, step, self.metric, mean.value, high, conditions))
-                say(f"The best so far by {self.metric}: step {step}")
+                _log.info("The best so far by %s: step %s", self.metric, step)
             scores.append(Path(self._config.result_dir) / self._config.model_dir, entry)
             self._draw(step)
             self.points = [*(point for point in self.points if point.step < step), Point(step, *mean[:3])]
             kept = _Kept(self.metric, [tuple(point) for point in self.points], conditions)
             write_atomically(self._path, json_files.dumps(kept))
         except RunError as error:
-            say(f"Warning: step {step} is not scored, and the training goes on: {error}")
+            _log.warning("step %s is not scored, and the training goes on: %s", step, error)
             return None
         each = ", ".join(f"{name} {scored.scores[self.metric]}" for name, scored in entry.directions.items())
-        say(f"{scores.METRICS[self.metric].label} at step {step}: {each}")
+        _log.info("%s at step %s: %s", scores.METRICS[self.metric].label, step, each)
         return entry
 
     def worsened(self) -> str | None:
-        """What to tell where the score has got clearly worse: above the best one's interval ten times in a row."""
+        """Returns a warning if the last ten scores in a row lie above the interval of the best one, else None."""
         lowest = min(self.points, key=lambda point: point.value)
         later = [point for point in self.points if point.step > lowest.step][-_EVALUATIONS:]
         if len(later) < _EVALUATIONS or not all(point.value > lowest.high for point in later):
@@ -122,7 +125,7 @@ class Evaluation:
 
 
 def _read(path: Path, metric: str) -> tuple[list[Point], dict[str, str | int] | None]:
-    """The scores of an earlier session, and their conditions; none where they are of another metric, or unreadable."""
+    """Returns the scores of an earlier session, and their conditions; none if of another metric, or unreadable."""
     kept = json_files.read_if_valid(path, _Kept)
     if kept is None or kept.metric != metric:
         return [], None

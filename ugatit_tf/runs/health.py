@@ -1,40 +1,42 @@
-"""Health watch of a run: early warnings from what is at hand anyway, logged losses, sample images, the clock.
+"""The health watch of a run: early warnings from logged losses, sample pictures, scores and the clock.
 
-Nothing here waits for a device, reads a clock or touches the disk: numbers go in, warnings come out, each once a run.
+Nothing here waits for a device or writes to the disk: numbers go in, warnings come out, each once a run.
 """
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ugatit_tf.config import DIFFAUGMENT_POLICIES, Config
-from ugatit_tf.runs.status import Alarm
-from ugatit_tf.training.losses import CAM_CHANCE, gan_loss
+from ugatit_tf.runs import status
+from ugatit_tf.runs.observers import Alarm, Clock, Due, Observer
+from ugatit_tf.training.losses import CAM_CHANCE, GAN_LOSSES
 
-_NEAR_0 = 0.02  # of chance
-# Likewise. A half is what to expect of a good one: the average pool of normalised features tells little.
+_NEAR_0 = 0.02  # share of chance: a loss below it is near 0
+# Share of chance: a CAM loss above it is at chance. A good CAM reaches about half of chance, because the average pool
+# of normalized features tells little.
 _NEAR_CHANCE = 0.95
-_ALIKE = 0.1  # of the inputs' variance: outputs that vary less are alike
-_FALLEN = 0.25  # of the highest variance so far
-_SAME = 0.02  # of the range: about 5 of 255 levels, which nobody sees
+_ALIKE = 0.1  # share of the inputs' variance: outputs that vary less are alike
+_FALLEN = 0.25  # share of the highest variance so far
+_SAME = 0.02  # share of the range: about 5 of 255 levels, which nobody sees
 
-_STEPS = 1000  # that something lasts before it is told
-_MANY_STEPS = 2000  # likewise of what a run may begin with
-_POINTS = 10  # that a mean is of, at least
+_STEPS = 1000  # how long a problem must last before a warning
+_MANY_STEPS = 2000  # likewise, for a problem that a run may begin with
+_POINTS = 10  # the fewest points of a mean
 
-_PACE_POINTS, _PACE_SECONDS = 20, 60.0  # that a pace is the median of, at least
-_SLOW = 2.0
+_PACE_POINTS, _PACE_SECONDS = 20, 60.0  # the fewest points and seconds of a median pace
+_SLOW = 2.0  # times the best pace
 
 
 class SampleStatistics(NamedTuple):
-    """What the sample images of one direction tell, pixels taken from 0 to 1.
+    """Statistics of the sample images of one direction, with pixels from 0 to 1.
 
     Attributes:
         spread: variance between the outputs for different inputs, the mean over all pixels.
-        input_spread: likewise of the inputs of either domain, the smaller one; 0 where there is but one image.
+        input_spread: the same of the inputs, the smaller one of both domains; 0 if there is only one image.
         change: mean absolute difference between input and output.
     """
 
@@ -47,10 +49,10 @@ def sample_statistics(grids: Mapping[str, np.ndarray]) -> dict[str, SampleStatis
     """Measures the sample images.
 
     Args:
-        grids: with `real_A`, `fake_A`, `real_B` and `fake_B`: uint8 `[N * S, S, C]`, images one below the other.
+        grids: `real_A`, `fake_A`, `real_B` and `fake_B`, uint8 `[N * S, S, C]` each, images one below the other.
 
     Returns:
-        By direction, "A2B" and "B2A".
+        The statistics of the directions "A2B" and "B2A".
     """
     names = ("real_A", "fake_A", "real_B", "fake_B")
     images = {name: grids[name].reshape(-1, *grids[name].shape[1:2] * 2, grids[name].shape[2]) / 255 for name in names}
@@ -65,42 +67,70 @@ def sample_statistics(grids: Mapping[str, np.ndarray]) -> dict[str, SampleStatis
     }
 
 
-class Watch:
-    """Looks at a run's numbers as they come.
+class Watch(Observer):
+    """Watches the numbers of a run for problems.
 
     Args:
-        config: of the run.
-        alarms: those that the run has raised before, which are not repeated.
-        memory: what `memory` gave then, so that a run that is often interrupted is watched all the same.
+        config: the run's configuration.
+        alarms: the earlier warnings of the run, which are not repeated.
+        memory: the `memory` of an earlier session, so that a run that is often interrupted is watched all the same.
+        clock: the clock of the training.
 
     Attributes:
-        alarms: all that the run has raised.
+        alarms: all warnings of the run.
     """
 
-    def __init__(self, config: Config, alarms: Iterable[Alarm] = (), memory: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        alarms: Iterable[Alarm] = (),
+        memory: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         memory = memory or {}
         self.alarms = list(alarms)
         self._config = config
+        self._clock = clock or Clock()
         self._means: dict[str, tuple[int, float, int]] = dict(memory.get("means", {}))  # first step, sum, count
-        self._since: dict[str, int] = dict(memory.get("since", {}))  # the first step of what holds ever since
+        self._since: dict[str, int] = dict(memory.get("since", {}))  # the first step of a problem that holds ever since
         self._highest: dict[str, float] = dict(memory.get("highest", {}))  # variance of the outputs
-        self._pace = _Pace()  # not remembered: the run may go on elsewhere
+        self._pace = _Pace()  # not remembered: the run may continue on another machine
+
+    @classmethod
+    def resumed(cls, config: Config, first_step: int, clock: Clock) -> Self:
+        """Returns the watch of a run after `first_step` steps, with the memory that `status.json` holds."""
+        # At step 0, the file is of an earlier run without checkpoints.
+        earlier = status.read(config.run_checkpoint_dir) if first_step else None
+        if earlier is None:
+            return cls(config, clock=clock)
+        # The restored checkpoint may be older than the file. Warnings of steps that are repeated do not count.
+        alarms = [alarm for alarm in earlier.warnings if alarm.step <= first_step]
+        return cls(config, alarms, earlier.memory, clock)
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What it remembers of the run, for JSON."""
+        """What the watch remembers of the run, for JSON."""
         return {"means": self._means, "since": self._since, "highest": self._highest}
 
+    def on_report(self, step: int, metrics: Mapping[str, float], due: Due) -> list[Alarm]:
+        return self.observe(step, metrics, self._clock.seconds)
+
+    def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> list[Alarm]:
+        return self.observe_samples(step, sample_statistics(pictures))
+
+    def on_score(self, step: int, scores: Mapping[str, float], problem: str | None) -> list[Alarm]:
+        return self._note(step, {"score": problem})
+
     def observe(self, step: int, metrics: Mapping[str, float], seconds: float) -> list[Alarm]:
-        """Takes in the numbers of a logged step.
+        """Checks the numbers of a step.
 
         Args:
-            step: steps done.
-            metrics: of `UGATIT.train_step`.
-            seconds: on a clock that never jumps.
+            step: completed steps.
+            metrics: as `UGATIT.train_step` returns them.
+            seconds: the time, on a clock that never jumps.
 
         Returns:
-            What is to be told now.
+            The new warnings.
         """
         found = {}
         for domain in "AB":
@@ -112,19 +142,19 @@ class Watch:
                 f"steps have got slow: {pace[0]:.3g} s each, where they took {pace[1]:.3g} s at best in this session. "
                 "Look for another program on the same device or disk, and for a device that is hot."
             )
-        return self.note(step, found)
+        return self._note(step, found)
 
     def observe_samples(self, step: int, samples: Mapping[str, SampleStatistics]) -> list[Alarm]:
-        """Takes in what `sample_statistics` found at a step; returns what is to be told now."""
+        """Checks the result of `sample_statistics` at a step; returns the new warnings."""
         found = {}
         for direction, statistic in samples.items():
             found[f"{direction}_collapsed"] = self._collapsed(direction, step, statistic)
             found[f"{direction}_copies"] = self._copies(direction, step, statistic)
-        return self.note(step, found)
+        return self._note(step, found)
 
     def _wins(self, domain: str, step: int, metrics: Mapping[str, float]) -> str | None:
-        chance = gan_loss(self._config.gan_type).chance
-        if chance is None:  # a critic is meant to win
+        chance = GAN_LOSSES[self._config.gan_type].chance
+        if chance is None:  # a Wasserstein critic is meant to win
             return None
         name = f"discriminator_{domain}"
         loss = (metrics[f"{name}/local"] + metrics[f"{name}/global"]) / 2
@@ -139,7 +169,7 @@ class Watch:
         )
 
     def _cam_at_chance(self, domain: str, step: int, metrics: Mapping[str, float]) -> str | None:
-        # The generators' alone: a discriminator that cannot tell real from fake is what a good generator leads to.
+        # Only the generators' CAM: with a good generator, a discriminator cannot tell real from fake.
         name = f"generator_{domain}/cam"
         mean = self._mean(name, step, metrics[name], _MANY_STEPS)
         if mean is None or mean < _NEAR_CHANCE * CAM_CHANCE or not self._config.cam_weight:
@@ -155,7 +185,7 @@ class Watch:
         spread, needed = statistic.spread, _ALIKE * statistic.input_spread
         highest = self._highest[direction] = max(spread, self._highest.get(direction, 0.0))
         lasted = self._lasted(f"{direction}_alike", step, spread < needed)
-        # What was never higher may still be beginning.
+        # If the variance was never higher, the run may still be beginning.
         if lasted < (_STEPS if spread < _FALLEN * highest else _MANY_STEPS):
             return None
         return (
@@ -174,11 +204,11 @@ class Watch:
         )
 
     def _mean(self, name: str, step: int, value: float, steps: int) -> float | None:
-        """The mean of a loss at the end of each stretch of so many steps; None in between."""
+        """Returns the mean of a loss at the end of each stretch of `steps` steps; None in between."""
         if not math.isfinite(value):
             return None
         first, total, count = self._means.get(name, (step, 0.0, 0))
-        if step < first:  # gone back to an earlier checkpoint
+        if step < first:  # the run was resumed from an earlier checkpoint
             first, total, count = step, 0.0, 0
         total, count = total + value, count + 1
         if step - first < steps or count < _POINTS:
@@ -188,15 +218,15 @@ class Watch:
         return total / count
 
     def _lasted(self, name: str, step: int, holds: bool) -> int:
-        """The steps since the first sample from which on something holds; 0 where it does not hold now."""
+        """Returns for how many steps a problem has held without a break; 0 if it does not hold now."""
         if not holds:
             self._since.pop(name, None)
             return 0
         self._since[name] = min(step, self._since.get(name, step))
         return step - self._since[name]
 
-    def note(self, step: int, found: Mapping[str, str | None]) -> list[Alarm]:
-        """Takes in troubles by their names, None where one does not hold; returns what is to be told now."""
+    def _note(self, step: int, found: Mapping[str, str | None]) -> list[Alarm]:
+        """Adds a warning for each problem that holds (its text is not None) and is new; returns these warnings."""
         known = {alarm.name for alarm in self.alarms}
         new = [Alarm(name, step, text) for name, text in found.items() if text is not None and name not in known]
         self.alarms += new
@@ -204,7 +234,7 @@ class Watch:
 
 
 class _Pace:
-    """Seconds a step, as medians of some minutes, so that a save or a sample in between does not count."""
+    """Computes seconds a step, as medians over at least a minute, so that single slow steps do not count."""
 
     def __init__(self) -> None:
         self._last: tuple[int, float] | None = None
@@ -214,9 +244,9 @@ class _Pace:
         self._slow_blocks = 0
 
     def add(self, step: int, seconds: float) -> tuple[float, float] | None:
-        """Returns seconds a step now and at best, where two medians in a row were slow."""
+        """Returns the seconds a step now and at best if two medians in a row were slow, else None."""
         last, self._last = self._last, (step, seconds)
-        if last is None:  # before lie the first steps, with the graph's tracing
+        if last is None:  # the first steps include the tracing of the graph
             return None
         self._block.append((seconds - last[1]) / (step - last[0]))
         self._seconds += seconds - last[1]

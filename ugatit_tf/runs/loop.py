@@ -1,7 +1,9 @@
 """The training loop: takes the steps, and logs, saves, scores and draws samples where that is due."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.checkpoints.writer import CheckpointWriter
@@ -12,20 +14,24 @@ from ugatit_tf.runs import memory
 from ugatit_tf.runs.console import Console
 from ugatit_tf.runs.evaluation import Evaluation
 from ugatit_tf.runs.guard import Guard
-from ugatit_tf.runs.monitor import Monitor
+from ugatit_tf.runs.health import Watch
+from ugatit_tf.runs.observers import Clock, Due, Observer, Observers
 from ugatit_tf.runs.page import TrainingPage
+from ugatit_tf.runs.status import StatusFile
 from ugatit_tf.runs.stepping import Stepper, steps_until_due
-from ugatit_tf.runs.summaries import Summaries
+from ugatit_tf.runs.summaries import Curves, SampleFolder, draw_samples
 from ugatit_tf.system.signals import StopRequest
-from ugatit_tf.training.metrics import Metrics
+from ugatit_tf.training.objective import Metrics
 from ugatit_tf.training.ugatit import UGATIT
+
+_log = logging.getLogger(__name__)
 
 
 def train(
     model: UGATIT,
     batches_from: Callable[..., Iterator[Batch]],
     writer: CheckpointWriter,
-    summaries: Summaries,
+    samples: Mapping[str, np.ndarray],
     config: Config,
     *,
     evaluation: Evaluation | None = None,
@@ -36,7 +42,7 @@ def train(
         model: a compiled model; restored if the run is resumed.
         batches_from: yields the batches from `first_step` on.
         writer: writes the checkpoints.
-        summaries: writes curves and sample grids.
+        samples: the images of "A" and "B" that the sample pictures show, uint8 `[N, S, S, C]`.
         config: the run's configuration.
         evaluation: scores the checkpoints; None if they are not scored.
 
@@ -47,48 +53,85 @@ def train(
         RunError: A loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     step = model.steps_taken
+    clock = Clock()
+    sample_folder = SampleFolder(config)
+    observers = _open_observers(config, model, clock, sample_folder)
 
     def batch_at(step: int) -> Batch:
         replicas_of = model.distribute_strategy.experimental_local_results
         return tuple(tf.concat(replicas_of(domain), 0) for domain in next(batches_from(first_step=step)))
 
-    reporter = _Reporter(config, model, summaries, evaluation)
-    console = reporter.console
-    guard = Guard(config, console.say, batch_at)
-    console.say("Building the graph: the first step takes longer.")
+    def score(step: int) -> None:
+        entry = evaluation.evaluate(step)
+        if entry is not None:
+            observers.report(Observer.on_score, step, entry.scalars, evaluation.worsened())
+
+    def sample(step: int) -> None:
+        observers.report(Observer.on_samples, step, draw_samples(model, samples))
+
+    guard = Guard(config, batch_at)
+    observers.report(Observer.on_start)
+    _log.info("Building the graph: the first step takes longer.")
     try:
-        reporter.write_missing(step)
+        # A run that was killed after a save lacks the samples and the score of that step.
+        if step and step % config.print_freq == 0 and not sample_folder.has_samples(step):
+            sample(step)
+        if evaluation and evaluation.is_missing(step):
+            score(step)
         with StopRequest() as request:
             stop = SharedStop(model.distribute_strategy, request)
             for step, count, taken in _calls(model, batches_from, config):
                 guard.add(step - count, taken)
                 metrics = {name: tf.reduce_mean(value) for name, value in taken.items()} if count > 1 else taken
-                last = step == config.total_steps
-                leaving = last or stop.agreed()
-                console.update(step, lambda m=metrics: (float(m["d_loss"]), float(m["g_loss"])))
-                score = evaluation is not None and evaluation.is_due(step)
-                save = leaving or score or step % config.save_freq == 0
-                log, draw = (last or step % freq == 0 for freq in (config.log_freq, config.print_freq))
-                if save or log or draw:
+                is_last = step == config.total_steps or stop.agreed()
+                observers.report(Observer.on_step, step, metrics)
+                due = _due(step, config, evaluation, is_last=is_last)
+                if any(due):
                     guard.check()
-                if log:
-                    reporter.log(step, metrics)
-                if save:
-                    guard.check_variables(step, model.state)
-                    # Before the checkpoint: a resumed run can drop later points, but cannot restore missing ones.
-                    reporter.page.write()
-                    console.say(f"Saved step {step} to {writer.save(step)}")
-                if score:
-                    reporter.evaluate(step)
-                if draw:
-                    reporter.draw(step)
-                if save or log or draw:
-                    reporter.observe(step, metrics, write=save)
-                if leaving:
+                    # Before the save: a resumed run drops the points of later steps, but cannot restore missing ones.
+                    numbers = {name: float(value) for name, value in metrics.items()}
+                    observers.report(Observer.on_report, step, numbers, due)
+                with clock.paused():
+                    if due.save:
+                        guard.check_variables(step, model.state)
+                        observers.report(Observer.on_save, step, writer.save(step))
+                    if due.score:
+                        score(step)
+                    if due.sample:
+                        sample(step)
+                if is_last:
                     break
     finally:
-        reporter.close()
+        observers.report(Observer.on_stop)
     return step == config.total_steps
+
+
+def _open_observers(config: Config, model: UGATIT, clock: Clock, sample_folder: SampleFolder) -> Observers:
+    step = model.steps_taken
+    watch = Watch.resumed(config, step, clock)
+    status_file = StatusFile(config, step, watch, clock)
+    return Observers(
+        [
+            Console(config, step, clock),
+            sample_folder,
+            Curves(config, step, model.generator_variables),
+            watch,
+            status_file,
+            TrainingPage(config, step, status_file, clock),
+        ]
+    )
+
+
+def _due(step: int, config: Config, evaluation: Evaluation | None, *, is_last: bool) -> Due:
+    """Returns what to do after a step; `is_last` says whether the session ends with it."""
+    is_complete = step == config.total_steps
+    score = evaluation is not None and evaluation.is_due(step)
+    return Due(
+        log=is_complete or step % config.log_freq == 0,
+        save=is_last or score or step % config.save_freq == 0,
+        score=score,
+        sample=is_complete or step % config.print_freq == 0,
+    )
 
 
 def follow(model: UGATIT, batches_from: Callable[..., Iterator[Batch]], config: Config) -> None:
@@ -113,53 +156,3 @@ def _calls(
             metrics = stepper.run([next(batches) for _ in range(count)])
         step += count
         yield step, count, metrics
-
-
-class _Reporter:
-    """Passes steps, samples and scores to console, TensorBoard, page and status; the arguments are those of `train`."""
-
-    def __init__(self, config: Config, model: UGATIT, summaries: Summaries, evaluation: Evaluation | None) -> None:
-        step = model.steps_taken
-        self._print_freq = config.print_freq
-        self._model = model
-        self._summaries = summaries
-        self._evaluation = evaluation
-        self.console = Console(config, step)
-        self._monitor = Monitor(config, step, self.console.say, summaries.write_text)
-        self.page = TrainingPage(config, step, self.console.say)
-
-    def write_missing(self, step: int) -> None:
-        """Writes the samples and scores of the restored step if the run was killed between its save and them."""
-        if step and step % self._print_freq == 0 and not self._summaries.has_samples(step):
-            self.draw(step)
-        if self._evaluation and self._evaluation.is_missing(step):
-            self.evaluate(step)
-
-    def log(self, step: int, metrics: Metrics) -> None:
-        """Writes a step's losses."""
-        self._summaries.write_scalars(step, metrics)
-        self.page.add_point(step, metrics)
-
-    def draw(self, step: int) -> None:
-        """Draws and writes the sample pictures of a step."""
-        grids = self._summaries.write_samples(step, self._model)
-        self._monitor.observe_samples(step, grids)
-        self.page.add_samples(step, grids)
-
-    def evaluate(self, step: int) -> None:
-        """Scores the checkpoint of a step; the rate of training leaves this time out."""
-        with self.console.paused(), self._monitor.paused():
-            entry = self._evaluation.evaluate(step, self.console.say)
-        if entry is not None:
-            self._summaries.write_scalars(step, entry.scalars)
-            self._monitor.note(step, "score", self._evaluation.worsened())
-
-    def observe(self, step: int, metrics: Metrics, *, write: bool) -> None:
-        """Updates status and page; `write` says whether the status has to be on disk now."""
-        self.page.observe(self._monitor.observe(step, metrics, write=write))
-
-    def close(self) -> None:
-        """Closes the page, the event file and the console."""
-        self.page.close()
-        self._summaries.close()
-        self.console.close()

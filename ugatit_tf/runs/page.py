@@ -1,21 +1,22 @@
-"""The page of a run while it trains: which of its points and pictures are kept, and when it is written."""
+"""The page of a run while it trains: which points and pictures it keeps, and when it is written."""
 
 import datetime
+import logging
 import math
-import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import SupportsFloat
 
 import numpy as np
 
 from ugatit_tf.config import Config
-from ugatit_tf.errors import RunError
 from ugatit_tf.reports import progress
 from ugatit_tf.reports.progress import DIRECTIONS, Progress
-from ugatit_tf.runs.status import Status
+from ugatit_tf.runs.observers import Clock, Due, Observer
+from ugatit_tf.runs.status import StatusFile
 from ugatit_tf.system.files import clear_leftovers
+
+_log = logging.getLogger(__name__)
 
 _PLOTS = {
     title: {domain: f"{network}_{domain}/{term}" for domain in "AB"}
@@ -29,20 +30,20 @@ _PLOTS = {
     )
 }
 _METRICS = [metric for curves in _PLOTS.values() for metric in curves.values()]
-_STAGES = 10  # columns of pictures, but for the newest
-_POINTS = 250  # of a curve, likewise
+_STAGES = 10  # the most columns of pictures, without the newest
+_POINTS = 250  # the most points of a curve, without the newest
 
 
 def thinned(steps: Sequence[int], every: int, most: int) -> list[int]:
-    """Picks steps that are spread evenly over a run: the first of each of up to `most` equal stretches, and the last.
+    """Returns steps that are spread evenly over a run: the first of each of up to `most` equal stretches, and the last.
 
-    The stretches double as the run gets longer. So steps that were left out once are never wanted later, and it makes
-    no difference whether all steps are thinned at the end or those that were left each time that one was added.
+    The length of a stretch doubles as the run gets longer. So a step that was dropped is never needed later: thinning
+    after each new step gives the same steps as thinning all steps at the end.
 
     Args:
         steps: ascending.
         every: the length of a stretch at first.
-        most: stretches at most.
+        most: the most stretches.
     """
     width = every
     while (steps[-1] - 1) // width >= most:
@@ -53,93 +54,72 @@ def thinned(steps: Sequence[int], every: int, most: int) -> list[int]:
     return sorted({*firsts.values(), steps[-1]})
 
 
-class TrainingPage:
-    """Keeps a run's page: it is there before the first step, and goes on where an earlier session left off.
-
-    A failed write is logged once and does not stop the training.
+class TrainingPage(Observer):
+    """Keeps a run's page. It is there before the first step, and continues that of an earlier session.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         first_step: completed steps. The page drops points and pictures of later steps, which are repeated.
-        say: prints a line.
-        clock: seconds, from anywhere, that never jump.
+        status_file: gives the state of the run.
+        clock: the clock of the training.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        first_step: int,
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    failure = "%s. The run's page shows nothing newer; the training goes on."
+
+    def __init__(self, config: Config, first_step: int, status_file: StatusFile, clock: Clock) -> None:
         self._config = config
-        self._say = say
+        self._status_file = status_file
         self._clock = clock
         self._results = Path(config.result_dir) / config.model_dir
-        self._status = Status(first_step, config.total_steps, config.iteration, None, {}, (), {}, time.time())
         self._state = "starting: the first step takes longer"
         self._running = True
         self._points: dict[int, dict[str, float | None]] = {}  # by step, by metric
         self._stages: list[int] = []
         self._inputs: dict[str, str] = {}
-        self._due = self._failed = False
+        self._written = -math.inf
         earlier = progress.read(self._results)
         if earlier is not None:
-            self._go_on(earlier, first_step)
+            self._continue(earlier, first_step)
+
+    def on_start(self) -> None:
         clear_leftovers(self._results / progress.DATA)
-        self.write()
-        say(f"Page: {self._results / progress.PAGE}")
+        _log.info("Page: %s", self._results / progress.PAGE)
+        self._write()
 
-    def add_point(self, step: int, metrics: Mapping[str, SupportsFloat]) -> None:
-        """Takes in a step's losses; reading them waits for the device."""
-        self._points[step] = {name: _rounded(float(metrics[name])) for name in _METRICS}
-        kept = thinned([*self._points], self._config.log_freq, _POINTS)
-        self._points = {step: self._points[step] for step in kept}
+    def on_report(self, step: int, metrics: Mapping[str, float], due: Due) -> None:
+        self._state = "training"
+        if due.log:
+            self._points[step] = {name: _rounded(metrics[name]) for name in _METRICS}
+            kept = thinned([*self._points], self._config.log_freq, _POINTS)
+            self._points = {step: self._points[step] for step in kept}
+        if due.save or self._clock.seconds - self._written >= progress.SECONDS:
+            self._write()
 
-    def add_samples(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
-        """Takes in the sample images, as `Summaries.write_samples` returns them."""
+    def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         inputs = {}
-        try:
-            for direction in DIRECTIONS:
-                source, target = direction[0], direction[-1]
-                pictures = grids[f"real_{source}"]
-                inputs[direction] = f"{source}_{zlib.crc32(pictures.tobytes()):08x}.jpg"
-                progress.save_column(self._results, inputs[direction], pictures)
-                progress.save_column(self._results, progress.stage_name(direction, step), grids[f"fake_{target}"])
-        except RunError as error:
-            self._tell(error)
-            return
-        earlier = self._stages if inputs == self._inputs else []  # else of other pictures
+        for direction in DIRECTIONS:
+            source, target = direction[0], direction[-1]
+            real = pictures[f"real_{source}"]
+            inputs[direction] = f"{source}_{zlib.crc32(real.tobytes()):08x}.jpg"
+            progress.save_column(self._results, inputs[direction], real)
+            progress.save_column(self._results, progress.stage_name(direction, step), pictures[f"fake_{target}"])
+        earlier = self._stages if inputs == self._inputs else []  # else they are of other pictures
         self._stages = thinned([*earlier, step], self._config.print_freq, _STAGES)
         self._inputs = inputs
-        self._due = True
+        self._write()
 
-    def observe(self, status: Status) -> None:
-        """Takes in where the run stands; writes the page where that is due."""
-        self._status = status
-        self._state = "training"
-        if self._due or self._clock() - self._written >= progress.SECONDS:
-            self.write()
-
-    def write(self) -> None:
-        """Writes the page now."""
-        self._written = self._clock()
-        self._due = False
-        try:
-            progress.write(self._results, self._progress())
-            self._failed = False
-        except RunError as error:
-            self._tell(error)
-
-    def close(self) -> None:
-        """Writes the page of a run that has ended, complete or not."""
+    def on_stop(self) -> None:
         self._running = False
-        complete = self._status.step == self._config.total_steps
+        complete = self._status_file.current.step == self._config.total_steps
         self._state = "complete" if complete else "stopped; the same command goes on from the newest checkpoint"
-        self.write()
+        self._write()
 
-    def _go_on(self, earlier: Progress, first_step: int) -> None:
-        """Takes over what an earlier session has shown of the steps that are done."""
+    def _write(self) -> None:
+        progress.write(self._results, self._contents())
+        self._written = self._clock.seconds
+
+    def _continue(self, earlier: Progress, first_step: int) -> None:
+        """Takes over the points and pictures of an earlier session, of the steps that are completed."""
         nothing = [None] * len(earlier.steps)
         values = {
             metric: earlier.plots.get(title, {}).get(name, nothing)
@@ -152,8 +132,8 @@ class TrainingPage:
         self._stages = [step for step in earlier.stages if step <= first_step]
         self._inputs = dict(earlier.inputs) if self._stages else {}
 
-    def _progress(self) -> Progress:
-        config, status = self._config, self._status
+    def _contents(self) -> Progress:
+        config, status = self._config, self._status_file.current
         facts = {
             "Run": self._state,
             "Step": status.place,
@@ -177,12 +157,7 @@ class TrainingPage:
             awaited=min(config.total_steps, (status.step // config.print_freq + 1) * config.print_freq),
         )
 
-    def _tell(self, error: RunError) -> None:
-        if not self._failed:
-            self._say(f"Warning: {error}. The run's page shows nothing newer; the training goes on.")
-        self._failed = True
-
 
 def _rounded(value: float) -> float | None:
-    """To as many digits as a curve shows; None for what is no finite number."""
+    """Returns a value with as many digits as a curve shows; None if it is not finite."""
     return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Resuming a run: what is restored, and what has changed since."""
+"""Resuming a run: restores its state, and logs what has changed since it was last trained."""
 
 import logging
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from ugatit_tf.training.ugatit import UGATIT
 
 _log = logging.getLogger(__name__)
 
-COUNTS_FILE = "images.json"  # how many images each split had last, and how many replicas shared a batch
+COUNTS_FILE = "images.json"  # the number of images of each split, and of replicas
 _REPLICAS = "replicas"
-# What the data order depends on: with another value, images of this pass over the data would be skipped or come twice.
+# The options that decide the data order: another value would skip or repeat images of this pass over the data.
 DATA_ORDER = frozenset({"dataset", "batch_size", "seed"})
 
 
 def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
-    """Restores all state that the checkpoint holds; what else there is begins anew.
+    """Restores all state that the checkpoint holds. All other state keeps its initial values.
 
-    Another `--ema` or `--precision` has left moving averages or loss scales out of it: averages begin with the weights.
-    A converted one may hold generators alone: discriminators and optimizers are new then, and its name tells the step.
+    A checkpoint of another `--ema` or `--precision` may lack moving averages or loss scales; averages then begin with
+    the weights. A converted checkpoint may hold generators alone; then the step comes from its name.
 
     Raises:
-        RunError: where the checkpoint is not of this network, or damaged.
+        RunError: The checkpoint belongs to another network, or is damaged.
     """
     bundle = checkpoint.bundle
     averages, scales = bundle.averages, bundle.loss_scales
@@ -47,14 +47,14 @@ def resume(model: UGATIT, checkpoint: Checkpoint) -> None:
         _log.info("The checkpoint's moving average is left out, as --ema is 0.")
 
 
-def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int], replicas: int = 1) -> None:
-    """Prints what has changed since the run was last trained.
+def log_changes(config: Config, saved: Config | None, counts: Mapping[str, int], replicas: int = 1) -> None:
+    """Logs what has changed since the run was last trained.
 
     Args:
-        config: of the run.
-        saved: what it was trained with then; None where nothing tells.
-        counts: how many images each split has.
-        replicas: how many share each batch.
+        config: the run's configuration.
+        saved: its configuration when it was last trained; None if it is not known.
+        counts: the number of images of each split.
+        replicas: the number of replicas that share each batch.
     """
     for name, (now, before) in config.differences(saved).items() if saved is not None else ():
         if name not in ARCHITECTURE | {"run"}:
@@ -74,10 +74,10 @@ def tell_changes(config: Config, saved: Config | None, counts: Mapping[str, int]
 
 
 def save_facts(config: Config, counts: Mapping[str, int], replicas: int = 1) -> None:
-    """Writes what the run is trained with, for when it goes on; for the arguments see `tell_changes`.
+    """Writes the values with which `log_changes` compares when the run is resumed; see there for the arguments.
 
     Raises:
-        RunError: where it cannot be written.
+        RunError: A file cannot be written.
     """
     RunFolder(config.run_checkpoint_dir).save_config(config)
     write_atomically(config.run_checkpoint_dir / COUNTS_FILE, json_files.dumps({**counts, _REPLICAS: replicas}))

@@ -1,29 +1,26 @@
-"""A run's `status.json`: where it stands, also while it goes on. Needs no TensorFlow."""
+"""A run's `status.json`, which says where the run stands, also while it trains. Needs no TensorFlow."""
 
 import dataclasses
 import datetime
+import math
+import time
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ugatit_tf import json_files
 from ugatit_tf.checkpoints.folder import STATUS_FILE
+from ugatit_tf.config import Config
+from ugatit_tf.runs.observers import Alarm, Clock, Due, Observer
 from ugatit_tf.system.files import write_atomically
 
+if TYPE_CHECKING:
+    from ugatit_tf.runs.health import Watch
+
 NETWORKS = ("discriminator_A", "discriminator_B", "generator_A", "generator_B")  # begin a metric's name; as in a step
-
-
-class Alarm(NamedTuple):
-    """What the owner of a run is warned of.
-
-    Attributes:
-        name: of the trouble and its place; a run has each at most once.
-        step: at which it was noticed.
-        text: what it is, with the numbers, what it means and what to try; one line.
-    """
-
-    name: str
-    step: int
-    text: str
+_SECONDS_BETWEEN_WRITES = 5.0
+_POINTS = 100  # the rate is computed over at most so many reported steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +28,14 @@ class Status:
     """Where a run stands.
 
     Attributes:
-        step: steps done.
-        total_steps: of the whole training.
+        step: completed steps.
+        total_steps: steps of the whole training.
         iteration: steps in an epoch.
-        steps_per_second: of late, saves and samples included; None where it is not known yet.
-        metrics: of a step shortly before, or of this one; None for what was no finite number.
-        warnings: all that the run has raised.
+        steps_per_second: the present rate, without the time of samples, scores and saves; None if it is not known yet.
+        metrics: the metrics of the last reported step; None for a number that was not finite.
+        warnings: all warnings of the run.
         memory: what its `Watch` remembers.
-        written: when, in seconds since 1970.
+        written: the time of writing, in seconds since 1970.
     """
 
     step: int
@@ -58,7 +55,7 @@ class Status:
 
     @property
     def pace(self) -> str:
-        """Its rate and what that means, such as "2.5 steps/s, about 0:05:20 left"."""
+        """The rate and the time left, such as "2.5 steps/s, about 0:05:20 left"."""
         if self.steps_per_second is None:
             return "not known yet"
         missing = self.total_steps - self.step
@@ -67,7 +64,7 @@ class Status:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as hours, minutes and seconds, such as "0:05:20"."""
+    """Returns seconds as hours, minutes and seconds, such as "0:05:20"."""
     return str(datetime.timedelta(seconds=round(seconds)))
 
 
@@ -75,11 +72,69 @@ def write(folder: Path, status: Status) -> None:
     """Writes a run's `status.json`.
 
     Raises:
-        RunError: where it cannot be written.
+        RunError: The file cannot be written.
     """
     write_atomically(folder / STATUS_FILE, json_files.dumps(status, indent=2))
 
 
 def read(folder: Path) -> Status | None:
-    """A run's status; None where there is none, as in a converted folder, or none that this version wrote."""
+    """Reads a run's status; returns None if there is none, as in a converted run, or if another version wrote it."""
     return json_files.read_if_valid(folder / STATUS_FILE, Status)
+
+
+class StatusFile(Observer):
+    """Writes `status.json`: after each save, at the stop, and every few seconds in between.
+
+    Args:
+        config: the run's configuration.
+        first_step: completed steps.
+        watch: gives the warnings of the run.
+        clock: the clock of the training.
+    """
+
+    failure = "%s. --phase status knows nothing newer; the training goes on."
+
+    def __init__(self, config: Config, first_step: int, watch: "Watch", clock: Clock) -> None:
+        self._config = config
+        self._watch = watch
+        self._clock = clock
+        self._step = first_step
+        self._metrics: dict[str, float | None] = {}
+        self._points: deque[tuple[int, float]] = deque(maxlen=_POINTS)  # (step, time)
+        self._written = -math.inf
+
+    @property
+    def current(self) -> Status:
+        """The status now."""
+        rate = None
+        if self._points:
+            (first, then), (last, now) = self._points[0], self._points[-1]
+            rate = (last - first) / (now - then) if now > then else None
+        return Status(
+            self._step,
+            self._config.total_steps,
+            self._config.iteration,
+            steps_per_second=rate,
+            metrics=self._metrics,
+            warnings=tuple(self._watch.alarms),
+            memory=self._watch.memory,
+            written=time.time(),
+        )
+
+    def on_report(self, step: int, metrics: Mapping[str, float], due: Due) -> None:
+        self._step = step
+        self._metrics = {name: number if math.isfinite(number) else None for name, number in metrics.items()}
+        self._points.append((step, self._clock.seconds))
+        if self._clock.seconds - self._written >= _SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def on_save(self, step: int, prefix: Path) -> None:
+        self._write()
+
+    def on_stop(self) -> None:
+        if self._points:  # the run has got further than its file says
+            self._write()
+
+    def _write(self) -> None:
+        write(self._config.run_checkpoint_dir, self.current)
+        self._written = self._clock.seconds

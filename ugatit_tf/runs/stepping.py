@@ -1,4 +1,4 @@
-"""Training steps, one or several in a call of TensorFlow's runtime."""
+"""The compiled training step; one call of TensorFlow takes one or several steps."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import Batch
-from ugatit_tf.training.metrics import Metrics
+from ugatit_tf.training.objective import Metrics
 from ugatit_tf.training.ugatit import UGATIT
 
 
@@ -14,13 +14,13 @@ class Stepper:
     """Compiles a model's training step, once, and runs it.
 
     Args:
-        model: compiled.
-        config: says whether XLA compiles the step.
+        model: a compiled model.
+        config: its `jit` says whether XLA compiles the step.
     """
 
     def __init__(self, model: UGATIT, config: Config) -> None:
         self._strategy = model.distribute_strategy
-        # Nothing in a step depends on a tensor's value in Python: autograph would only make tracing slower.
+        # The Python code of a step does not depend on values of tensors: autograph would only slow down the tracing.
         self._step = tf.function(model.train_step, autograph=False, jit_compile=config.jit or None)
         self._steps = tf.function(self._run_all, autograph=False, reduce_retracing=True)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import tensorflow as tf
 
 from ugatit_tf.errors import UsageError
-from ugatit_tf.system import processor, share, startup
+from ugatit_tf.system import share, startup
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def prepare(
 
 def _warn_of_slow_choices(precision: str, jit: bool) -> None:
     """Logs a warning for each flag that makes a GPU faster but this CPU slower."""
-    if processor.lacks(precision):
+    if share.processor_lacks(precision):
         _log.warning(
             "--precision %s makes this CPU slower: it has no instructions for that type and converts each number. "
             "A step took about twice as long as in float32 on such a processor.",
@@ -135,8 +135,3 @@ def _set_threads(threads: Threads) -> Threads:
         setting.set_inter_op_parallelism_threads(threads.operations)
         setting.set_intra_op_parallelism_threads(threads.cores)
     return Threads(setting.get_inter_op_parallelism_threads(), setting.get_intra_op_parallelism_threads())
-
-
-def for_batches() -> str | None:
-    """Returns the device to prefetch batches to; None for the host's memory."""
-    return "/GPU:0" if gpus() else None

@@ -1,4 +1,4 @@
-"""Folders, locks, and atomic writes: a reader never meets half a file.
+"""Folders, names, locks, and atomic writes: a reader never meets half a file.
 
 Every atomic write goes the same way (`_temporary` and `_publish`): the data is written under a hidden name beside the
 target, is brought to the disk, and is then renamed. So neither a kill nor a power cut leaves half a file, nor the name
@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _WINDOWS = sys.platform == "win32"
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if _WINDOWS else ()  # seconds
 
 _TEMPORARY = r"\.[0-9a-f]{32}\.(tmp|lock)"
+
+_LONGEST_NAME = 240  # bytes: the limit is 255, and the file gets an ending too
 
 _PATIENCE = 0.2  # seconds to wait for a lock, in which its former holder deletes the file
 # Errors of file systems that have no locks, such as some network file systems.
@@ -54,6 +57,27 @@ def overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
+def unique_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Returns a unique name for each path: its stem, or its folder, stem and ending if several paths share the stem.
+
+    Underscores are added if names are still equal. A name that is too long for a file system is cut and gets a number.
+    """
+    names_alone = (path.rpartition("/")[2] for path in paths)
+    stems = [name.rpartition(".")[0] or name for name in names_alone]
+    counts = Counter(stems)
+    taken: set[str] = set()
+    names = []
+    for number, (path, stem) in enumerate(zip(paths, stems, strict=True)):
+        name = stem if counts[stem] == 1 else "_".join(path.replace("/", "_").rsplit(".", 1))
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            name = f"{os.fsencode(name)[: _LONGEST_NAME - 10].decode(errors='ignore')}_{number}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and its parents, unless they exist.
 
@@ -76,11 +100,16 @@ def clear_leftovers(folder: Path, *patterns: str) -> None:
     leftover = re.compile("|".join((_TEMPORARY, *patterns)))
     for path in folder.iterdir() if folder.is_dir() else ():
         if leftover.fullmatch(path.name):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            delete(path)
+
+
+def delete(path: Path) -> None:
+    """Deletes a file or a folder with all its files, as far as the system allows it; the path need not exist."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 @contextlib.contextmanager
@@ -229,11 +258,7 @@ def _temporary(folder: Path, place: str, name: str = "") -> Iterator[Path]:
     except OSError as error:
         raise RunError(f"cannot write {place}: {reason(error)}") from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        delete(temporary)
 
 
 def _publish(pairs: Sequence[tuple[Path, Path]]) -> None:
@@ -259,10 +284,7 @@ def _replace_folder(source: Path, target: Path) -> None:
     except OSError:
         _rename(old, target)
         raise
-    if old.is_dir():
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        old.unlink()
+    delete(old)
 
 
 def _rename(source: Path, target: Path) -> None:

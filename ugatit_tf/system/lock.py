@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ugatit_tf.errors import RunError, reason
-from ugatit_tf.system.files import locked, make_folder
+from ugatit_tf.system import files
 
 LOCK_FILE = ".lock"
 # A file of its own, because on Windows no other process can read a locked file.
@@ -32,12 +32,12 @@ def hold(folder: Path) -> Iterator[None]:
         RunError: Another process, which the message names, holds the lock, or the folder cannot be written to.
     """
     existed = folder.exists()
-    make_folder(folder)
+    files.make_folder(folder)
     path = folder / LOCK_FILE
     try:
         with contextlib.ExitStack() as stack:
             try:
-                without = stack.enter_context(locked(path))
+                without = stack.enter_context(files.locked(path))
             except BlockingIOError as error:
                 raise RunError(
                     f"{folder} is in use by {_holder(folder)}: let it finish or stop it, or give another "
@@ -47,7 +47,11 @@ def hold(folder: Path) -> Iterator[None]:
                 raise RunError(f"cannot write {path}: {reason(error)}") from error
             if without:
                 _log.warning("Nothing keeps a second run out of %s: cannot lock it (%s).", folder, without)
-            stack.enter_context(_named(folder / HOLDER_FILE))
+            stack.callback(files.delete, folder / HOLDER_FILE)
+            now = datetime.datetime.now()
+            text = f"process {os.getpid()} on {socket.gethostname()} since {now:%Y-%m-%d %H:%M}\n"
+            with contextlib.suppress(OSError):  # on a full disk, for instance: the lock works without the text
+                (folder / HOLDER_FILE).write_text(text, encoding="utf-8")
             yield
     finally:
         if not existed:
@@ -61,7 +65,7 @@ def describe(folder: Path) -> str:
     if not path.exists():
         return "not running"
     try:
-        with locked(path) as without:  # after a crash the file is there, but not locked
+        with files.locked(path) as without:  # after a crash the file is there, but not locked
             return f"not known: {without}" if without else "not running"
     except BlockingIOError:
         return f"running: {_holder(folder)}"
@@ -69,21 +73,8 @@ def describe(folder: Path) -> str:
         return f"not known, as the lock cannot be tried ({reason(error)}); perhaps {_holder(folder)}"
 
 
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Keeps a file that names this process while it holds the lock."""
-    now = datetime.datetime.now()
-    text = f"process {os.getpid()} on {socket.gethostname()} since {now:%Y-%m-%d %H:%M}\n"
-    with contextlib.suppress(OSError):  # on a full disk, for instance: the lock works without the text
-        path.write_text(text, encoding="utf-8")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def _holder(folder: Path) -> str:
+    """Returns the text of the process that holds the lock, for messages."""
     try:
         text = (folder / HOLDER_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

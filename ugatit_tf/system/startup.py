@@ -1,29 +1,20 @@
-"""Sets up a command before TensorFlow is loaded: its messages, and its memory."""
+"""Sets up a command before TensorFlow is loaded: its messages, its memory, its packages; then loads TensorFlow."""
 
-import functools
+import faulthandler
 import gc
-import importlib.machinery
+import importlib.util
 import logging
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 
-from ugatit_tf.system import allocator
+from tqdm import tqdm
 
-# Writes the text that it received to stderr, after its senders have ended. Ctrl-C, which it receives too, ends it
-# silently.
-_REPLAY = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-sys.stderr.buffer.write(sys.stdin.buffer.read())
-"""
+from ugatit_tf.errors import UsageError
+from ugatit_tf.system import share
 
 
 class _Console(logging.Handler):
@@ -35,10 +26,10 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one message, without the time and the place that logging would add."""
-        if record.levelno >= logging.WARNING:
-            print(f"Warning: {record.getMessage()}", file=sys.stderr, flush=True)
-        else:
-            print(record.getMessage(), flush=True)
+        is_warning = record.levelno >= logging.WARNING
+        stream = sys.stderr if is_warning else sys.stdout
+        with tqdm.external_write_mode(file=stream):  # progress bars leave their line to the message
+            print(f"Warning: {record.getMessage()}" if is_warning else record.getMessage(), file=stream, flush=True)
 
 
 _CONSOLE = _Console()
@@ -62,17 +53,41 @@ def configure() -> None:
     # TensorFlow's own allocator keeps regions for tensors of each size, and glibc keeps an arena for each thread. With
     # two arenas for all threads, a training needs about a tenth less memory.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    allocator.use_two_arenas()
+    share.use_two_arenas()
     # Loading TensorFlow and tracing a graph make many lasting objects. By default Python searches for garbage after
     # each 700 of them, which took a tenth of the time before the first step.
     gc.set_threshold(50_000)
-    if "tensorflow" not in sys.modules and sys.stderr is not None:
-        sys.meta_path.insert(0, _QuietTensorFlow())
 
 
-def hide_errors_of_tensorflow() -> None:
-    """Hides TensorFlow's errors of lost workers, which the command reports itself; called before TensorFlow loads."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+def load_tensorflow(*, hide_errors: bool = False) -> None:
+    """Loads TensorFlow and lets it look for devices; its output to stderr shows only if one of these fails.
+
+    TensorFlow writes to stderr before it reads its settings, and calls a missing GPU an error. So a file takes its
+    output. If the process crashes meanwhile, for instance on a processor that lacks an instruction, `faulthandler`
+    writes the reason to stderr itself.
+
+    Args:
+        hide_errors: whether TensorFlow is to log no errors later: those of lost workers, which the command reports.
+    """
+    if "tensorflow" in sys.modules or sys.stderr is None:
+        return
+    if hide_errors:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr, is_noise = os.dup(2), False
+    faulthandler.enable(stderr)
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            is_noise = bool(tf.config.list_physical_devices("GPU")) or not expects_gpu()
+        finally:
+            faulthandler.disable()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if not is_noise:
+                output.seek(0)
+                sys.stderr.write(output.read().decode(errors="replace"))
 
 
 def expects_gpu() -> bool:
@@ -81,29 +96,8 @@ def expects_gpu() -> bool:
     return has_gpu and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
 
 
-class _QuietTensorFlow(MetaPathFinder):
-    """An import hook that loads TensorFlow with `_load_quietly`, whichever module imports it first."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == "tensorflow" else None
-        if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = functools.partial(_load_quietly, spec.loader.exec_module)
-        return spec
-
-
-def _load_quietly(load: Callable[[ModuleType], None], tensorflow: ModuleType) -> None:
-    """Loads TensorFlow and lets it look for devices; its output to stderr shows only if that fails.
-
-    TensorFlow writes to stderr before it reads its settings, and calls a missing GPU an error. Another process holds
-    the text, so that it also shows if this process crashes, for instance on a processor that lacks an instruction.
-    """
-    stderr = os.dup(2)
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", _REPLAY], stdin=subprocess.PIPE) as replay:
-        os.dup2(replay.stdin.fileno(), 2)
-        try:
-            load(tensorflow)
-            if tensorflow.config.list_physical_devices("GPU") or not expects_gpu():
-                replay.kill()
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+def require_packages(what: str, extra: str, *packages: str) -> None:
+    """Raises a UsageError if packages of `requirements-<extra>.txt` that `what` needs are not installed."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{what} needs {' and '.join(missing)}: pip install -r requirements-{extra}.txt")

@@ -1,7 +1,7 @@
 """Exponential moving averages of the generators' weights. They give steadier pictures than the weights themselves."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -10,12 +10,6 @@ from ugatit_tf.training import replicas
 
 PREFIX = "ema_"  # begins the name of an averaged network
 _SMALL = 2**22  # values up to which a temporary copy is accepted, because XLA takes time to compile
-
-
-def start(averages: Iterable[keras.Variable], variables: Iterable[keras.Variable]) -> None:
-    """Copies the variables to their averages."""
-    for average, variable in zip(averages, variables, strict=True):
-        average.assign(variable)
 
 
 def update(

@@ -6,16 +6,13 @@ the progress line shows the numbers that people read, while `History` and callba
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.training.metrics import Metrics
-
-if TYPE_CHECKING:
-    from ugatit_tf.training.networks import Translations
+from ugatit_tf.training.objective import Metrics
 
 _SHOWN = ("d_loss", "g_loss", "learning_rate", "loss")
 _RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
@@ -55,20 +52,11 @@ def _readable(logs: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (logs or {}).items() if name.removeprefix("val_") in _SHOWN}
 
 
-class _Networks(Protocol):
-    """The methods and attributes of UGATIT that the evaluation uses."""
-
-    config: Config
-
-    def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> "Translations": ...
-
-    def generator_losses(
-        self, real_a: tf.Tensor, real_b: tf.Tensor, translations: "Translations"
-    ) -> tuple[tf.Tensor, Metrics]: ...
-
-
 class Evaluated(keras.Model):
-    """A model whose data are pairs of batches (A, B), float `[B, H, W, C]` in [-1, 1]."""
+    """A model whose data are pairs of batches (A, B), float `[B, H, W, C]` in [-1, 1].
+
+    UGATIT, its subclass, has the methods `sampler`, `translate` and `generator_losses`, which this class calls.
+    """
 
     config: Config
     has_schedule = False  # whether the learning rate follows the step, and not `optimizer.learning_rate`
@@ -129,7 +117,7 @@ class Evaluated(keras.Model):
         real_a, real_b = inputs
         return self.sampler("B")(real_a).image, self.sampler("A")(real_b).image
 
-    def test_step(self: _Networks, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
+    def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """Computes the generators' losses without changing a weight.
 
         Returns:

@@ -13,7 +13,7 @@ L2_WEIGHT = 1e-4
 
 
 class GanLoss(NamedTuple):
-    """An adversarial loss (equation 2), one for each `gan_type`.
+    """An adversarial loss (equation 2); `GAN_LOSSES` has one for each `gan_type`.
 
     The two functions take logits of any shape for real and for fake images. A discriminator has four tensors of logits;
     the objective adds up their losses.
@@ -98,14 +98,3 @@ GAN_LOSSES: dict[str, GanLoss] = {
         chance=2.0,
     ),
 }
-
-
-def gan_loss(gan_type: str) -> GanLoss:
-    """Returns the adversarial loss of a `gan_type`.
-
-    Raises:
-        ValueError: The type is unknown; the message lists the known ones.
-    """
-    if gan_type not in GAN_LOSSES:
-        raise ValueError(f"Unknown gan_type {gan_type!r}; known: {', '.join(GAN_LOSSES)}.")
-    return GAN_LOSSES[gan_type]

@@ -1,4 +1,4 @@
-"""Building a run's networks from its configuration, and computing the generators' outputs for a step."""
+"""A run's networks, built from its configuration, and the generators' outputs for a step."""
 
 from typing import NamedTuple
 
@@ -52,26 +52,12 @@ class Translations(NamedTuple):
     a_to_a: Translation
 
 
-def translate(generator_a: Generator, generator_b: Generator, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
-    """Calls each generator once, with the images of both domains as one batch.
-
-    Args:
-        generator_a: the generator that makes images of A.
-        generator_b: the generator that makes images of B.
-        real_a: images of A, `[B, H, W, C]` in [-1, 1].
-        real_b: images of B, `[B, H, W, C]` in [-1, 1].
-    """
-    a_to_b, b_to_b = _outputs_by_batch(generator_b, real_a, real_b)
-    b_to_a, a_to_a = _outputs_by_batch(generator_a, real_b, real_a)
-    return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
-
-
 def _image_shape(config: Config) -> tuple[int | None, ...]:
     return (None, config.img_size, config.img_size, config.img_ch)
 
 
-def _outputs_by_batch(generator: Generator, *batches: tf.Tensor) -> list[Translation]:
-    """Calls a generator once with all batches, and returns its outputs for each batch."""
+def translate_batches(generator: Generator, *batches: tf.Tensor) -> list[Translation]:
+    """Calls a generator once with all batches `[B, H, W, C]`, and returns its outputs for each batch."""
     counts = [ops.shape(batch)[0] for batch in batches]
     outputs = generator(tf.concat(batches, 0))
     return [Translation(*parts) for parts in zip(*(tf.split(x, counts) for x in outputs), strict=True)]

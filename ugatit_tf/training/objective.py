@@ -1,7 +1,8 @@
-"""The full objective of U-GAT-IT (section 2.2 of the paper), term by term, for the networks of one domain."""
+"""The full objective of U-GAT-IT (section 2.2 of the paper), term by term, and the metrics of a training step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import keras
 import tensorflow as tf
 
 from ugatit_tf.config import Config
@@ -9,14 +10,27 @@ from ugatit_tf.networks.discriminator import LOGIT_NAMES, Discriminator
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.training import diffaugment, losses, penalties
 
-Terms = dict[str, tf.Tensor]
+Metrics = dict[str, tf.Tensor]  # scalars by name
+
+GENERATOR_METRICS = (
+    *(
+        f"generator_{domain}/{term}"
+        for domain in "AB"
+        for term in ("adversarial", "cycle", "identity", "cam", "total", "gradient_norm")
+    ),
+    "generator/l2",
+    "g_loss",
+    "rho/min",
+    "rho/mean",
+    "rho/max",
+)
 
 # Salts that give the augmentations in the two updates different random numbers; the penalties use salts 0 and 1.
 _DISCRIMINATORS, _GENERATORS = 2, 3
 
 
 class Objective:
-    """Computes the losses of discriminators and generators.
+    """Computes the losses of the discriminator and of the generator of one domain.
 
     Args:
         config: gives the weights of the terms, `gan_type` and `diffaugment`.
@@ -27,10 +41,10 @@ class Objective:
         self, config: Config, uniform: Callable[[tf.Tensor], penalties.Uniform] = penalties.seeded_uniform
     ) -> None:
         self._config = config
-        self._gan_loss = losses.gan_loss(config.gan_type)
+        self._gan_loss = losses.GAN_LOSSES[config.gan_type]
         self._uniform = uniform
 
-    def of_discriminator(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, *, seed: tf.Tensor) -> Terms:
+    def of_discriminator(self, network: Discriminator, real: tf.Tensor, fake: tf.Tensor, *, seed: tf.Tensor) -> Metrics:
         """Computes the loss of a discriminator, and advances the power iteration of its spectral norm.
 
         Args:
@@ -61,7 +75,7 @@ class Objective:
         cycle: tuple[tf.Tensor, tf.Tensor],
         *,
         seed: tf.Tensor,
-    ) -> Terms:
+    ) -> Metrics:
         """Computes the loss of a generator against the discriminator of its target domain.
 
         Args:
@@ -110,3 +124,13 @@ class Objective:
             return images
         uniform = self._uniform(tf.random.experimental.stateless_fold_in(seed, update))
         return tuple(diffaugment.augment(batch, policies, uniform) for batch in images)
+
+
+def rho_metrics(variables: Iterable[keras.Variable]) -> Metrics:
+    """Computes the least, mean and greatest rho of AdaLIN and LIN among the variables."""
+    values = tf.concat([variable.value for variable in variables if variable.name == "rho"], 0)
+    return {
+        "rho/min": tf.reduce_min(values),
+        "rho/mean": tf.reduce_mean(values),
+        "rho/max": tf.reduce_max(values),
+    }

@@ -1,4 +1,4 @@
-"""Adam with the reference's arithmetic, updating in place, and gradients given as two factors.
+"""Adam with the reference's arithmetic, updating in place; gradients given as two factors; the learning rate.
 
 The kernel of the full generator's `LargeDense` has 1.07 GB at 256 px. A gradient of that size is never made: it is kept
 as its two factors of a few rows each, whose product is the gradient. One function compiled by XLA then goes over kernel
@@ -9,7 +9,7 @@ rows, the function takes 0.15 s; the full network's peak with `--recompute` fell
 12 rows, a matrix product is faster by more than its memory costs, so it is used there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -48,6 +48,28 @@ class FactoredGradient(NamedTuple):
 
 
 Gradient = tf.Tensor | FactoredGradient
+Schedule = Callable[[tf.Tensor], tf.Tensor]  # from the completed steps to the learning rate
+
+
+def linear_decay(lr: float, epochs: int, decay_epoch: int, steps_per_epoch: int) -> Schedule:
+    """Returns the reference's schedule: constant for `decay_epoch` epochs, then linear decay to 0, epoch by epoch.
+
+    Args:
+        lr: learning rate at the start.
+        epochs: number of epochs of the whole training; at their end, the rate would be 0.
+        decay_epoch: number of epochs before the decay begins.
+        steps_per_epoch: number of steps in an epoch.
+
+    Returns:
+        A function from the completed steps, an integer scalar, to the learning rate, a float scalar.
+    """
+
+    def rate(step: tf.Tensor) -> tf.Tensor:
+        epoch = tf.cast(step // steps_per_epoch, keras.config.floatx())
+        fraction = (epochs - epoch) / max(epochs - decay_epoch, 1)
+        return lr * tf.clip_by_value(fraction, 0.0, 1.0)
+
+    return rate
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")

@@ -10,27 +10,27 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.ops import check_keras_settings, cpu_kernels
-from ugatit_tf.training import ema, losses, penalties, replicas, schedule
+from ugatit_tf.training import ema, losses, penalties, replicas
 from ugatit_tf.training.evaluated import Evaluated, pair
 from ugatit_tf.training.gradients import Update
-from ugatit_tf.training.metrics import GENERATOR_METRICS, Metrics, rho_metrics
-from ugatit_tf.training.networks import Translations, build_discriminator, build_generator, translate
-from ugatit_tf.training.objective import Objective, Terms
+from ugatit_tf.training.networks import Translations, build_discriminator, build_generator, translate_batches
+from ugatit_tf.training.objective import GENERATOR_METRICS, Metrics, Objective, rho_metrics
+from ugatit_tf.training.optimizer import Schedule, linear_decay
 
 
 @keras.saving.register_keras_serializable("ugatit_tf")
 class UGATIT(Evaluated):
-    """The whole network of U-GAT-IT. `generator_B` makes B out of A; `discriminator_B` judges B; and the reverse.
+    """The networks of U-GAT-IT: `generator_B` translates A to B, `discriminator_B` judges images of B, and the reverse.
 
-    Its `train_step` is what the command line's loop runs; `compile()` and `fit()` on a dataset of (A, B) batches run
-    the same one. The networks are built already.
+    The loop of the command line runs `train_step`; `compile()` and `fit()` on a dataset of (A, B) batches run the same
+    step. The networks are built when the object is made.
 
     Args:
-        config: sizes, loss weights and the rest; see `Config`.
-        uniform: makes the penalties' source of randomness out of a seed of shape [2].
+        config: sizes, loss weights and all other options; see `Config`.
+        uniform: makes the penalties' source of random numbers from a seed of shape `[2]`.
 
     Raises:
-        UsageError: where the config makes no sense, such as images too small for the discriminators.
+        UsageError: The configuration is not valid; for example, the images are too small for the discriminators.
 
     Example:
         >>> import numpy as np
@@ -55,21 +55,21 @@ class UGATIT(Evaluated):
         for generator in (self.generator_A, self.generator_B):
             generator.recompute = config.recompute
         self.discriminator_A, self.discriminator_B = (build_discriminator(config, domain) for domain in "AB")
-        # Last, so that the others begin with the same weights without it.
+        # The averages are built last, so that the other networks get the same initial weights without averages.
         self.averages = tuple(build_generator(config, domain, average=True) for domain in "AB" if config.ema)
         self.start_averages()
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
-        # What steps without a generator update repeat, so that every step has every metric.
+        # A step without a generator update repeats these, so that every step has every metric.
         self.generator_metrics = self.add_weight(
             name="generator_metrics", shape=(len(GENERATOR_METRICS),), initializer="zeros", trainable=False
         )
         self.built = True
 
-    def compile(self, learning_rate: float | schedule.Schedule | None = None, **kwargs: Any) -> None:
+    def compile(self, learning_rate: float | Schedule | None = None, **kwargs: Any) -> None:
         """Makes the two Adam optimizers of the reference.
 
-        Callbacks find the generators' as `optimizer`. If `learning_rate` is a number, they may change the rate there;
-        the discriminators' follows. A function sets the rate at every step, whatever a callback writes.
+        Callbacks find the generators' optimizer as `optimizer`. If `learning_rate` is a number, they may change its
+        rate, and the discriminators' optimizer takes the same rate. A function sets the rate anew at every step.
 
         Args:
             learning_rate: a number, a function of the step, or None for the config's linear decay.
@@ -83,7 +83,7 @@ class UGATIT(Evaluated):
         config = self.config
         if learning_rate is None:
             decay_epoch = config.decay_epoch if config.decay_flag else config.epoch
-            learning_rate = schedule.linear_decay(config.lr, config.epoch, decay_epoch, config.iteration)
+            learning_rate = linear_decay(config.lr, config.epoch, decay_epoch, config.iteration)
         self.has_schedule = callable(learning_rate)
         self._generator_update = self._update_of("generator")
         self._discriminator_update = self._update_of("discriminator")
@@ -126,7 +126,7 @@ class UGATIT(Evaluated):
 
     @property
     def state(self) -> list[keras.Variable]:
-        """Everything that has to come back on resume; the data's place and all seeds follow from the step."""
+        """All variables that a resumed run restores; the order of the data and all seeds follow from the step."""
         return self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
 
     @property
@@ -135,26 +135,28 @@ class UGATIT(Evaluated):
         return int(self.step.numpy())
 
     def sampler(self, domain: str) -> Generator:
-        """What makes pictures of "A" or "B" to look at: the generator's moving average, where there is one."""
+        """Returns the generator that makes pictures of "A" or "B" for users: the moving average if there is one."""
         generators = self.averages or (self.generator_A, self.generator_B)
         return generators["AB".index(domain)]
 
     def start_averages(self) -> None:
-        """Lets the moving averages, where there are any, begin with the generators' present weights."""
+        """Sets the moving averages, if there are any, to the generators' present weights."""
         if self.averages:
-            ema.start(self.average_variables, self.generator_variables)
+            for average, variable in zip(self.average_variables, self.generator_variables, strict=True):
+                average.assign(variable)
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
-        """Updates the discriminators; then, where `step % n_critic == 0`, the generators against them.
+        """Updates the discriminators and then, if `step % n_critic == 0`, the generators against them.
 
         Args:
             data: real images of A and of B, float32 `[B, H, W, C]` in [-1, 1]. In the scope of a strategy of
-                `tf.distribute`, each replica's; the step is that of one device with all of them.
+                `tf.distribute`, they are distributed over its replicas. The step equals that of one device with all
+                images.
 
         Returns:
-            Scalars, each taken before the update that it leads to: those of `discriminator_losses`, of
-            `generator_losses` and of `Update.apply`; `learning_rate`, and rho's minimum, mean and maximum after the
-            update. In a step without a generator update, the generators' are those of the last one.
+            Scalars by name: the losses of `discriminator_losses` and `generator_losses` before the update, the norms of
+            `Update.apply`, `learning_rate`, and the minimum, mean and maximum of rho after the update. A step without a
+            generator update repeats the generators' scalars of the last update.
         """
 
         def step(update: Callable[[tf.Tensor, tf.Tensor], Metrics]) -> Metrics:
@@ -178,7 +180,7 @@ class UGATIT(Evaluated):
         return metrics | {"learning_rate": learning_rate}
 
     def _update_all(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
-        """Translates, updates the discriminators on the results, then the generators against the new discriminators."""
+        """Updates the discriminators on translations, then the generators against the updated discriminators."""
         with self._generator_update.recording() as recording:
             translations = self.translate(real_a, real_b)
             with recording.tape.stop_recording():
@@ -194,7 +196,7 @@ class UGATIT(Evaluated):
         return metrics | generator_metrics
 
     def _update_discriminators_alone(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Metrics:
-        """As `_update_all` without the generators' update, whose metrics are those of the last one."""
+        """Updates the discriminators alone; the generators' metrics are those of their last update."""
         metrics = self._update_discriminators(real_a, real_b, self.translate(real_a, real_b))
         return metrics | dict(zip(GENERATOR_METRICS, tf.unstack(self.generator_metrics.value), strict=True))
 
@@ -206,42 +208,44 @@ class UGATIT(Evaluated):
         return metrics | self._discriminator_update.apply(recording, loss)
 
     def translate(self, real_a: tf.Tensor, real_b: tf.Tensor) -> Translations:
-        """Runs each generator once, on the images of both domains, `[B, H, W, C]` in [-1, 1] each."""
-        return translate(self.generator_A, self.generator_B, real_a, real_b)
+        """Calls each generator once, with the images of both domains, `[B, H, W, C]` in [-1, 1] each, as one batch."""
+        a_to_b, b_to_b = translate_batches(self.generator_B, real_a, real_b)
+        b_to_a, a_to_a = translate_batches(self.generator_A, real_b, real_a)
+        return Translations(a_to_b, b_to_b, b_to_a, a_to_a)
 
     def discriminator_losses(
         self, real_a: tf.Tensor, real_b: tf.Tensor, fake_a: tf.Tensor, fake_b: tf.Tensor
     ) -> tuple[tf.Tensor, Metrics]:
-        """The discriminators' loss, and its terms; advances the power iteration of spectral norm.
+        """Computes the discriminators' loss and its terms; advances the power iteration of spectral norm.
 
         Args:
-            real_a: `[B, H, W, C]`, like the rest in [-1, 1].
+            real_a: real images of A, `[B, H, W, C]` in [-1, 1], as are the others.
             real_b: real images of B.
-            fake_a: translations of B, cut off from their generator.
-            fake_b: translations of A, likewise.
+            fake_a: translations of images of B, without a gradient to their generator.
+            fake_b: translations of images of A, without a gradient to their generator.
 
         Returns:
-            The weighted loss; and, as metrics, `discriminator/l2`, the sum of both as `d_loss` and, for both
-            discriminators, the terms of `Objective.of_discriminator`.
+            The weighted loss, and metrics: the terms of `Objective.of_discriminator` of both discriminators,
+            `discriminator/l2`, and the sum of loss and L2 regularization as `d_loss`.
         """
         terms_a = self.objective.of_discriminator(self.discriminator_A, real_a, fake_a, seed=self._seed(0))
         terms_b = self.objective.of_discriminator(self.discriminator_B, real_b, fake_b, seed=self._seed(1))
-        return self._summed("discriminator", "d_loss", terms_a, terms_b)
+        return self._sum_terms("discriminator", "d_loss", terms_a, terms_b)
 
     def generator_losses(
         self, real_a: tf.Tensor, real_b: tf.Tensor, translations: Translations
     ) -> tuple[tf.Tensor, Metrics]:
-        """The generators' loss against the present discriminators, and its terms.
+        """Computes the generators' loss against the present discriminators, and its terms.
 
         Args:
-            real_a: `[B, H, W, C]` in [-1, 1].
-            real_b: likewise.
-            translations: of these images.
+            real_a: real images of A, `[B, H, W, C]` in [-1, 1].
+            real_b: real images of B, `[B, H, W, C]` in [-1, 1].
+            translations: the generators' outputs for these images.
 
         Returns:
-            The weighted loss; and, as metrics, `generator/l2`, the sum of both as `g_loss` and, for both generators,
-            the terms of `Objective.of_generator`. `generator_A`'s cycle is that of B, from B to A to B, as in the
-            reference.
+            The weighted loss, and metrics: the terms of `Objective.of_generator` of both generators, `generator/l2`,
+            and the sum of loss and L2 regularization as `g_loss`. As in the reference, the cycle loss of `generator_A`
+            is that from B to A to B.
         """
         a_to_b, b_to_b, b_to_a, a_to_a = translations
         cycle_a = (real_a, self.generator_A(a_to_b.image).image)
@@ -249,14 +253,14 @@ class UGATIT(Evaluated):
         of_generator = self.objective.of_generator
         terms_a = of_generator(self.discriminator_A, real_a, b_to_a, a_to_a, cycle_b, seed=self._seed(0))
         terms_b = of_generator(self.discriminator_B, real_b, a_to_b, b_to_b, cycle_a, seed=self._seed(1))
-        return self._summed("generator", "g_loss", terms_a, terms_b)
+        return self._sum_terms("generator", "g_loss", terms_a, terms_b)
 
     def _update_of(self, kind: str) -> Update:
         networks = {name: getattr(self, name).trainable_variables for name in (f"{kind}_A", f"{kind}_B")}
         guarded, scaled = self.config.skip_nonfinite > 0, self.config.precision == "float16"
         return Update(f"{kind}_optimizer", networks, guarded=guarded, scaled=scaled)
 
-    def _summed(self, kind: str, name: str, terms_a: Terms, terms_b: Terms) -> tuple[tf.Tensor, Metrics]:
+    def _sum_terms(self, kind: str, name: str, terms_a: Metrics, terms_b: Metrics) -> tuple[tf.Tensor, Metrics]:
         loss = terms_a["total"] + terms_b["total"]
         terms_a, terms_b, mean_loss = replicas.mean((terms_a, terms_b, loss))
         l2 = losses.l2_regularization(getattr(self, f"{kind}_variables"))
@@ -265,5 +269,5 @@ class UGATIT(Evaluated):
         return loss, metrics | {f"{kind}/l2": l2, name: mean_loss + l2}
 
     def _seed(self, domain_index: int) -> tf.Tensor:
-        """Of what is random in this step, int64 `[2]`."""
+        """Returns the seed of this step's random numbers, int64 `[2]`."""
         return tf.stack([tf.constant(2 * self.config.seed + domain_index, tf.int64), self.step.value])

@@ -11,7 +11,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import images
 from ugatit_tf.data.image_set import ImageSet
 from ugatit_tf.errors import shown
-from ugatit_tf.system.names import unique_names
+from ugatit_tf.system.files import unique_names
 
 _log = logging.getLogger(__name__)
 
