@@ -35,8 +35,8 @@ class Run:
         self.config = dataclasses.replace(config, log_freq=10, print_freq=print_freq, epoch=100, iteration=100)
         self.now, self.step, self.warnings, self.rate = 500.0, first_step, (), None
         self.results = Path(config.result_dir) / config.model_dir
-        self.page = TrainingPage(self.config, first_step, self, Clock(lambda: self.now))
-        self.observers = Observers([self.page])
+        clock = Clock(lambda: self.now)
+        self.observers = Observers([TrainingPage(self.config, first_step, self, clock)], clock)
         self.observers.report(Observer.on_start)
 
     def go(self, last):

@@ -41,7 +41,9 @@ class Run:
         self.clock = Clock(lambda: self.now)
         self.warnings = Warnings()
         watch = Watch.resumed(config, first_step, self.clock)
-        self.observers = Observers([self.warnings, watch, StatusFile(config, first_step, watch, self.clock)])
+        self.observers = Observers(
+            [self.warnings, watch, StatusFile(config, first_step, watch, self.clock)], self.clock
+        )
 
     def report(self, step, metrics, save=False):
         self.observers.report(Observer.on_report, step, metrics, LOG)

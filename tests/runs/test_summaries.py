@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from ugatit_tf.data import images
 from ugatit_tf.networks.generator import Translation
-from ugatit_tf.runs.observers import Alarm, Due, Observer, Observers
+from ugatit_tf.runs.observers import Alarm, Clock, Due, Observer, Observers
 from ugatit_tf.runs.summaries import Curves, SampleFolder, draw_samples
 from ugatit_tf.training.ugatit import UGATIT
 
@@ -59,7 +59,7 @@ class Run:
 
     def __init__(self, config, step=0, samples=NOTHING):
         self.samples = {"A": samples, "B": samples}
-        self.observers = Observers([Curves(config, step, []), SampleFolder(config)])
+        self.observers = Observers([Curves(config, step, []), SampleFolder(config)], Clock())
         self.observers.report(Observer.on_start)
 
     def point(self, step, value=1.0):

@@ -95,7 +95,7 @@ def test_what_a_training_prints_meanwhile_is_shown(run):
 
 def test_a_process_without_stderr_loads_it_too(tmp_path):
     (tmp_path / "tensorflow.py").write_text("print('loaded')")
-    program = "from ugatit_tf.system import startup; startup.configure(); startup.load_tensorflow()"
+    program = "from ugatit_tf.system import startup; startup.configure(); startup.load_tensorflow(); import tensorflow"
     command = f"exec {sys.executable} -c '{program}'"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run(["sh", "-c", f"{command} 2>&-"], env=environment, stdout=subprocess.PIPE, check=True)

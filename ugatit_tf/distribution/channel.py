@@ -22,10 +22,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
+
+import tensorflow as tf
 
 from ugatit_tf.distribution.cluster import Cluster
 from ugatit_tf.errors import RunError, UserError
@@ -38,6 +40,15 @@ _BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 40.0  # seconds without one, after which a worker counts as lost
 _HANDSHAKE = 5.0  # seconds within which a new connection has to name its worker
 _LONGEST = 2**24  # bytes in a message
+
+# TensorFlow may raise these in a worker before the channel notices that another worker is lost.
+_ERRORS_OF_LOST_WORKERS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+)
 
 
 class _Peer:
@@ -73,9 +84,9 @@ class _Peer:
 class Channel:
     """A context in which all workers of a cluster are connected, and train the same run.
 
-    Entering it waits for all workers. `say_goodbye`, the last call in it, waits until all are done. Leaving it by an
-    error sends the error to the others. In between, if a worker is lost, the process ends at once, with exit code 1 and
-    a line that names the worker.
+    Entering it waits for all workers. `say_goodbye`, the last call in it, waits until all are done. In between, if a
+    worker is lost, the process ends at once, with exit code 1 and a line that names the worker. Leaving the context by
+    an error sends the error to the others.
 
     Args:
         cluster: the workers.
@@ -102,6 +113,8 @@ class Channel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if isinstance(error, _ERRORS_OF_LOST_WORKERS):
+            time.sleep(PATIENCE + 2 * _BEAT)  # if a worker is lost, `_listen` ends the process meanwhile
         for peer in self._peers if error else ():
             peer.send(failed=str(error) if isinstance(error, UserError) else type(error).__name__)
         self._left.set()
@@ -120,18 +133,6 @@ class Channel:
             peer.send(done=True)
         for peer in self._peers:
             peer.closed.wait(PATIENCE)
-
-    @contextlib.contextmanager
-    def blaming(self) -> Iterator[None]:
-        """A context in which a lost worker may cause an error of TensorFlow. The process then ends, and names it."""
-        import tensorflow as tf
-
-        try:
-            yield
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError,
-                tf.errors.CancelledError, tf.errors.InternalError):  # fmt: skip
-            time.sleep(PATIENCE + 2 * _BEAT)  # if a worker is lost, `_listen` ends the process meanwhile
-            raise
 
     def _gather(self) -> list[_Peer]:
         """Waits for all other workers, as the chief, and lets them begin."""

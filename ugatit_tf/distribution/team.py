@@ -108,7 +108,7 @@ def opened(name: str, workers: Cluster | None, facts: Callable[[], Facts], wait:
     if not workers:
         yield Team(open_strategy(name))
         return
-    with Channel(workers, facts(), wait) as channel, channel.blaming():
+    with Channel(workers, facts(), wait) as channel:
         strategy = open_strategy(name, workers)
         # The process handles signals until all workers leave: a signal that ended it while it waits for the others
         # would make all of them fail. This follows the strategy, because TensorFlow then takes SIGTERM for itself.

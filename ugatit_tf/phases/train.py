@@ -156,9 +156,11 @@ def _lead(
         return
 
     samples = {split[-1]: read_samples(config, split[-1], train_set) for split, train_set in image_sets.items()}
-    resume.save_facts(config, counts, team.size)
+    batches = _batches(config, team, image_sets)
     writer = CheckpointWriter(model.state, config, damaged)
-    complete = loop.train(model, _batches(config, team, image_sets), writer, samples, config, evaluation=evaluation)
+    observers = loop.open_observers(config, model)
+    resume.save_facts(config, counts, team.size)
+    complete = loop.train(model, batches, writer, config, samples=samples, observers=observers, evaluation=evaluation)
     print("Training is complete." if complete else "Stopped; the same command resumes from here.")
 
 

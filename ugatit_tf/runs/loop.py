@@ -19,7 +19,7 @@ from ugatit_tf.runs.observers import Clock, Due, Observer, Observers
 from ugatit_tf.runs.page import TrainingPage
 from ugatit_tf.runs.status import StatusFile
 from ugatit_tf.runs.stepping import Stepper, steps_until_due
-from ugatit_tf.runs.summaries import Curves, SampleFolder, draw_samples
+from ugatit_tf.runs.summaries import Curves, SampleFolder, draw_samples, has_samples
 from ugatit_tf.system.signals import StopRequest
 from ugatit_tf.training.objective import Metrics
 from ugatit_tf.training.ugatit import UGATIT
@@ -31,9 +31,10 @@ def train(
     model: UGATIT,
     batches_from: Callable[..., Iterator[Batch]],
     writer: CheckpointWriter,
-    samples: Mapping[str, np.ndarray],
     config: Config,
     *,
+    samples: Mapping[str, np.ndarray],
+    observers: Observers,
     evaluation: Evaluation | None = None,
 ) -> bool:
     """Trains from the model's step to the last, or until asked to stop; the last step is always saved.
@@ -42,8 +43,9 @@ def train(
         model: a compiled model; restored if the run is resumed.
         batches_from: yields the batches from `first_step` on.
         writer: writes the checkpoints.
-        samples: the images of "A" and "B" that the sample pictures show, uint8 `[N, S, S, C]`.
         config: the run's configuration.
+        samples: the images of "A" and "B" that the sample pictures show, uint8 `[N, S, S, C]`.
+        observers: the displays of the run.
         evaluation: scores the checkpoints; None if they are not scored.
 
     Returns:
@@ -53,9 +55,6 @@ def train(
         RunError: A loss or a gradient is not finite, memory runs out, or a checkpoint cannot be written.
     """
     step = model.steps_taken
-    clock = Clock()
-    sample_folder = SampleFolder(config)
-    observers = _open_observers(config, model, clock, sample_folder)
 
     def batch_at(step: int) -> Batch:
         replicas_of = model.distribute_strategy.experimental_local_results
@@ -74,7 +73,7 @@ def train(
     _log.info("Building the graph: the first step takes longer.")
     try:
         # A run that was killed after a save lacks the samples and the score of that step.
-        if step and step % config.print_freq == 0 and not sample_folder.has_samples(step):
+        if step and step % config.print_freq == 0 and not has_samples(config, step):
             sample(step)
         if evaluation and evaluation.is_missing(step):
             score(step)
@@ -91,7 +90,7 @@ def train(
                     # Before the save: a resumed run drops the points of later steps, but cannot restore missing ones.
                     numbers = {name: float(value) for name, value in metrics.items()}
                     observers.report(Observer.on_report, step, numbers, due)
-                with clock.paused():
+                with observers.clock.paused():
                     if due.save:
                         guard.check_variables(step, model.state)
                         observers.report(Observer.on_save, step, writer.save(step))
@@ -106,20 +105,24 @@ def train(
     return step == config.total_steps
 
 
-def _open_observers(config: Config, model: UGATIT, clock: Clock, sample_folder: SampleFolder) -> Observers:
-    step = model.steps_taken
+def open_observers(config: Config, model: UGATIT) -> Observers:
+    """Opens all displays of a run.
+
+    Raises:
+        RunError: The folder of the samples or of the curves cannot be made.
+    """
+    step, clock = model.steps_taken, Clock()
     watch = Watch.resumed(config, step, clock)
     status_file = StatusFile(config, step, watch, clock)
-    return Observers(
-        [
-            Console(config, step, clock),
-            sample_folder,
-            Curves(config, step, model.generator_variables),
-            watch,
-            status_file,
-            TrainingPage(config, step, status_file, clock),
-        ]
+    observers = (
+        SampleFolder(config),
+        Curves(config, step, model.generator_variables),
+        watch,
+        status_file,
+        TrainingPage(config, step, status_file, clock),
+        Console(config, step, clock),
     )
+    return Observers(observers, clock)
 
 
 def _due(step: int, config: Config, evaluation: Evaluation | None, *, is_last: bool) -> Due:

@@ -2,7 +2,7 @@
 
 The loop reports each moment to `Observers`: a step, sample pictures, a score, a save, the stop. `Observers` passes it
 to every observer: the console, TensorBoard, the folder of samples, the health watch, `status.json` and the training
-page. A new display is one file with a subclass of `Observer`, and one line in `loop._open_observers`.
+page. A new display is one file with a subclass of `Observer`, and one line in `loop.open_observers`.
 
 An observer that cannot write raises a RunError, which does not stop the training: `Observers` logs the first one of
 each observer. All observers read one clock, which stands still while the loop draws samples, scores or saves.
@@ -11,7 +11,7 @@ each observer. All observers read one clock, which stands still while the loop d
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, SupportsFloat
 
@@ -117,10 +117,12 @@ class Observers:
 
     Args:
         observers: in the order in which they get each moment.
+        clock: the clock that the observers read.
     """
 
-    def __init__(self, observers: Iterable[Observer]) -> None:
-        self._observers = list(observers)
+    def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
+        self.clock = clock
+        self._observers = observers
         self._warned_of: set[Observer] = set()  # the observers that have failed
 
     def report(self, moment: Callable[..., Any], *arguments: Any) -> None:

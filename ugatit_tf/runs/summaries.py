@@ -95,15 +95,17 @@ class SampleFolder(Observer):
     def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         make_folder(self._folder)  # somebody may have deleted it
         for name, picture in pictures.items():
-            images.save_png(self._path(name, step), picture)
+            images.save_png(_sample_path(self._config, name, step), picture)
 
-    def has_samples(self, step: int) -> bool:
-        """Returns whether all pictures of a step have been written."""
-        return self._path("fake_A", step).exists()
 
-    def _path(self, name: str, step: int) -> Path:
-        epoch, index = divmod(step - 1, self._config.iteration)
-        return self._folder / f"{name}_{epoch:03d}_{index + 1:05d}.png"
+def has_samples(config: Config, step: int) -> bool:
+    """Returns whether `SampleFolder` has written all pictures of a step."""
+    return _sample_path(config, "fake_A", step).exists()
+
+
+def _sample_path(config: Config, name: str, step: int) -> Path:
+    epoch, index = divmod(step - 1, config.iteration)
+    return Path(config.sample_dir) / config.model_dir / f"{name}_{epoch:03d}_{index + 1:05d}.png"
 
 
 class Curves(Observer):
