@@ -148,13 +148,13 @@ def test_a_gpus_memory_is_found_by_its_name(monkeypatch):
         return subprocess.CompletedProcess(command, 0, listing)
 
     monkeypatch.setattr(memory.subprocess, "run", run)
-    assert memory._of_gpu("NVIDIA B") == 2000 * 2**20
-    assert memory._of_gpu("NVIDIA C") is None
+    assert memory._gpu_memory("NVIDIA B") == 2000 * 2**20
+    assert memory._gpu_memory("NVIDIA C") is None
 
 
 def test_without_its_tool_a_gpus_memory_is_not_known(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert memory._of_gpu("NVIDIA B") is None
+    assert memory._gpu_memory("NVIDIA B") is None
 
 
 @pytest.mark.parametrize(("batch_size", "times", "kept"), [(2, 1.3, True), (2, 1.2, False), (1, 9.0, False)])
