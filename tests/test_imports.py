@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "ugatit_tf"
 LEVELS = [
-    {"errors"},
+    {"errors", "direction"},
     {"json_files", "options", "ops"},
     {"system", "config", "networks"},
     {"data"},

@@ -34,7 +34,6 @@ IMAGE_CHANNELS = (1, 3, 4)
 BEST_BY = ("KID", "FID", "l1", "cycle")
 CONFIG_FILE = "config.json"
 SMALLEST_N_DIS = 4
-DIRECTIONS = {"A2B": "B", "B2A": "A"}  # each direction with the domain of its generator's images
 
 _NETWORK, _FOLDERS = "The network", "Where files go"
 _data, _network, _losses, _training, _saving, _places = (

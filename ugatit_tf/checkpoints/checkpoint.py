@@ -12,7 +12,8 @@ import keras
 from ugatit_tf.checkpoints import tf1
 from ugatit_tf.checkpoints.bundle import BOOKKEEPING, Bundle, DamagedError, by_key
 from ugatit_tf.checkpoints.folder import RunFolder, find_prefix, step_in_name
-from ugatit_tf.config import ARCHITECTURE, DIRECTIONS, Config
+from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.options import NEWEST
@@ -72,7 +73,7 @@ class Checkpoint:
             DamagedError: The checkpoint is damaged; the message says how.
         """
         starts = directions and [
-            f"{average}generator_{DIRECTIONS[direction]}/" for direction in directions for average in ("", ema.PREFIX)
+            f"{average}generator_{Direction(each).target}/" for each in directions for average in ("", ema.PREFIX)
         ]
         self.bundle.verify(starts)
 
@@ -80,14 +81,14 @@ class Checkpoint:
         """Builds the generator of a direction, with its weights, or with their moving average if it is `averaged`.
 
         Args:
-            direction: a key of DIRECTIONS.
+            direction: "A2B" or "B2A".
             precision: the number type in which it multiplies; "" takes the config's.
 
         Raises:
             RunError: The checkpoint is damaged, or belongs to another network.
         """
         config = dataclasses.replace(self.config, precision=precision or self.config.precision)
-        generator = build_generator(config, DIRECTIONS[direction], average=self.averaged)
+        generator = build_generator(config, Direction(direction).target, average=self.averaged)
         self.restore(generator.variables, strict=False)
         return generator
 
@@ -146,7 +147,7 @@ def find_checkpoint(
     return _choose(folder, config, directions, which)
 
 
-def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
+def open_run(config: Config, directions: Collection[str] | None = tuple(Direction), which: str = NEWEST) -> Checkpoint:
     """Opens a checkpoint of a run for translation.
 
     Args:
@@ -167,7 +168,7 @@ def open_run(config: Config, directions: Collection[str] | None = tuple(DIRECTIO
     return found.checkpoint
 
 
-def open_folder(path: Path, directions: Collection[str] = tuple(DIRECTIONS), which: str = NEWEST) -> Checkpoint:
+def open_folder(path: Path, directions: Collection[str] = tuple(Direction), which: str = NEWEST) -> Checkpoint:
     """Opens a checkpoint in a folder, which may have been moved from where it was trained.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 from ugatit_tf import json_files
 from ugatit_tf.config import Config
 from ugatit_tf.data import images, sources
+from ugatit_tf.direction import Direction
 from ugatit_tf.evaluation.collection import Features, Images
 from ugatit_tf.evaluation.scoring import Outcome, Translate
 from ugatit_tf.reports.evaluation import DATA, DETAILS, INPUTS, OUTPUTS
@@ -33,7 +34,7 @@ def write_stage(results: Path, step: int, sets: Mapping[str, Images], translator
         RunError: A file cannot be written.
     """
     for direction, translate in translators.items():
-        source = sets[direction[0]]
+        source = sets[Direction(direction).source]
         numbers, pictures = next(source.batches(""), ([], []))
         numbers, pictures = numbers[:_FIXED], pictures[:_FIXED]
         outputs = images.to_uint8(translate(np.stack(pictures)).image) if pictures else []
@@ -74,11 +75,12 @@ def write_details(
     with replace_folder(results / DATA / DETAILS, overwrite=True) as folder:
         directions = {}
         for direction, outcome in outcomes.items():
-            source, target = sets[direction[0]], sets[direction[-1]]
+            domains = Direction(direction)
+            source, target = sets[domains.source], sets[domains.target]
             writer = _Writer(folder / direction, source, translators[direction], outcome)
             found = _extremes(writer, target, features)
             if features is not None and outcome.features is not None:
-                split = f"train{direction[-1]}"
+                split = f"train{domains.target}"
                 (image_set,) = sources.open_splits(config, (split,))
                 train = Images(image_set, split, config.img_size, features)
                 found |= _neighbours(writer, train, target, features)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import images, sources
+from ugatit_tf.direction import Direction
 from ugatit_tf.evaluation import distances
 from ugatit_tf.evaluation.collection import Features, Images
 from ugatit_tf.evaluation.features import Extractor
@@ -98,7 +99,7 @@ class Scorer:
         Raises:
             RunError: A test set has fewer than two readable images.
         """
-        return {direction: self._score(direction, translators) for direction in translators}
+        return {direction: self._score(Direction(direction), translators) for direction in translators}
 
     def entry(self, config: Config, label: str, step: int | None, outcomes: Mapping[str, Outcome]) -> Entry:
         """Returns the entry of the history for the outcomes of a checkpoint, given its name and its step."""
@@ -109,8 +110,8 @@ class Scorer:
     def seconds(self, translators: Mapping[str, Translate]) -> float:
         """Estimates how long `score` takes without the bootstrap, from the second of two batches of each direction."""
         total = 0.0
-        for direction in translators:
-            source, target = (self.test_sets[domain] for domain in (direction[0], direction[-1]))
+        for direction in map(Direction, translators):
+            source, target = self.test_sets[direction.source], self.test_sets[direction.target]
             for _ in range(2):
                 start = time.monotonic()
                 numbers, pictures = next(source.batches(""), ([], []))
@@ -121,8 +122,8 @@ class Scorer:
             total += seconds * count / max(len(numbers), 1)
         return total
 
-    def _score(self, direction: str, translators: Mapping[str, Translate]) -> Outcome:
-        source, target = (self.test_sets[domain] for domain in (direction[0], direction[-1]))
+    def _score(self, direction: Direction, translators: Mapping[str, Translate]) -> Outcome:
+        source, target = self.test_sets[direction.source], self.test_sets[direction.target]
         metrics, resize = self._metrics, self._features.resize if self._features else ""
         parts = [self._translate(direction, translators, *batch) for batch in source.batches(direction)]
         indices = _joined(part.indices for part in parts)
@@ -143,30 +144,30 @@ class Scorer:
 
     def _translate(
         self,
-        direction: str,
+        direction: Direction,
         translators: Mapping[str, Translate],
         numbers: list[int],
         pictures: Sequence[np.ndarray],
     ) -> _Translated:
-        reverse = translators.get(f"{direction[-1]}2{direction[0]}")
+        reverse = translators.get(direction.reverse)
         translation = translators[direction](np.stack(pictures))
         outputs = images.to_uint8(translation.image)
         own = {}
         if "cycle" in self._metrics and reverse is not None:
             own["cycle"] = list(map(l1, images.to_uint8(reverse(outputs).image), pictures))
         if "l1" in self._metrics:
-            own["l1"] = list(map(l1, outputs, map(self.test_sets[direction[-1]].read, numbers)))
+            own["l1"] = list(map(l1, outputs, map(self.test_sets[direction.target].read, numbers)))
         resizes = {_AUTHORS_RESIZE} if "mean_KID" in self._metrics else set()
         if {"FID", "KID"} & self._metrics:
             resizes.add(self._features.resize)
         features = {resize: Extractor(self._features.network, resize)(outputs) for resize in resizes}
         return _Translated(numbers, own, features, _shares(translation.cam_logits > 0))
 
-    def _translate_targets(self, direction: str, translate: Translate) -> tuple[list[float], list[float]]:
+    def _translate_targets(self, direction: Direction, translate: Translate) -> tuple[list[float], list[float]]:
         """Returns the identity L1 and the share of right CAM logits of each image of the target domain."""
         identity: list[float] = []
         recognised: list[float] = []
-        for _, pictures in self.test_sets[direction[-1]].batches(f"{direction}, identity"):
+        for _, pictures in self.test_sets[direction.target].batches(f"{direction}, identity"):
             translation = translate(np.stack(pictures))
             identity += map(l1, images.to_uint8(translation.image), pictures)
             recognised += _shares(translation.cam_logits < 0)

@@ -10,6 +10,7 @@ import numpy as np
 from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.direction import Direction
 from ugatit_tf.evaluation.collection import read_batches
 from ugatit_tf.evaluation.scoring import l1
 from ugatit_tf.networks.generator import Translation
@@ -25,18 +26,13 @@ _SCORE_LABELS = {
 }
 
 
-class Direction(NamedTuple):
-    """One way of translating a test set."""
+class Task(NamedTuple):
+    """A test set to translate."""
 
-    source: str  # the domain of the test images, "A" or "B"
-    target: str  # the other domain
+    direction: Direction  # the direction of translation
     translate: Callable[[np.ndarray], Translation]  # the translating function of uint8 `[B, size, size, C]`
     test_set: ImageSet
     ground_truth: ImageSet | None  # the right translations, in the order of the test images; None if they are not known
-
-    @property
-    def name(self) -> str:
-        return f"{self.source}2{self.target}"
 
 
 class PairedScores:
@@ -62,14 +58,14 @@ class PairedScores:
 
 
 def translate(
-    config: Config, folder: Path, direction: Direction, unreadable: list[str]
+    config: Config, folder: Path, task: Task, unreadable: list[str]
 ) -> tuple[gallery.Section, dict[str, float]]:
     """Translates a direction's test images and saves them.
 
     Args:
         config: the configuration of the run.
         folder: gets the folder `A2B` or `B2A`, and the pictures that the page shows beside its own.
-        direction: the test images and their translating function.
+        task: the test images and their translating function.
         unreadable: gets a line for each image that cannot be read.
 
     Returns:
@@ -78,41 +74,42 @@ def translate(
     Raises:
         RunError: A file cannot be written.
     """
-    for place in (direction.name, f"gallery/{direction.name}/input", f"gallery/{direction.name}/attention"):
+    direction = task.direction
+    for place in (direction, f"gallery/{direction}/input", f"gallery/{direction}/attention"):
         make_folder(folder / place)
         for earlier in (folder / place).glob("*.png"):  # of another checkpoint, which may have had other test images
             earlier.unlink()
-    paired = PairedScores(_mean_image(config, f"train{direction.target}")) if direction.ground_truth else None
+    paired = PairedScores(_mean_image(config, f"train{direction.target}")) if task.ground_truth else None
     items = []
-    for index, source, attention, output in _translate(config, direction, unreadable):
-        name = direction.test_set.names[index]
+    for index, source, attention, output in _translate(config, task, unreadable):
+        name = task.test_set.names[index]
         pictures = {
-            "input": (f"gallery/{direction.name}/input/{name}.png", source),
-            "attention": (f"gallery/{direction.name}/attention/{name}.png", attention),
-            "output": (f"{direction.name}/{name}.png", output),
+            "input": (f"gallery/{direction}/input/{name}.png", source),
+            "attention": (f"gallery/{direction}/attention/{name}.png", attention),
+            "output": (f"{direction}/{name}.png", output),
         }
         for path, picture in pictures.values():
             images.save_png(folder / path, picture)
         shown = [(caption, path) for caption, (path, _) in pictures.items()]
         note = ""
-        if direction.ground_truth and paired:
-            note = f"L1 {paired.add(source, output, direction.ground_truth.read(index, config.img_size)):.3f}"
+        if task.ground_truth and paired:
+            note = f"L1 {paired.add(source, output, task.ground_truth.read(index, config.img_size)):.3f}"
             # The ground truth is the other direction's input of the same name.
-            shown.append(("ground truth", f"gallery/{direction.target}2{direction.source}/input/{name}.png"))
+            shown.append(("ground truth", f"gallery/{direction.reverse}/input/{name}.png"))
         items.append(gallery.Item(name, tuple(shown), note))
     scores = paired.summary() if paired else {}
     summary = tuple((label, f"{scores[key]:.3f}") for key, label in _SCORE_LABELS.items() if scores)
     for label, value in summary:
-        _log.info("%s: %s: %s", direction.name, label, value)
-    return gallery.Section(f"{direction.source} → {direction.target}", summary, tuple(items)), scores
+        _log.info("%s: %s: %s", direction, label, value)
+    return gallery.Section(direction.arrow, summary, tuple(items)), scores
 
 
 def _translate(
-    config: Config, direction: Direction, unreadable: list[str]
+    config: Config, task: Task, unreadable: list[str]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """Yields index, input, heatmap over the input, and output of each readable test image, uint8 `[S, S, C]` each."""
-    for indices, inputs in read_batches(direction.test_set, config.img_size, unreadable, direction.name):
-        translation = direction.translate(np.stack(inputs))
+    for indices, inputs in read_batches(task.test_set, config.img_size, unreadable, task.direction):
+        translation = task.translate(np.stack(inputs))
         outputs = images.to_uint8(translation.image)
         for index, source, values, output in zip(indices, inputs, translation.heatmap, outputs, strict=True):
             yield index, source, heatmap.overlay(source, values), output

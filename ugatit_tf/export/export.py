@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.config import Config
 from ugatit_tf.data import sources
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
 from ugatit_tf.export import formats, huggingface, model_card, verify, web
 from ugatit_tf.export.web import litert
@@ -39,12 +40,12 @@ def write(
     """
     runtime = litert.read(packages) if web.NAME in names else {}
     one_way = [name for name in names if name in formats.FORMATS]
-    calibration = {direction: _calibration(config, direction, names) for direction in DIRECTIONS}
-    tests = {direction: _test_images(config, direction) for direction in DIRECTIONS}
+    calibration = {direction: _calibration(config, direction, names) for direction in Direction}
+    tests = {direction: _test_images(config, direction) for direction in Direction}
     pictures = {direction: images for direction, (images, _) in tests.items()}
     _log.info("Exporting %s", checkpoint)
     generators = {}
-    for direction in DIRECTIONS:
+    for direction in Direction:
         # Every machine and format supports float32.
         generator = generators[direction] = checkpoint.generator(direction, precision="float32")
         if not one_way:
@@ -68,7 +69,7 @@ def write(
     if huggingface.NAME in names:
         verify.check(folder / huggingface.NAME, huggingface.FORMATS, generators, pictures)
     if one_way:
-        for direction in DIRECTIONS:  # after the check, which deletes 8-bit files that no interpreter takes
+        for direction in Direction:  # after the check, which deletes 8-bit files that no interpreter takes
             model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
     count = min(map(len, pictures.values()))
     _log.info("Agrees with the checkpoint on %s images in each direction.", count)
@@ -76,15 +77,15 @@ def write(
         _log.info(verify.table(measurements))
 
 
-def _calibration(config: Config, direction: str, names: Sequence[str]) -> np.ndarray:
+def _calibration(config: Config, direction: Direction, names: Sequence[str]) -> np.ndarray:
     if "tflite" not in names:
         return np.empty((0, config.img_size, config.img_size, config.img_ch), np.uint8)
-    return _spread(sources.open_splits(config, (f"train{direction[0]}",))[0], _CALIBRATION, config.img_size)
+    return _spread(sources.open_splits(config, (f"train{direction.source}",))[0], _CALIBRATION, config.img_size)
 
 
-def _test_images(config: Config, direction: str) -> tuple[np.ndarray, bool]:
+def _test_images(config: Config, direction: Direction) -> tuple[np.ndarray, bool]:
     """Returns the run's test images and True, or built-in images and False if the dataset is missing here."""
-    split, are_own = f"test{direction[0]}", True
+    split, are_own = f"test{direction.source}", True
     try:
         (image_set,) = sources.open_splits(config, (split,))
     except RunError:

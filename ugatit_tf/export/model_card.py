@@ -6,6 +6,7 @@ from typing import Any
 
 from ugatit_tf import json_files
 from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.export import formats, tflite
 from ugatit_tf.networks.generator import DOWNSAMPLING
 from ugatit_tf.system.files import write_atomically
@@ -56,8 +57,8 @@ def write(folder: Path, direction: str, step: int, config: Config, names: Sequen
     text = _CARD.format(
         model_name=config.model_name,
         dataset=Path(config.dataset).name,
-        source=direction[0],
-        target=direction[-1],
+        source=Direction(direction).source,
+        target=Direction(direction).target,
         facts=facts_of(step, config, _NO_LICENCE),
         usage="\n".join(_usage(name, signature["formats"][name], config) for name in names),
         configuration=configuration_of(config),

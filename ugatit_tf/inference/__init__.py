@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import json_files
-from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint, open_folder
+from ugatit_tf.checkpoints.checkpoint import Checkpoint, open_folder
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.data import images
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError, UsageError, reason
 from ugatit_tf.inference import hub
 from ugatit_tf.networks.generator import Generator, Translation
@@ -21,7 +22,7 @@ from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp_all
 from ugatit_tf.training.ugatit import UGATIT
 
-__all__ = ["DIRECTIONS", "Translator", "direction_of", "load_generator"]
+__all__ = ["Translator", "direction_of", "load_generator"]
 
 _AT_A_TIME = 32  # pictures
 _LOADED_BY = os.getpid()  # the process that loaded TensorFlow
@@ -120,8 +121,7 @@ def load_generator(path: str | Path, direction: str = "A2B", checkpoint: str = N
     """
     _check_process()
     check_keras_settings()
-    if direction not in DIRECTIONS:
-        raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
+    direction = Direction(direction)
     if checkpoint != NEWEST and is_export(path):
         raise RunError(f"{path} is an export: it has no checkpoint {checkpoint}.")
     path = hub.fetch(path, direction) if hub.is_address(path) else Path(path)
@@ -148,12 +148,12 @@ def is_export(path: str | Path) -> bool:
     return hub.is_address(path) or (Path(path) / "saved_model.pb").is_file() or Path(path).suffix == ".keras"
 
 
-def directions_of(model: str) -> tuple[str, ...]:
+def directions_of(model: str) -> tuple[Direction, ...]:
     """The directions of what `load_generator` loads: of a checkpoint and of a repository both, of an export its own."""
-    return (direction_of(model),) if is_export(model) and not hub.is_address(model) else tuple(DIRECTIONS)
+    return (direction_of(model),) if is_export(model) and not hub.is_address(model) else tuple(Direction)
 
 
-def direction_of(model: str | Path, asked: str = "") -> str:
+def direction_of(model: str | Path, asked: str = "") -> Direction:
     """Which way a model translates: as is asked for, or else as an export's `signature.json` says, or else "A2B".
 
     Raises:
@@ -163,15 +163,15 @@ def direction_of(model: str | Path, asked: str = "") -> str:
     own = signature.get("direction", "")
     if own and asked and own != asked:
         raise UsageError(f"--direction {asked}: --model {model} is for {own}.")
-    return asked or own or "A2B"
+    return Direction(asked or own or "A2B")
 
 
-def _from_keras(path: Path, direction: str) -> Translator:
+def _from_keras(path: Path, direction: Direction) -> Translator:
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # the zip, HDF5 and JSON readers below Keras each raise their own
         raise RunError(f"{path} is damaged or not a Keras model: {reason(error)}") from error
-    generator = model.sampler(direction[-1]) if isinstance(model, UGATIT) else model
+    generator = model.sampler(direction.target) if isinstance(model, UGATIT) else model
     if not isinstance(generator, Generator):
         raise RunError(f"{path} holds a {type(generator).__name__}, not a generator of this project.")
     size = generator.get_build_config()["input_shape"][1]

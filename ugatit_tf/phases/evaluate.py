@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ugatit_tf.config import Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     BEST,
@@ -166,7 +167,7 @@ def _score_folders(config: Config, options: Options, features: "Features", resul
 
 def _networks(config: Config, options: Options) -> "Iterator[tuple[str, int | None, Mapping[str, Translator]]]":
     """Yields the label, the step and the translators by direction of each network to score, in the order of steps."""
-    from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
+    from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.inference import Translator, directions_of, load_generator
 
@@ -179,7 +180,7 @@ def _networks(config: Config, options: Options) -> "Iterator[tuple[str, int | No
         names = list(map(str, RunFolder(config.run_checkpoint_dir).by_step(config.model_name))) or [NEWEST]
     found = {checkpoint.step: checkpoint for checkpoint in (open_run(config, which=name) for name in names)}
     for step, checkpoint in sorted(found.items()):
-        yield checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in DIRECTIONS}
+        yield checkpoint.label, step, {name: Translator.of(checkpoint, name) for name in Direction}
 
 
 def _record(results: Path, entry: Entry, outcomes: "Mapping[str, Outcome]") -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from ugatit_tf.config import Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.options import (
     NOT_EMPTY,
     POSITIVE,
@@ -77,7 +78,7 @@ def run(config: Config, options: Options) -> None:
     """
     import numpy as np
 
-    from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, open_run
+    from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.export.web import site
     from ugatit_tf.serving import app, server
@@ -92,7 +93,7 @@ def run(config: Config, options: Options) -> None:
     checkpoint = networks.find(options.checkpoint)
     with server.listen(options.host, options.port) as listener:
         print(f"Loading {checkpoint} ...")
-        for direction in DIRECTIONS:  # loads and traces the networks, so that the first request need not wait
+        for direction in Direction:  # loads and traces the networks, so that the first request need not wait
             size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
             networks.translate(checkpoint, direction, np.zeros(size, np.uint8))
         settings = site.settings(config, chosen) | {"engine": "server", "device": on}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ugatit_tf import json_files
 from ugatit_tf.config import Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
 from ugatit_tf.options import PhaseOptions, checkpoint_option, threads_option
 
@@ -44,12 +45,12 @@ def run(config: Config, options: Options) -> None:
     known = sources.has_ground_truth(config.dataset)
     folder = Path(config.result_dir) / config.model_dir
     sections, scores, unreadable = [], {}, []
-    for source, target in ("AB", "BA"):
-        if len(test_sets[source]):
-            translator = Translator.of(checkpoint, f"{source}2{target}")
-            truth = test_sets[target] if known else None
-            direction = test_set.Direction(source, target, translator.translate, test_sets[source], truth)
-            section, scores[direction.name] = test_set.translate(config, folder, direction, unreadable)
+    for direction in Direction:
+        if len(test_sets[direction.source]):
+            translator = Translator.of(checkpoint, direction)
+            truth = test_sets[direction.target] if known else None
+            task = test_set.Task(direction, translator.translate, test_sets[direction.source], truth)
+            section, scores[direction] = test_set.translate(config, folder, task, unreadable)
             sections.append(section)
 
     if known:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.distribution import MULTI_WORKER, NONE, STRATEGIES
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
@@ -226,7 +227,7 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
     from ugatit_tf.data import sources
     from ugatit_tf.evaluation import collection, pictures
     from ugatit_tf.evaluation.scoring import Scorer
-    from ugatit_tf.inference import DIRECTIONS, Translator
+    from ugatit_tf.inference import Translator
     from ugatit_tf.reports.scores import METRICS, Entry
     from ugatit_tf.runs.evaluation import Evaluation
 
@@ -246,8 +247,8 @@ def _evaluation(config: Config, options: Options, model: "UGATIT") -> "Evaluatio
         features = collection.open_features(options.features, options.features_output, options.resize, folder)
     scorer = Scorer.of_dataset(config, [metric], features, show=False)
     translators = {
-        name: Translator(model.sampler(domain), config.img_size, config.img_ch).translate
-        for name, domain in DIRECTIONS.items()
+        direction: Translator(model.sampler(direction.target), config.img_size, config.img_ch).translate
+        for direction in Direction
     }
     print(
         f"Scoring: {METRICS[metric].label} of the test images, every {config.evaluate_freq} steps, about "

@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from ugatit_tf.config import DIRECTIONS, Config
+from ugatit_tf.config import Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import UsageError
 from ugatit_tf.options import (
     PhaseOptions,
@@ -29,7 +30,7 @@ class Options(PhaseOptions):
     direction: str = option(
         "",
         "Direction of translation; by default, the one that the export was made for, or else A2B",
-        unset_or(one_of(tuple(DIRECTIONS))),
+        unset_or(one_of(tuple(Direction))),
     )
     model: str = model_option()
     checkpoint: str = checkpoint_option()
@@ -69,7 +70,9 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.inference import Translator, direction_of, jobs, load_generator, pictures, videos
     from ugatit_tf.system import device, share
 
-    direction = direction_of(options.model, options.direction) if options.model else options.direction or "A2B"
+    direction = Direction(options.direction or "A2B")
+    if options.model:
+        direction = direction_of(options.model, options.direction)
     output = jobs.Output(
         Path(options.output) / direction,
         options.image_format,
@@ -80,11 +83,11 @@ def run(config: Config, options: Options) -> None:
     found_pictures, found_videos, others = jobs.find(Path(options.input), output)
     if others:
         print(jobs.passed_over(others))
-    crop = prepared.with_prepared_crop(config, direction[0], as_prepared=not options.model)
+    crop = prepared.with_prepared_crop(config, direction.source, as_prepared=not options.model)
     # The device is prepared first, because TensorFlow takes no settings after a face detector has run on it.
     print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     share.keep_freed_memory()
-    cropper = Cropper.of(crop, direction[0], "center")
+    cropper = Cropper.of(crop, direction.source, "center")
     if options.model:
         translator = load_generator(options.model, direction, options.checkpoint)
     else:

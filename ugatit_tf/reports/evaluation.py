@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ugatit_tf import json_files
-from ugatit_tf.config import DIRECTIONS
+from ugatit_tf.direction import Direction
 from ugatit_tf.reports import gallery, plots, scores
 from ugatit_tf.reports.gallery import Item, Section
 from ugatit_tf.reports.plots import Point
@@ -86,7 +86,7 @@ def _read(name: str, results: Path, folder: Path, data: str) -> Run:
     entries = _merged([entry for entry in scores.read(results) if entry.step is not None])
     steps = sorted(int(path.name) for path in folder.glob(f"{OUTPUTS}/*") if path.name.isdecimal())
     inputs = {
-        direction: sorted(path.name for path in (folder / INPUTS / direction).glob("*.png")) for direction in DIRECTIONS
+        direction: sorted(path.name for path in (folder / INPUTS / direction).glob("*.png")) for direction in Direction
     }
     return Run(name, entries, steps, inputs, folder, data)
 
@@ -149,7 +149,7 @@ def _plots(runs: Sequence[Run]) -> Markup:
     for key, metric in METRICS.items():
         curves: dict[str, list[Point]] = {}
         for run in runs:
-            for direction in DIRECTIONS:
+            for direction in Direction:
                 found = [(entry.step, entry.score(direction, key)) for entry in run.entries]
                 points = [Point(step, *score[:3]) for step, score in found if score and math.isfinite(score.value)]
                 if points:
@@ -165,7 +165,7 @@ def _details(results: Path) -> list[Section]:
     parts = []
     for direction, found in details["directions"].items() if details else ():
         checkpoint = ("Checkpoint", details["checkpoint"])
-        title = f"{direction[0]} → {direction[-1]}"
+        title = Direction(direction).arrow
         for kind in ("best", "worst"):
             if found.get(kind):
                 rows = (checkpoint, ("Score", found["by"]))

@@ -13,8 +13,8 @@ import numpy as np
 from markupsafe import Markup
 
 from ugatit_tf import json_files
-from ugatit_tf.config import DIRECTIONS
 from ugatit_tf.data import images
+from ugatit_tf.direction import Direction
 from ugatit_tf.reports import evaluation, gallery, plots
 from ugatit_tf.reports.gallery import Section
 from ugatit_tf.reports.plots import Curve
@@ -48,7 +48,7 @@ class Progress:
     def is_complete(self) -> bool:
         """Whether both directions have inputs or neither has, and all curves have a value for each step."""
         curves = [curve for plot in self.plots.values() for curve in plot.values()]
-        return set(self.inputs) in (set(), set(DIRECTIONS)) and all(len(curve) == len(self.steps) for curve in curves)
+        return set(self.inputs) in (set(), set(Direction)) and all(len(curve) == len(self.steps) for curve in curves)
 
 
 def stage_name(direction: str, step: int) -> str:
@@ -108,10 +108,7 @@ def write_links(results: Path) -> None:
 
 
 def _write_page(results: Path, progress: Progress) -> None:
-    sections = [
-        Section(f"{direction[0]} → {direction[-1]}", total=0, markup=_columns(progress, direction))
-        for direction in DIRECTIONS
-    ]
+    sections = [Section(direction.arrow, total=0, markup=_columns(progress, direction)) for direction in Direction]
     drawn = [plots.small(title, progress.steps, curves) for title, curves in progress.plots.items() if progress.steps]
     sections.append(Section("Losses", total=0, markup=plots.draw(drawn, "None yet.")))
     gallery.write(

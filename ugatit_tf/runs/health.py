@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ugatit_tf.config import DIFFAUGMENT_POLICIES, Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.runs import status
 from ugatit_tf.runs.observers import Alarm, Clock, Due, Observer
 from ugatit_tf.training.losses import CAM_CHANCE, GAN_LOSSES
@@ -58,12 +59,12 @@ def sample_statistics(grids: Mapping[str, np.ndarray]) -> dict[str, SampleStatis
     images = {name: grids[name].reshape(-1, *grids[name].shape[1:2] * 2, grids[name].shape[2]) / 255 for name in names}
     spread = {name: float(image.var(axis=0).mean()) for name, image in images.items()}
     return {
-        f"{source}2{target}": SampleStatistics(
-            spread[f"fake_{target}"],
+        direction: SampleStatistics(
+            spread[f"fake_{direction.target}"],
             min(spread["real_A"], spread["real_B"]),
-            float(np.abs(images[f"fake_{target}"] - images[f"real_{source}"]).mean()),
+            float(np.abs(images[f"fake_{direction.target}"] - images[f"real_{direction.source}"]).mean()),
         )
-        for source, target in ("AB", "BA")
+        for direction in Direction
     }
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ugatit_tf.config import Config
+from ugatit_tf.direction import Direction
 from ugatit_tf.reports import progress
-from ugatit_tf.reports.progress import DIRECTIONS, Progress
+from ugatit_tf.reports.progress import Progress
 from ugatit_tf.runs.observers import Clock, Due, Observer
 from ugatit_tf.runs.status import StatusFile
 from ugatit_tf.system.files import clear_leftovers
@@ -97,12 +98,13 @@ class TrainingPage(Observer):
 
     def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         inputs = {}
-        for direction in DIRECTIONS:
-            source, target = direction[0], direction[-1]
-            real = pictures[f"real_{source}"]
-            inputs[direction] = f"{source}_{zlib.crc32(real.tobytes()):08x}.jpg"
+        for direction in Direction:
+            real = pictures[f"real_{direction.source}"]
+            inputs[direction] = f"{direction.source}_{zlib.crc32(real.tobytes()):08x}.jpg"
             progress.save_column(self._results, inputs[direction], real)
-            progress.save_column(self._results, progress.stage_name(direction, step), pictures[f"fake_{target}"])
+            progress.save_column(
+                self._results, progress.stage_name(direction, step), pictures[f"fake_{direction.target}"]
+            )
         earlier = self._stages if inputs == self._inputs else []  # else they are of other pictures
         self._stages = thinned([*earlier, step], self._config.print_freq, _STAGES)
         self._inputs = inputs

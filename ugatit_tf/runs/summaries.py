@@ -10,6 +10,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.data import heatmap, images, sources
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError, reason
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.runs.observers import Alarm, Due, Observer
@@ -52,10 +53,11 @@ def draw_samples(model: UGATIT, samples: Mapping[str, np.ndarray]) -> dict[str, 
         Each row of a grid shows one image: input, heatmap over the input, translation, reconstruction.
     """
     pictures = {}
-    for source, target in ("AB", "BA"):
+    for direction in Direction:
+        source, target = direction.source, direction.target
         to_target, to_source = model.sampler(target), model.sampler(source)
         rows = [_draw_row(image, to_target, to_source) for image in samples[source]]
-        pictures[f"{source}2{target}"] = np.vstack([np.hstack(row) for row in rows])
+        pictures[direction] = np.vstack([np.hstack(row) for row in rows])
         pictures[f"real_{source}"] = np.vstack([row[0] for row in rows])
         pictures[f"fake_{target}"] = np.vstack([row[2] for row in rows])
     return pictures
@@ -146,8 +148,8 @@ class Curves(Observer):
 
     def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         def write() -> None:
-            for name in ("A2B", "B2A"):
-                tf.summary.image(name, pictures[name][np.newaxis])
+            for direction in Direction:
+                tf.summary.image(direction, pictures[direction][np.newaxis])
             for rho in self._rhos:
                 tf.summary.histogram(rho.path, rho.value)
 

@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ugatit_tf.checkpoints.checkpoint import DIRECTIONS
 from ugatit_tf.data import images
 from ugatit_tf.data.images import UnreadableImageError
+from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
 from ugatit_tf.export.web import site
 from ugatit_tf.networks.generator import Translation
@@ -110,8 +110,8 @@ class Service:
 
     async def _translate(self, request: Request) -> Response:
         direction = request.query_params.get("direction", "A2B")
-        if direction not in DIRECTIONS:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, f"direction must be {' or '.join(DIRECTIONS)}")
+        if direction not in tuple(Direction):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"direction must be {' or '.join(Direction)}")
         try:
             name = self._networks.find(request.query_params.get("checkpoint", self._checkpoint))
         except RunError as error:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf import json_files
-from ugatit_tf.checkpoints.checkpoint import DIRECTIONS, Checkpoint
+from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.config import Config
 from ugatit_tf.data.preparation import prepared
+from ugatit_tf.direction import Direction
 
 FOLDER = Path(__file__).with_name("page")
 SETTINGS = "settings.json"
@@ -29,7 +30,7 @@ def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
         "network": config.model_name,
         "size": checkpoint.config.img_size,
         "channels": checkpoint.config.img_ch,
-        "directions": {direction: _crop(config, direction[0]) for direction in DIRECTIONS},
+        "directions": {direction: _crop(config, direction.source) for direction in Direction},
     }
 
 
