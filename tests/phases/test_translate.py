@@ -96,7 +96,7 @@ def test_names_and_folders_are_kept(here, networks, capsys):
         close(images.decode(here / "out" / "A2B" / f"{name}.png"), networks["A2B"](picture[:, 10:50]))
     output = capsys.readouterr().out
     assert f"Translating with checkpoint/{CONFIG.model_dir}/UGATIT_light.model-7" in output
-    assert "Crop: center, as neither --crop nor a dataset" in output
+    assert "Crop of A: center, as neither --crop nor a dataset" in output
     assert "Pictures translated to out/A2B: 6\n" in output
 
 
@@ -300,7 +300,7 @@ def test_faces_are_cropped_as_they_were_for_training(here, networks, detector, c
     (here / "dataset" / "mine" / "report.json").write_text(json.dumps({"settings": settings}))
     assert translate() == 1
     output = capsys.readouterr().out
-    assert "Crop: face, as dataset/mine was prepared." in output
+    assert "Crop of A: face, as dataset/mine was prepared." in output
     assert "Not translated: photos/narrow.png: no face found" in output
     square = crops.cut(wide, crops.around(Detector().largest(wide), 0.25, 40, 60), 32)
     close(images.decode("out/A2B/wide.png"), networks["A2B"](square))

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 
 from ugatit_tf.config import Config
 from ugatit_tf.errors import RunError, UsageError
-from ugatit_tf.options import SHARE, PhaseOptions, at_least, check_image_format, image_format, option, path_option
+from ugatit_tf.options import (
+    SHARE,
+    PhaseOptions,
+    at_least,
+    check_image_format,
+    image_format,
+    one_of,
+    option,
+    path_option,
+)
 
 if TYPE_CHECKING:
     from ugatit_tf.data.preparation.build import Domain
+
+_LEAST_SIDE = 128  # pixels; smaller pictures are mostly thumbnails and icons
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +37,18 @@ class Options(PhaseOptions):
     input_B: str = path_option("", "Folder of pictures of domain B, at any depth; nothing in it is changed")
     size: int = option(286, "Side of the dataset's square pictures, in pixels", at_least(1))
     min_size: int = option(
-        128, "Drop pictures, or squares around faces, whose side is below this many pixels", at_least(1)
+        0,
+        "Drop pictures, or squares around faces, with a side of fewer pixels; 0: the smaller of 128 and --size",
+        at_least(0),
     )
-    test_share: float = option(0.05, "Share of each domain to set apart for testing", SHARE)
+    near_duplicates: str = option(
+        "drop", "What to do with a picture that looks the same as a larger one", one_of(("drop", "keep"))
+    )
+    test_share: float = option(
+        0.05,
+        "Share of each domain to set apart for testing; of 48 pictures or more at least 12 are, unless it is 0",
+        SHARE,
+    )
     test_max: int = option(100, "The most pictures of each domain to set apart for testing", at_least(1))
     image_format: str = image_format()
 
@@ -53,6 +73,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.data.preparation.survey import Plan
     from ugatit_tf.reports import preparation
 
+    options = dataclasses.replace(options, min_size=options.min_size or min(_LEAST_SIDE, options.size))
     own = dataclasses.asdict(options)
     inputs = {"A": Path(own.pop("input_A")), "B": Path(own.pop("input_B"))}
     root = config.dataset_root

@@ -28,7 +28,7 @@ COPIES = {
     "enlarged and recompressed": lambda picture: recompressed(scaled(picture, 1.3), 40),
     "without a border": lambda picture: picture[1:-1, 1:-1],
     "with transparency": lambda picture: np.concatenate([picture, np.full_like(picture[..., :1], 255)], axis=-1),
-    "a little brighter": lambda picture: np.clip(picture.astype(int) + 8, 0, 255).astype(np.uint8),
+    "brighter": lambda picture: np.clip(picture.astype(int) + 25, 0, 255).astype(np.uint8),
 }
 
 
@@ -40,46 +40,44 @@ def faces(request):
 
 @pytest.fixture(scope="module")
 def index(faces):
-    """All of them, of which no two are taken for the same."""
     index = Index(len(faces))
     for number, face in enumerate(faces):
-        print_ = fingerprint(face)
-        assert index.find(print_) is None
-        index.add(number, print_)
+        index.add(number, fingerprint(face))
     return index
 
 
 @pytest.mark.parametrize("change", COPIES)
 def test_a_copy_is_found_among_many_faces(faces, index, change):
     for number, face in list(enumerate(faces))[::4]:
-        assert index.find(fingerprint(COPIES[change](face))) == number
+        assert index.find(fingerprint(COPIES[change](face)))[0] == number
 
 
 def test_a_mirrored_picture_is_another(faces, index):
-    assert index.find(fingerprint(faces[0][:, ::-1])) is None
+    assert index.find(fingerprint(faces[0][:, ::-1])) == []
 
 
 def test_plain_pictures_are_told_apart_by_colour():
     index = Index(3)
     for number, colour in enumerate([(0, 0, 0), (200, 30, 30), (30, 30, 200)]):
         plain = np.full((40, 50, 3), colour, np.uint8)
-        assert index.find(fingerprint(plain)) is None
+        assert index.find(fingerprint(plain)) == []
         index.add(number, fingerprint(plain))
-        assert index.find(fingerprint(plain[:20])) == number
+        assert index.find(fingerprint(plain[:20])) == [number]
 
 
 def test_grey_pictures_have_fingerprints_of_the_same_kind(faces):
     grey = np.asarray(Image.fromarray(faces[0]).convert("L"))
     index = Index(1)
     index.add(7, fingerprint(grey[..., np.newaxis]))
-    assert index.find(fingerprint(np.stack([grey] * 3, axis=-1))) == 7
+    assert index.find(fingerprint(np.stack([grey] * 3, axis=-1))) == [7]
     assert len(fingerprint(faces[0])) == 35
 
 
-def test_the_first_one_added_is_found():
-    plain = fingerprint(np.full((9, 9, 3), 90, np.uint8))
-    index = Index(2)
-    assert index.find(plain) is None
-    index.add(5, plain)
-    index.add(3, plain)
-    assert index.find(plain) == 5
+def test_the_nearest_are_found_first_and_only_some():
+    look = np.random.default_rng(0).integers(0, 256, 35, np.uint8)
+    index = Index(12)
+    for number in range(11, -1, -1):  # so many bits are different
+        near = look.copy()
+        near[:number] ^= 1
+        index.add(number, near.tobytes())
+    assert index.find(look.tobytes()) == list(range(8))

@@ -1,25 +1,30 @@
 """The choice is a pure function of what the pictures are; these are made up."""
 
-import dataclasses
 import hashlib
 import random
 
-import numpy as np
 import pytest
 
-from ugatit_tf.data.preparation.selection import choose, in_both
+from ugatit_tf.data.preparation.copies import Copies
+from ugatit_tf.data.preparation.selection import choose
 from ugatit_tf.data.preparation.survey import Picture
 
 
-def picture(number, size=100, copy=0):
-    """One of its own for each number; those of one number look the same, and each `copy` is another file."""
-    look = np.random.default_rng(number).integers(0, 256, 32, np.uint8).tobytes() + bytes([100, 100, 100])
+def picture(number, copy=0):
     digest = hashlib.sha256(f"{number} {copy}".encode()).hexdigest()
-    return Picture(f"{number}_{copy}.png", digest=digest, side=size, fingerprints=(look.hex(),))
+    return Picture(f"{number}_{copy}.png", digest=digest, key=f"{number} {copy}")
 
 
-def splits(pictures, **options):
-    choices = choose(pictures, **({"seed": 0, "share": 0.05, "most": 100} | options))
+def copies_of(pictures):
+    """The first of each number is kept; the others are its copies."""
+    numbers = [each.path.partition("_")[0] for each in pictures]
+    firsts = [numbers.index(number) for number in numbers]
+    return Copies(tuple(None if first == own else first for own, first in enumerate(firsts)))
+
+
+def splits(pictures, *, copies=None, **options):
+    settings = {"seed": 0, "share": 0.05, "most": 100} | options
+    choices = choose(pictures, copies or copies_of(pictures), **settings)
     return {each.path: choice.split for each, choice in zip(pictures, choices, strict=True)}
 
 
@@ -39,11 +44,44 @@ def test_about_the_share_is_tested_on_and_no_more_than_the_most():
     assert set(splits(MANY).values()) == {"train", "test"}
 
 
-def test_of_few_pictures_one_ispicked():
+def test_of_few_pictures_one_is_picked():
     assert len(picked(MANY[:2], share=1e-9)) == 1
-    assert len(picked(MANY[:300], share=1e-9)) == 1
+    assert len(picked(MANY[:47], share=1e-9)) == 1
     assert picked(MANY[:1]) == set()
-    assert choose([], 0, 0.05, 100) == []
+    assert choose([], Copies(()), seed=0, share=0.05, most=100) == []
+
+
+@pytest.mark.parametrize(("count", "options", "expected"), [
+    (48, {}, 12), (73, {}, 12), (300, {"share": 1e-9}, 12), (60, {"share": 0.0}, 0), (60, {"most": 5}, 5),
+])  # fmt: skip
+def test_at_least_twelve_are_tested_where_there_are_enough(count, options, expected):
+    assert len(picked(MANY[:count], **options)) == expected
+
+
+def test_twelve_are_pictures_and_not_their_copies():
+    pictures = [picture(number, copy) for number in range(50) for copy in range(2)]
+    tested = picked(pictures)
+    assert len(tested) == 12
+    assert splits(pictures) == splits(pictures)
+
+
+def test_a_picture_that_was_trained_on_stays_there_when_the_set_grows_beyond_48():
+    before = splits(MANY[:40])
+    trained = {path for path, split in before.items() if split == "train"}
+    keys = {each.key for each in MANY if each.path in trained}
+    now = picked(MANY[:60], trained=keys)
+    assert not now & trained
+    assert len(now) == 12
+    again = {each.key for each in MANY[:60] if each.path not in now}
+    assert picked(MANY[:60], trained=again) == now
+
+
+def test_pictures_that_may_be_copies_are_in_one_split():
+    alike = ((3, 7), (7, 11), (20, 21))
+    for seed in range(20):
+        found = splits(MANY[:100], copies=Copies((None,) * 100, alike), share=0.5, seed=seed)
+        assert found["3_0.png"] == found["7_0.png"] == found["11_0.png"]
+        assert found["20_0.png"] == found["21_0.png"]
 
 
 def test_the_seed_decides_and_the_order_does_not():
@@ -54,52 +92,16 @@ def test_the_seed_decides_and_the_order_does_not():
 @pytest.mark.parametrize("most", [3, 100])
 def test_more_pictures_never_take_one_from_training_to_testing(most):
     rng = random.Random(0)
-    # Each comes in three versions of different sizes, of which the largest is kept, whenever it comes.
-    pool = [picture(number, size, copy) for number in range(60) for copy, size in enumerate((100, 200, 300))]
+    pool = [picture(number, copy) for number in range(60) for copy in range(3)]
     for _ in range(10):
         rng.shuffle(pool)
-        trained, seen = set(), set()
+        trained, seen, keys = set(), set(), set()
         for count in range(10, 180, 10):
             before = trained
-            now = splits(pool[:count], most=most, share=0.1)
+            now = splits(pool[:count], most=most, share=0.1, trained=keys)
             trained = {path.partition("_")[0] for path, split in now.items() if split == "train"}
+            keys = {each.key for each in pool[:count] if now[each.path] == "train"}
             testing = {path.partition("_")[0] for path, split in now.items() if split == "test"}
             seen |= testing
             assert not testing & before
         assert seen
-
-
-def test_of_copies_the_largest_is_kept_and_the_others_say_which():
-    pictures = [picture(1, 100), picture(2, 50), picture(1, 300, copy=1), picture(1, 200, copy=2), picture(3, 60)]
-    choices = choose(pictures, 0, 0.0, 100)
-    assert [choice.copy_of for choice in choices] == [2, None, None, 2, None]
-    assert [choice.split for choice in choices] == ["", "train", "train", "", "train"]
-
-
-def test_the_largest_is_kept_whatever_the_files_are_called_and_contain():
-    for number in range(20):
-        sizes = random.Random(number).sample(range(50, 90), 4)
-        pictures = [picture(number, size, copy) for copy, size in enumerate(sizes)]
-        assert choose(pictures, 0, 0.0, 100)[sizes.index(max(sizes))].copy_of is None
-
-
-def test_pictures_of_one_square_are_copies():
-    whole, square = picture(1), picture(2)
-    both = [(*picture(number).fingerprints, *square.fingerprints) for number in (3, 4)]
-    pictures = [Picture(f"{side}.png", side=side, fingerprints=each) for side, each in zip((50, 90), both, strict=True)]
-    assert [choice.copy_of for choice in choose([whole, *pictures, square], 0, 0.0, 100)] == [None, 3, 3, None]
-    assert in_both([whole, square], pictures) == [(1, 0), (1, 1)]
-
-
-def test_of_equal_files_the_first_by_name_is_kept():
-    one = picture(1)
-    other = dataclasses.replace(one, path="0_the_first.png")
-    assert [choice.copy_of for choice in choose([one, other], 0, 0.0, 100)] == [1, None]
-    assert [choice.copy_of for choice in choose([other, one], 0, 0.0, 100)] == [None, 0]
-
-
-def test_pictures_of_both_domains_are_paired():
-    a = [picture(1), picture(2), picture(3)]
-    b = [picture(4), picture(3, copy=1), picture(1, size=70, copy=2)]
-    assert in_both(a, b) == [(2, 1), (0, 2)]
-    assert in_both(a, []) == in_both([], b) == []

@@ -123,4 +123,6 @@ def test_picture_and_square_are_known_again(survey, picture):
     found, folder = survey()
     files = picture, folder / f"{found.key}.png"
     assert found.fingerprints == tuple(duplicates.fingerprint(images.decode(file)).hex() for file in files)
+    flipped = (np.ascontiguousarray(images.decode(file)[:, ::-1]) for file in files)
+    assert found.mirrored == tuple(duplicates.fingerprint(each).hex() for each in flipped)
     assert len(survey(crop="squeeze", size=32)[0].fingerprints) == 1  # the square is all of the picture

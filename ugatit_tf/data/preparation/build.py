@@ -5,23 +5,32 @@ preparation goes on, and a later one looks at new pictures only. The splits chan
 """
 
 import dataclasses
+import functools
+import logging
 import re
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import images, parallel
-from ugatit_tf.data.preparation import selection
+from ugatit_tf.data.preparation import copies, likeness, selection
 from ugatit_tf.data.preparation.prepared import SPLITS, PreparedFolder
 from ugatit_tf.data.preparation.survey import UNREADABLE, Picture, Plan, Surveyor
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, UsageError, shown
 from ugatit_tf.system.files import overlap
 
+_log = logging.getLogger(__name__)
+
 _LONGEST_STEM = 40  # characters of up to four bytes each; a file's name may have 255 bytes
+_SECONDS_BETWEEN_LINES = 5.0  # of progress, where the output is no terminal
+_MOST_SECONDS_BETWEEN_LINES = 30.0
+_VIEWS_IN_MEMORY = 4096  # of 12 kB each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +72,14 @@ class Domain:
         other_files: the number of hidden files and of files that are no pictures.
         kept: the pictures that the dataset has, in order.
         dropped: the pictures that the dataset does not have, in order.
+        alike: pairs of kept pictures that may be copies of each other.
     """
 
     folder: str
     other_files: int
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
+    alike: tuple[tuple[Picture, Picture], ...] = ()
 
     @property
     def found(self) -> int:
@@ -145,15 +156,21 @@ def build(config: Config, plan: Plan) -> Outcome:
         name: _survey(name, dataset, [f"{plan.inputs[name]}/{path}" for path in paths], surveyors[name])
         for name, (paths, _) in found.items()
     }
-    domains = {}
-    for name, (_, others) in found.items():
-        kept, dropped = _decide(config.seed, plan, surveyors[name], pictures[name])
-        domains[name] = Domain(str(plan.inputs[name]), len(others), tuple(kept), tuple(dropped))
-        _make_missing(dataset, surveyors[name], domains[name])
+    looks = {name: _Looks(dataset, surveyor) for name, surveyor in surveyors.items()}
+    domains = {
+        name: Domain(
+            str(plan.inputs[name]),
+            len(others),
+            *_decide(config.seed, plan, pictures[name], looks[name], dataset.trained(name)),
+        )
+        for name, (_, others) in found.items()
+    }
+    usable = [[kept.picture for kept in domain.kept] for domain in domains.values()]
+    both = [(usable[0][a], usable[1][b]) for a, b in copies.in_both(*usable, *looks.values())]
+    for name, domain in domains.items():
+        _make_missing(dataset, surveyors[name], domain)
     places = {kept.file: kept.picture.key for domain in domains.values() for kept in domain.kept}
     dataset.place(places, {picture.path for some in pictures.values() for picture in some})
-    usable = [[kept.picture for kept in domain.kept] for domain in domains.values()]
-    both = [(usable[0][a], usable[1][b]) for a, b in selection.in_both(*usable)]
     return Outcome(domains, {name: surveyor.recipe.crop for name, surveyor in surveyors.items()}, both)
 
 
@@ -163,29 +180,87 @@ def _survey(name: str, dataset: PreparedFolder, paths: Sequence[str], surveyor: 
     todo = [path for path, picture in pictures.items() if picture is None]
     try:
         with tqdm(total=len(paths), initial=len(paths) - len(todo), desc=name, unit="image", disable=None) as bar:
+            lines = _ProgressLines(name, len(paths), bar.n) if bar.disable else None
             for picture in parallel.in_order(surveyor, todo):
                 pictures[picture.path] = picture
                 if picture.problem != UNREADABLE:  # a failing disk may recover, so the next run tries again
                     dataset.remember(picture, surveyor.recipe)
                 bar.update()
+                if lines:
+                    lines.update()
     finally:
         dataset.save()
     return list(pictures.values())
 
 
-def _decide(seed: int, plan: Plan, surveyor: Surveyor, pictures: Sequence[Picture]) -> tuple[list[Kept], list[Dropped]]:
-    """Returns the pictures that the dataset gets, each with its file in a split, and the others with the reason."""
+class _ProgressLines:
+    """Logs the progress, where the output is no terminal and shows no bar: at most one line in five seconds."""
+
+    def __init__(self, name: str, total: int, done: int) -> None:
+        self._name, self._total, self._done = name, total, done
+        self._logged, self._time = done, time.monotonic()
+
+    def update(self) -> None:
+        """Counts a picture; logs a line when a tenth more is done, or after 30 seconds."""
+        self._done += 1
+        seconds = time.monotonic() - self._time
+        is_tenth = 10 * (self._done - self._logged) >= self._total
+        if seconds >= (_SECONDS_BETWEEN_LINES if is_tenth else _MOST_SECONDS_BETWEEN_LINES):
+            _log.info("%s: %s of %s pictures", self._name, f"{self._done:,}", f"{self._total:,}")
+            self._logged, self._time = self._done, time.monotonic()
+
+
+class _Looks:
+    """Reads the views of a domain's pictures for `copies`; it keeps those read last.
+
+    Args:
+        dataset: the dataset's folder, which has the squares.
+        surveyor: the domain's surveyor, which makes a square that is missing.
+    """
+
+    def __init__(self, dataset: PreparedFolder, surveyor: Surveyor) -> None:
+        self._dataset, self.surveyor = dataset, surveyor
+        self._squares = dataset.squares()
+        self._read = functools.lru_cache(_VIEWS_IN_MEMORY)(self._view)
+
+    def __call__(self, picture: Picture, view: int) -> np.ndarray:
+        """Returns the picture (view 0) or its square (view 1) as uint8 `[64, 64, 3]`.
+
+        Raises:
+            RunError: The file has changed since the survey.
+        """
+        return self._read(picture.path, picture.key, view)
+
+    def _view(self, path: str, key: str, view: int) -> np.ndarray:
+        if view == 0:
+            return images.load(path, likeness.SIDE)
+        if key not in self._squares:  # an earlier run has dropped the picture, and deleted its square
+            _check_unchanged(self.surveyor(path))
+            self._squares = self._dataset.squares()
+        return images.load(self._squares[key], likeness.SIDE)
+
+
+def _decide(
+    seed: int, plan: Plan, pictures: Sequence[Picture], looks: _Looks, trained: Collection[str]
+) -> tuple[tuple[Kept, ...], tuple[Dropped, ...], tuple[tuple[Picture, Picture], ...]]:
+    """Returns the pictures that the dataset gets, each with its file in a split; the others; pairs that are alike."""
     kept, dropped = [], [Dropped(picture, picture.problem, picture.detail) for picture in pictures if picture.problem]
     usable = [picture for picture in pictures if not picture.problem]
-    name, ending = surveyor.recipe.domain, surveyor.recipe.ending
-    for picture, choice in zip(usable, selection.choose(usable, seed, plan.test_share, plan.test_max), strict=True):
+    recipe = looks.surveyor.recipe
+    found = copies.find(usable, looks)
+    if plan.near_duplicates == "keep":
+        found = copies.without_near(usable, found)
+    choices = selection.choose(usable, found, seed=seed, share=plan.test_share, most=plan.test_max, trained=trained)
+    for picture, choice in zip(usable, choices, strict=True):
         if choice.copy_of is None:
-            kept.append(Kept(picture, f"{choice.split}{name}/{_safe_stem(picture.path)}-{picture.key}{ending}"))
+            file = f"{choice.split}{recipe.domain}/{_safe_stem(picture.path)}-{picture.key}{recipe.ending}"
+            kept.append(Kept(picture, file))
         else:
             original = usable[choice.copy_of]
             reason = "duplicate" if original.digest == picture.digest else "near duplicate"
             dropped.append(Dropped(picture, reason, f"of {shown(Path(original.path).name)}", original.path))
-    return kept, dropped
+    alike = tuple((usable[a], usable[b]) for a, b in found.alike)
+    return tuple(kept), tuple(dropped), alike
 
 
 def _safe_stem(path: str) -> str:
@@ -198,5 +273,9 @@ def _make_missing(dataset: PreparedFolder, surveyor: Surveyor, domain: Domain) -
     squares = dataset.squares()
     missing = [kept.picture.path for kept in domain.kept if kept.picture.key not in squares]
     for picture in parallel.in_order(surveyor, missing):
-        if picture.problem:
-            raise RunError(f"{picture.path} has changed during this run. Run the command again.")
+        _check_unchanged(picture)
+
+
+def _check_unchanged(picture: Picture) -> None:
+    if picture.problem:
+        raise RunError(f"{picture.path} has changed during this run. Run the command again.")

@@ -21,7 +21,7 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 REPORT = "report.json"
 
 _HIDDEN = ".prepare"
-_VERSION = 1
+_VERSION = 2  # since version 2, a survey has the fingerprints of the mirror image
 _SECONDS_BETWEEN_SAVES = 30.0
 
 
@@ -82,6 +82,11 @@ class PreparedFolder:
         placed = (self._root / name for name in self._files)
         files = [*self.making.iterdir(), *(path for path in placed if path.exists())]
         return {path.stem.rpartition("-")[2]: path for path in files}
+
+    def trained(self, domain: str) -> set[str]:
+        """Returns the keys of the pictures that an earlier run has put among the training pictures of a domain."""
+        files = (Path(name) for name in self._files if name.startswith(f"train{domain}/"))
+        return {path.stem.rpartition("-")[2] for path in files}
 
     def place(self, plan: Mapping[str, str], paths: Collection[str]) -> None:
         """Moves squares into the splits, and deletes those that earlier runs have put there and the plan lacks.
@@ -160,10 +165,10 @@ def with_prepared_crop(config: Config, domain: str, *, as_prepared: bool) -> Con
         return config
     found = settings(config) if as_prepared else None
     if found is None:
-        _log.info("Crop: center, as neither --crop nor a dataset made by --phase prepare says otherwise.")
+        _log.info("Crop of %s: center, as neither --crop nor a dataset made by --phase prepare says otherwise.", domain)
         return config
     crop, margin = found[f"crop_{domain}"], config.face_margin
     if margin == Config.face_margin:
         margin = found["face_margin"]
-    _log.info("Crop: %s, as %s was prepared.", crop, config.dataset_root)
+    _log.info("Crop of %s: %s, as %s was prepared.", domain, crop, config.dataset_root)
     return dataclasses.replace(config, crop=crop, face_margin=margin)

@@ -5,10 +5,13 @@ The choice is made by hashes of contents, without a random generator: it stays t
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from ugatit_tf.data.preparation import duplicates
+from ugatit_tf.data.preparation.copies import Copies
 from ugatit_tf.data.preparation.survey import Picture
+
+LEAST_TESTED = 12  # fewer pictures say little about a network
+_ENOUGH = 4 * LEAST_TESTED  # of fewer pictures, training needs nearly all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,71 +27,69 @@ class Choice:
     copy_of: int | None = None
 
 
-def choose(pictures: Sequence[Picture], seed: int, share: float, most: int) -> list[Choice]:
+def choose(
+    pictures: Sequence[Picture],
+    copies: Copies,
+    *,
+    seed: int,
+    share: float,
+    most: int,
+    trained: Collection[str] = (),
+) -> list[Choice]:
     """Drops copies, and chooses pictures for testing.
 
-    A file is drawn for testing by a hash of its content and the seed. A picture is for testing if all files that show
-    it are drawn. So the order of the pictures does not matter, and more pictures, even copies of others, never move one
-    from training to testing.
+    A file is drawn for testing by a hash of its content and the seed. A picture is for testing if all files are drawn
+    that show it or may show it. So the order of the pictures does not matter, and more pictures, even copies of others,
+    never move one from training to testing. Of 48 pictures or more at least 12 are for testing, without those that an
+    earlier run has put among the training pictures.
 
     Args:
         pictures: the pictures that can be used.
+        copies: their copies; a picture without a larger copy is kept.
         seed: the seed of the draw.
         share: the approximate share of files to draw. At least one file is drawn of two or more, unless it is 0.
         most: the largest number of files to draw.
+        trained: the keys of pictures that an earlier run has put among the training pictures.
     """
     draws = {picture.digest: _draw(picture.digest, seed) for picture in pictures}
     low = sum(draw < share for draw in draws.values())
     count = min(most, max(low, 1)) if share and len(draws) > 1 else 0
     drawn = set(sorted(draws, key=draws.__getitem__)[:count])
-    copies = _copies(pictures)
-    shown = [number if original is None else original for number, original in enumerate(copies)]
-    training = {number for number, picture in zip(shown, pictures, strict=True) if picture.digest not in drawn}
+    groups = _groups(len(pictures), copies)
+    testing = [group for group in groups if all(pictures[number].digest in drawn for number in group)]
+    kept = sum(original is None for original in copies.of)
+    least = min(LEAST_TESTED, most) if share and kept >= _ENOUGH else 0
+    others = (group for group in groups if not any(pictures[number].key in trained for number in group))
+    for group in sorted(others, key=lambda group: max(draws[pictures[number].digest] for number in group)):
+        if sum(copies.of[number] is None for some in testing for number in some) >= least:
+            break
+        if group not in testing:
+            testing.append(group)
+    tested = {number for group in testing for number in group}
     return [
-        Choice("train" if number in training else "test") if original is None else Choice(copy_of=original)
-        for number, original in enumerate(copies)
+        Choice("test" if number in tested else "train") if original is None else Choice(copy_of=original)
+        for number, original in enumerate(copies.of)
     ]
 
 
-def in_both(a: Sequence[Picture], b: Sequence[Picture]) -> list[tuple[int, int]]:
-    """Returns the pairs of numbers of a picture of A and the same picture in B."""
-    index = _Index(a)
-    for number in range(len(a)):
-        index.add(number)
-    found = ((index.find(picture), number) for number, picture in enumerate(b))
-    return [(original, number) for original, number in found if original is not None]
+def _groups(count: int, copies: Copies) -> list[list[int]]:
+    """Returns the numbers of all pictures in groups of those that show or may show the same."""
+    first = list(range(count))
 
+    def find(number: int) -> int:
+        while first[number] != number:
+            first[number] = number = first[first[number]]
+        return number
 
-def _copies(pictures: Sequence[Picture]) -> list[int | None]:
-    """Returns for each picture the number of the larger one that is kept instead, or None if it is kept itself."""
-    copies: list[int | None] = [None] * len(pictures)
-    index = _Index(pictures)
-    for number in sorted(range(len(pictures)), key=lambda number: _rank(pictures[number])):
-        copies[number] = index.find(pictures[number])
-        if copies[number] is None:
-            index.add(number)
-    return copies
-
-
-class _Index:
-    """Finds the pictures, of those added, that are the same as a given one, as a whole or in the square."""
-
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        self._pictures = pictures
-        self._index = duplicates.Index(sum(len(picture.fingerprints) for picture in pictures))
-
-    def add(self, number: int) -> None:
-        for fingerprint in self._pictures[number].fingerprints:
-            self._index.add(number, bytes.fromhex(fingerprint))
-
-    def find(self, picture: Picture) -> int | None:
-        found = (self._index.find(bytes.fromhex(fingerprint)) for fingerprint in picture.fingerprints)
-        return next((number for number in found if number is not None), None)
-
-
-def _rank(picture: Picture) -> tuple[int, str, str]:
-    """Returns a key that sorts the largest square first, whatever the order of the files."""
-    return -picture.side, picture.digest, picture.path
+    links: Iterable[tuple[int, int]] = [
+        (original, number) for number, original in enumerate(copies.of) if original is not None
+    ]
+    for a, b in (*links, *copies.alike):
+        first[find(b)] = find(a)
+    groups: dict[int, list[int]] = {}
+    for number in range(count):
+        groups.setdefault(find(number), []).append(number)
+    return list(groups.values())
 
 
 def _draw(digest: str, seed: int) -> float:

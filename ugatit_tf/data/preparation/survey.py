@@ -32,6 +32,7 @@ class Plan:
         test_share: the share of each domain that is for testing.
         test_max: the largest number of files of a domain that are for testing.
         image_format: "png" or "jpeg".
+        near_duplicates: "drop" or "keep": what happens to a picture that looks the same as a larger one.
     """
 
     inputs: Mapping[str, Path]
@@ -40,6 +41,7 @@ class Plan:
     test_share: float
     test_max: int
     image_format: str
+    near_duplicates: str = "drop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Picture:
         height: the height of the upright picture in pixels.
         side: the shorter side, in pixels, of the region that became the square.
         fingerprints: the fingerprints (see `duplicates`) of the picture and, if it differs, of the square, hexadecimal.
+        mirrored: the fingerprints of their mirror images, in the same order.
         colour: the square's mean red, green and blue, 0 to 255.
         face: the face's middle (x, y) and size in the square, as shares of its side; None if no face was looked for or
             found.
@@ -96,6 +99,7 @@ class Picture:
     height: int = 0
     side: int = 0
     fingerprints: tuple[str, ...] = ()
+    mirrored: tuple[str, ...] = ()
     colour: tuple[float, ...] = ()
     face: tuple[float, ...] | None = None
 
@@ -164,11 +168,17 @@ class Surveyor:
         kind = recipe.image_format.upper()
         images.save(self._folder / f"{key}{recipe.ending}", square, kind=kind)
         colour = images.with_channels(square, 3).mean((0, 1))
+        # A dictionary, as the square may look the same as the picture.
+        prints = {
+            duplicates.fingerprint(each).hex(): duplicates.fingerprint(np.ascontiguousarray(each[:, ::-1])).hex()
+            for each in (pixels, square)
+        }
         return dataclasses.replace(
             picture,
             key=key,
             side=side,
-            fingerprints=tuple({duplicates.fingerprint(each).hex(): None for each in (pixels, square)}),
+            fingerprints=tuple(prints),
+            mirrored=tuple(prints.values()),
             colour=tuple(round(float(value), 2) for value in colour),
             face=self._measured(square, face, region),
         )
