@@ -101,14 +101,6 @@ def test_a_broken_download_leaves_nothing(server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_cache_folder_is_the_users(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert inception.cache_folder() == tmp_path / "ugatit_tf"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert inception.cache_folder() == tmp_path / ".cache" / "ugatit_tf"
-
-
 @pytest.fixture
 def small_inception(tmp_path, monkeypatch):
     """A file in Inception's place whose `pool_3` gives 6 features, which are called right here; returns its path."""

@@ -20,6 +20,7 @@ from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.errors import RunError
 from ugatit_tf.evaluation import inception
 from ugatit_tf.evaluation.features import OUTPUT, SIDE, DamagedFileError, Extractor, FeatureNetwork, load
+from ugatit_tf.system import assets
 from ugatit_tf.system.files import make_folder, write_atomically
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def open_features(path: str, output: str, resize: str, folder: Path) -> Features
     """
     if path:
         return Features(load(Path(path), output), resize, folder)
-    place = inception.cache_folder()
+    place = assets.cache_folder()
     network = _load_inception(inception.fetch(place), output)
     if output == OUTPUT:  # only this output's size shows that the file is Inception
         inception.note(place, network.checksum)

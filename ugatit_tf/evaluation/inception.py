@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import threading
 import urllib.request
 from pathlib import Path
@@ -19,11 +18,6 @@ FILE = "inception-2015-12-05.tgz"
 URL = f"https://download.tensorflow.org/models/image/imagenet/{FILE}"
 _TIMEOUT = 5.0  # seconds until the server answers, and for each piece
 _PIECE = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Returns the cache folder: `ugatit_tf` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ugatit_tf"
 
 
 def fetch(folder: Path) -> Path:

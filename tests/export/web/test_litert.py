@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import io
 import tarfile
@@ -15,15 +16,17 @@ def packages(tmp_path, monkeypatch):
     folder = tmp_path / "packages"
     folder.mkdir()
     table = {}
-    for spec, (name, _, members) in litert._PACKAGES.items():
-        with tarfile.open(folder / name, "w:gz") as package:
+    for package, members in litert._PACKAGES.items():
+        with tarfile.open(folder / package.file, "w:gz") as archive:
             for member in members:
-                data = b'import { a } from "@litertjs/wasm-utils";' if "core" in name else b"export const a = 1;"
+                data = (
+                    b'import { a } from "@litertjs/wasm-utils";' if "core" in package.spec else b"export const a = 1;"
+                )
                 entry = tarfile.TarInfo(f"package/{member}")
                 entry.size = len(data)
-                package.addfile(entry, io.BytesIO(data))
-        digest = base64.b64encode(hashlib.sha512((folder / name).read_bytes()).digest()).decode()
-        table[spec] = (name, digest, members)
+                archive.addfile(entry, io.BytesIO(data))
+        digest = base64.b64encode(hashlib.sha512((folder / package.file).read_bytes()).digest()).decode()
+        table[dataclasses.replace(package, integrity=digest)] = members
     monkeypatch.setattr(litert, "_PACKAGES", table)
     return folder
 
@@ -58,7 +61,7 @@ def test_npm_fetches_where_there_is_no_folder(packages, npm):
 def problem(folder):
     with pytest.raises(RunError) as error:
         litert.read(str(folder))
-    assert str(error.value).endswith("give the folder with its two files as --web_runtime.")
+    assert str(error.value).endswith("give the folder that it writes to as --web_runtime.")
     return str(error.value)
 
 
@@ -68,6 +71,8 @@ def test_what_cannot_be_had_is_told_with_a_way_out(packages, npm, tmp_path, monk
     assert "is not the published package" in problem(packages)
     assert "No such file" in problem(tmp_path / "nowhere")
     npm("echo npm error code ENOTFOUND >&2; echo more >&2; exit 1")
-    assert problem("").startswith("npm could not fetch LiteRT.js (npm error code ENOTFOUND).")
+    assert problem("").startswith(
+        "npm could not fetch @litertjs/core@2.5.3 and @litertjs/wasm-utils@2.5.3 (npm error code ENOTFOUND)."
+    )
     monkeypatch.setenv("PATH", "")
-    assert problem("").startswith("There is no npm here (No such file or directory).")
+    assert problem("").startswith("There is no npm here to fetch @litertjs/core@2.5.3 and")
