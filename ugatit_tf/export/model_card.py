@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ugatit_tf import json_files
-from ugatit_tf.config import ARCHITECTURE, Config
+from ugatit_tf.config import ARCHITECTURE, KEEP, Config
+from ugatit_tf.data.preparation import prepared
 from ugatit_tf.direction import Direction
 from ugatit_tf.export import formats, tflite
 from ugatit_tf.networks.generator import DOWNSAMPLING
@@ -23,6 +24,7 @@ _FACTS = """\
 | dataset | {dataset} |
 | trained | {step} steps |
 | images | {size} x {size}, {colours}; pixels are uint8 from 0 to 255, floats from -1 to 1 |
+| pictures | {pictures} |
 | licence | {licence} |"""
 _CARD = """\
 # {model_name}: {dataset}, {source} to {target}
@@ -79,8 +81,23 @@ def facts_of(step: int, config: Config, licence: str) -> str:
         step=step,
         size=config.img_size,
         colours=_COLOURS[config.img_ch],
+        pictures=_pictures(config),
         licence=licence,
     )
+
+
+def _pictures(config: Config) -> str:
+    """Returns in words how the pictures of both domains became squares."""
+    texts = []
+    for domain in "AB":
+        treatment = prepared.treatment(config, domain)
+        background = treatment["background"]
+        texts.append(
+            f"{domain}: cropped by `{treatment['crop']}`"
+            + (f" with margin {treatment['face_margin']:g}" if treatment["crop"] == "face" else "")
+            + ("" if background == KEEP else f", on the background {background}")
+        )
+    return "; ".join(texts)
 
 
 def configuration_of(config: Config) -> str:
@@ -102,6 +119,7 @@ def write_signature(folder: Path, direction: str, config: Config, names: Sequenc
         "direction": direction,
         "image_size": config.img_size,
         "image_channels": config.img_ch,
+        "input": prepared.treatment(config, Direction(direction).source),
         "formats": described,
     }
     write_atomically(folder / "signature.json", json_files.dumps(signature, indent=2))

@@ -36,6 +36,7 @@ class Output:
         original_size: whether results are scaled to the size that the translated square had in the picture.
         paste_back: whether results are pasted into their pictures.
         overwrite: whether results may replace files that are not results of the same source.
+        all_faces: whether each face is translated, or the largest alone.
     """
 
     folder: Path
@@ -43,6 +44,12 @@ class Output:
     original_size: bool = False
     paste_back: bool = False
     overwrite: bool = False
+    all_faces: bool = False
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether a picture has a result for each of its faces: NAME-1.png, NAME-2.png."""
+        return self.all_faces and not self.paste_back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,18 +106,38 @@ class Files:
         for path, name in _results(self.paths, lambda path: ending(f"{self._root}/{path}")).items():
             source = f"{self._root}/{path}"
             facts = f"{made_by} {self.output.original_size} {self.output.paste_back} {stamp(source)}"
+            facts += f" {self.output.all_faces}"
             digest = hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()[:16]
-            job = Job(source, self.output.folder / name, digest)
-            made = self._manifest.entry(job.target)
-            if made == (_place(source), digest):
+            target = self.output.folder / name
+            if self.output.is_numbered and self._kind == "pictures":
+                target = _with_number(target, 1)
+            job = Job(source, target, digest)
+            if self._manifest.entry(job.target) == (_place(source), digest):
                 self.found += 1
-            elif self.output.overwrite or not job.target.exists() or (made and made[0] == _place(source)):
+            elif self._may_write(job):
                 yield job
-            else:
-                whose = f"is the result of {shown(made[0])}" if made else "is no result of this command"
-                self.problems.append(
-                    f"{shown(source)}: {shown(job.target)} {whose}: give another --output, or --overwrite to replace it"
-                )
+
+    def numbered(self, job: Job, number: int) -> Job | None:
+        """Returns the job of another face of a job's picture; None, after adding a problem, if it may not be written.
+
+        Args:
+            job: the job of the first face.
+            number: the number of the face; the first is 1.
+        """
+        first = job.target
+        own = dataclasses.replace(job, target=_with_number(first.with_stem(first.stem.removesuffix("-1")), number))
+        return own if number == 1 or self._may_write(own) else None
+
+    def _may_write(self, job: Job) -> bool:
+        """Returns whether a result may be written; if another file lies there, adds a problem and returns False."""
+        made = self._manifest.entry(job.target)
+        if self.output.overwrite or not job.target.exists() or (made and made[0] == _place(job.path)):
+            return True
+        whose = f"is the result of {shown(made[0])}" if made else "is no result of this command"
+        self.problems.append(
+            f"{shown(job.path)}: {shown(job.target)} {whose}: give another --output, or --overwrite to replace it"
+        )
+        return False
 
     def record(self, job: Job) -> None:
         """Records in the manifest that a job's result is written."""
@@ -179,6 +206,10 @@ class Manifest:
 
     def _name(self, target: Path) -> str:
         return target.relative_to(self._folder).as_posix()
+
+
+def _with_number(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.stem}-{number}{target.suffix}")
 
 
 def _place(path: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import KEEP, Config
 from ugatit_tf.errors import RunError, UsageError
 from ugatit_tf.options import (
     SHARE,
@@ -30,7 +30,8 @@ class Options(PhaseOptions):
 
     loads_tensorflow = False
     of_config = frozenset(
-        ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "no_face")
+        ("dataset", "dataset_dir", "img_ch", "seed", "crop", "crop_A", "crop_B", "face_margin", "content_share")
+        + ("no_face", "background", "background_A", "background_B", "assets")
     )
 
     input_A: str = path_option("", "Folder of pictures of domain A, at any depth; nothing in it is changed")
@@ -65,9 +66,9 @@ def run(config: Config, options: Options) -> None:
     """Writes `<dataset_dir>/<dataset>/{trainA,trainB,testA,testB}/NAME-KEY.png`, `report.json` and `report.html`.
 
     Raises:
-        UsageError: The folders overlap, or a face detector is needed and none is installed.
-        RunError: Files cannot be written, or the dataset holds other pictures. It is also raised after the report is
-            written if a domain has no usable picture.
+        UsageError: The folders overlap.
+        RunError: Files cannot be written, the dataset holds other pictures, or a network that finds faces or people
+            cannot be fetched. It is also raised after the report is written if a domain has no usable picture.
     """
     from ugatit_tf.data.preparation import build
     from ugatit_tf.data.preparation.survey import Plan
@@ -81,9 +82,10 @@ def run(config: Config, options: Options) -> None:
     outcome = build.build(config, Plan(inputs, **own))
 
     settings = dataclasses.asdict(options) | {
-        name: getattr(config, name) for name in ("face_margin", "no_face", "seed", "img_ch")
+        name: getattr(config, name) for name in ("face_margin", "content_share", "no_face", "seed", "img_ch")
     }
     settings |= {f"crop_{name}": crop for name, crop in outcome.crops.items()}
+    settings |= {f"background_{name}": config.background_of(name) or KEEP for name in inputs}
     warnings = preparation.write(root, settings, outcome.domains, outcome.in_both)
     _print_summary(root, outcome.domains, warnings, preparation.PAGE)
 

@@ -36,6 +36,12 @@ class Options(PhaseOptions):
     checkpoint: str = checkpoint_option()
     original_size: bool = option(False, "Scale results to the size that the translated square had in the picture")
     paste_back: bool = option(False, "Paste results back into their pictures")
+    faces: str = option(
+        "",
+        "With --crop face, which faces of a picture are translated; by default, all with --paste_back, and else the "
+        "largest",
+        unset_or(one_of(("all", "largest"))),
+    )
     image_format: str = image_format()
     smooth: float = option(
         0.0,
@@ -60,9 +66,9 @@ def run(config: Config, options: Options) -> None:
     """Writes `<output>/{A2B or B2A}/NAME.png` in the subfolders of the input; results of videos are videos.
 
     Raises:
-        UsageError: Input and output overlap, or a package that finds faces or reads videos is needed and missing.
-        RunError: There are no files or no network, or a result cannot be written. It is also raised after all work is
-            done if some files could not be translated.
+        UsageError: Input and output overlap, or a package that reads videos is needed and missing.
+        RunError: There are no files or no network, a network that finds faces or people cannot be fetched, or a result
+            cannot be written. It is also raised after all work is done if some files could not be translated.
     """
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data.crops import Cropper
@@ -79,6 +85,7 @@ def run(config: Config, options: Options) -> None:
         options.original_size,
         options.paste_back,
         options.overwrite,
+        options.faces == "all" or (options.paste_back and not options.faces),
     )
     found_pictures, found_videos, others = jobs.find(Path(options.input), output)
     if others:
@@ -88,6 +95,8 @@ def run(config: Config, options: Options) -> None:
     print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     share.keep_freed_memory()
     cropper = Cropper.of(crop, direction.source, "center")
+    if options.paste_back:
+        cropper = cropper.with_mask(config.assets)
     if options.model:
         translator = load_generator(options.model, direction, options.checkpoint)
     else:

@@ -138,8 +138,8 @@ def build(config: Config, plan: Plan) -> Outcome:
     """Writes the squares of a dataset, `<dataset_dir>/<dataset>/{trainA,trainB,testA,testB}/NAME-KEY.png`.
 
     Raises:
-        UsageError: The crop needs a face detector, and none is installed.
-        RunError: Files cannot be written, an input has no pictures, or the dataset holds pictures of another origin.
+        RunError: Files cannot be written, an input has no pictures, the dataset holds pictures of another origin, or a
+            network that finds faces or people cannot be fetched or read.
     """
     dataset = PreparedFolder(config.dataset_root)
     measure_faces = any(config.crop_of(name) == "face" for name in plan.inputs)

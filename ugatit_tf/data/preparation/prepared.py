@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import KEEP, Config
 from ugatit_tf.data.preparation.survey import Picture, Recipe
 from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError, reason, shown
@@ -152,23 +152,56 @@ def settings(config: Config) -> dict[str, Any] | None:
 
 
 def with_prepared_crop(config: Config, domain: str, *, as_prepared: bool) -> Config:
-    """Returns the configuration with a crop for a domain: its own, or else the crop of the prepared dataset.
+    """Returns the configuration with a crop and a background for a domain: its own, or those of the prepared dataset.
 
-    It prints where a crop comes from that the configuration does not name.
+    It logs where a crop or background comes from that the configuration does not name.
 
     Args:
         config: the configuration of the run.
         domain: "A" or "B".
-        as_prepared: whether to take the crop of the run's dataset.
+        as_prepared: whether to take the crop and the background of the run's dataset.
     """
-    if config.crop_of(domain):
-        return config
     found = settings(config) if as_prepared else None
     if found is None:
-        _log.info("Crop of %s: center, as neither --crop nor a dataset made by --phase prepare says otherwise.", domain)
+        if not config.crop_of(domain):
+            _log.info(
+                "Crop of %s: center, as neither --crop nor a dataset made by --phase prepare says otherwise.", domain
+            )
         return config
-    crop, margin = found[f"crop_{domain}"], config.face_margin
-    if margin == Config.face_margin:
-        margin = found["face_margin"]
-    _log.info("Crop of %s: %s, as %s was prepared.", domain, crop, config.dataset_root)
-    return dataclasses.replace(config, crop=crop, face_margin=margin)
+    filled = _filled(config, domain, found)
+    if not config.crop_of(domain):
+        _log.info("Crop of %s: %s, as %s was prepared.", domain, filled.crop_of(domain), config.dataset_root)
+    if filled.background_of(domain) not in (config.background_of(domain) or KEEP, KEEP):
+        _log.info(
+            "Background of %s: %s, as %s was prepared.", domain, filled.background_of(domain), config.dataset_root
+        )
+    return filled
+
+
+def treatment(config: Config, domain: str) -> dict[str, Any]:
+    """Returns how a run's pictures of a domain become squares: by its flags, or else as its dataset was prepared.
+
+    Returns:
+        `crop`, `face_margin`, `content_share` and `background`, as the flags of these names.
+    """
+    found = settings(config)
+    filled = config if found is None else _filled(config, domain, found)
+    return {
+        "crop": filled.crop_of(domain) or "center",
+        "face_margin": filled.face_margin,
+        "content_share": filled.content_share,
+        "background": filled.background_of(domain) or KEEP,
+    }
+
+
+def _filled(config: Config, domain: str, found: Mapping[str, Any]) -> Config:
+    """Returns the configuration with what the settings of a preparation say and its flags do not."""
+    values: dict[str, Any] = {}
+    if not config.crop_of(domain):
+        values["crop"] = found[f"crop_{domain}"]
+        for name in ("face_margin", "content_share"):
+            if getattr(config, name) == getattr(Config, name):
+                values[name] = found.get(name, getattr(Config, name))  # a report of an earlier version lacks some
+    if not config.background_of(domain):
+        values["background"] = found.get(f"background_{domain}", "")
+    return dataclasses.replace(config, **values)

@@ -9,16 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ugatit_tf.config import Config
-from ugatit_tf.data import crops, faces, images
+from ugatit_tf.config import KEEP, Config
+from ugatit_tf.data import crops, faces, images, regions
 from ugatit_tf.data.crops import Cropper
 from ugatit_tf.data.faces import Face
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.data.preparation import duplicates
+from ugatit_tf.data.regions import Region
 from ugatit_tf.errors import reason, shown
 
 UNREADABLE, TOO_SMALL, NO_FACE = "unreadable", "too small", "no face"
+NO_PERSON, INVENTED = "no person", "too near the edge"
 _READING = 2  # the version of how pictures are read; since version 2, profiles are converted to sRGB
+_CROPPING = 2  # the version of how faces are cropped; since version 2, their eyes are at one place
+_MOST_INVENTED = 0.2  # of a square: more of it beyond the picture would teach the network what no camera saw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Recipe:
     channels: int
     image_format: str
     measure_faces: bool
+    content_share: float = Config.content_share
+    background: str = KEEP
 
     @property
     def ending(self) -> str:
@@ -67,6 +73,11 @@ class Recipe:
     def identity(self) -> str:
         """A hash of the recipe and of the version of how pictures are read."""
         facts = dataclasses.asdict(self) | {"reading": _READING}
+        if self.crop == "face" or self.measure_faces:
+            facts["cropping"] = _CROPPING
+        for name, value in (("content_share", Config.content_share), ("background", KEEP)):
+            if facts[name] == value:  # squares of earlier versions, which lacked these flags, are the same
+                del facts[name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -76,7 +87,7 @@ class Picture:
 
     Attributes:
         path: the path of the file.
-        problem: the reason why it cannot be used: UNREADABLE, TOO_SMALL or NO_FACE; "" if it can.
+        problem: the reason why it cannot be used: UNREADABLE, TOO_SMALL, NO_FACE, NO_PERSON or INVENTED; "" if it can.
         detail: the details of the problem, in words.
         digest: the SHA-256 of the file's bytes, hexadecimal.
         key: the name of its square: a hash of the digest and the recipe.
@@ -118,12 +129,12 @@ class Surveyor:
         recipe: the recipe that follows from the arguments.
 
     Raises:
-        UsageError: A face detector is needed, and none is installed.
+        RunError: A network that finds faces or people is needed, and cannot be fetched or read.
     """
 
     def __init__(self, config: Config, plan: Plan, domain: str, folder: Path, *, measure_faces: bool) -> None:
         self._cropper = Cropper.of(config, domain, "center")
-        self._detector = self._cropper.detector or (faces.detector() if measure_faces else None)
+        self._detector = self._cropper.detector or (faces.detector(config.assets) if measure_faces else None)
         self._folder = folder
         self.recipe = Recipe(
             domain,
@@ -135,6 +146,8 @@ class Surveyor:
             config.img_ch,
             plan.image_format,
             measure_faces,
+            self._cropper.content_share,
+            self._cropper.background,
         )
 
     def __call__(self, path: str) -> Picture:
@@ -158,12 +171,13 @@ class Surveyor:
             return dataclasses.replace(picture, problem=TOO_SMALL, detail=f"{width} x {height} pixels")
         try:
             region, face = self._cropper.find(pixels)
-        except crops.NoFaceError:
-            return dataclasses.replace(picture, problem=NO_FACE)
-        side = min(region.shape)
-        if side < recipe.min_size:
-            return dataclasses.replace(picture, problem=TOO_SMALL, detail=f"{side} pixels around the face")
-        square = crops.cut(pixels, region, recipe.size)
+            problem, detail = self._problem(region, face, height, width)
+            if problem:
+                return dataclasses.replace(picture, problem=problem, detail=detail)
+            square = self._cropper.square(pixels, region, recipe.size)
+        except (crops.NoFaceError, crops.NoPersonError) as error:
+            problem = NO_FACE if isinstance(error, crops.NoFaceError) else NO_PERSON
+            return dataclasses.replace(picture, problem=problem)
         key = hashlib.sha256(f"{digest} {recipe.identity}".encode()).hexdigest()[:12]
         kind = recipe.image_format.upper()
         images.save(self._folder / f"{key}{recipe.ending}", square, kind=kind)
@@ -176,16 +190,26 @@ class Surveyor:
         return dataclasses.replace(
             picture,
             key=key,
-            side=side,
+            side=min(region.shape),
             fingerprints=tuple(prints),
             mirrored=tuple(prints.values()),
             colour=tuple(round(float(value), 2) for value in colour),
             face=self._measured(square, face, region),
         )
 
-    def _measured(self, square: np.ndarray, face: Face | None, region: crops.Region) -> tuple[float, ...] | None:
+    def _problem(self, region: Region, face: Face | None, height: int, width: int) -> tuple[str, str]:
+        """Returns why a region of a picture of this height and width cannot be used, and the details; "" if it can."""
+        side = min(region.shape)
+        if side < self.recipe.min_size:
+            return TOO_SMALL, f"{side} pixels around the face"
+        beyond = regions.invented(region, height, width)
+        if face and beyond > _MOST_INVENTED:
+            return INVENTED, f"{beyond:.0%} of the square would lie beyond the picture"
+        return "", ""
+
+    def _measured(self, square: np.ndarray, face: Face | None, region: Region) -> tuple[float, ...] | None:
         """Returns the place and size of the face in a square: the given face of the picture, or else one found here."""
         if face is None and self.recipe.measure_faces and self._detector:
             face, side = self._detector.largest(square), self.recipe.size
-            region = crops.Region(side / 2, side / 2, side, side)
+            region = Region(side / 2, side / 2, side, side)
         return face and tuple(round(value, 4) for value in crops.relative(face, region))

@@ -26,8 +26,9 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
         one_will_do: whether one split with images suffices.
 
     Raises:
-        UsageError: The dataset's name is malformed, or the crop needs a face detector and none is installed.
-        RunError: A split has no images. The message names each place that was searched.
+        UsageError: The dataset's name is malformed.
+        RunError: A split has no images, and the message names each place that was searched; or a network that finds
+            faces or people is needed, and cannot be fetched or read.
     """
     scheme, colon, _ = config.dataset.partition(":")
     open_split = _SOURCES.get(scheme + colon, folder.open_split)

@@ -22,23 +22,18 @@ def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
         checkpoint: whose generators are run.
 
     Returns:
-        `dataset`, `network`, `size` and `channels` of its images, and `directions`, from "A2B" and "B2A" to `crop` and
-        `face_margin`, which pictures are to be cropped with.
+        `dataset`, `network`, `size` and `channels` of its images, and `directions`, from "A2B" and "B2A" to what
+        `prepared.treatment` returns: how pictures become squares.
     """
     return {
         "dataset": Path(config.dataset).name,
         "network": config.model_name,
         "size": checkpoint.config.img_size,
         "channels": checkpoint.config.img_ch,
-        "directions": {direction: _crop(config, direction.source) for direction in Direction},
+        "directions": {direction: prepared.treatment(config, direction.source) for direction in Direction},
     }
 
 
 def encode(values: Mapping[str, Any]) -> bytes:
     """The content of SETTINGS."""
     return json_files.dumps(values, indent=2)
-
-
-def _crop(config: Config, domain: str) -> dict[str, Any]:
-    config = prepared.with_prepared_crop(config, domain, as_prepared=True)
-    return {"crop": config.crop_of(domain) or "center", "face_margin": config.face_margin}
