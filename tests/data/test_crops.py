@@ -4,11 +4,13 @@ import math
 import numpy as np
 import pytest
 
+from drawn_faces import Detector, face_at
 from ugatit_tf.config import Config
-from ugatit_tf.data import crops, images
-from ugatit_tf.data.crops import Cropper, NoFaceError, Region
+from ugatit_tf.data import crops, faces, images
+from ugatit_tf.data.crops import Cropper, NoFaceError, NoPersonError
 from ugatit_tf.data.faces import Face
 from ugatit_tf.data.image_set import ImageSet
+from ugatit_tf.data.regions import REFLECTION, Region
 
 
 def noise(height, width, channels=3):
@@ -55,49 +57,65 @@ def test_a_square_stays_as_it_is(crop):
     np.testing.assert_array_equal(crops.cut(square, region_of(crop, square), 8), square)
 
 
-class Detector:
-    def __init__(self, face):
-        self.largest = lambda picture: face
-
-
 def test_a_picture_without_a_face_is_skipped_or_cut_in_the_middle():
-    wide = noise(6, 10)
+    wide, blind = noise(6, 10), Detector(lambda _: [])
     with pytest.raises(NoFaceError, match="no face found"):
-        Cropper("face", 0.5, "skip", Detector(None)).find(wide)
-    assert Cropper("face", 0.5, "center", Detector(None)).find(wide) == (region_of("center", wide), None)
+        Cropper("face", 0.5, "skip", blind).find(wide)
+    with pytest.raises(NoFaceError, match="no face found"):
+        Cropper("face", 0.5, "skip", blind).find_all(wide)
+    expected = region_of("center", wide), None
+    assert Cropper("face", 0.5, "center", blind).find(wide) == expected
+    assert Cropper("face", 0.5, "center", blind).find_all(wide) == [expected]
 
 
-def test_a_face_is_found_with_its_margin():
-    face = Face(x=200, y=150, size=100, angle=0)
-    region, found = Cropper("face", 0.25, "skip", Detector(face)).find(noise(400, 600))
-    assert region == Region(200, 150, 150, 150, 0)
-    assert found == face
+def test_faces_are_found_with_their_margin():
+    found = [face_at(200, 150, 40, 10), face_at(400, 100, 30)]
+    cropper = Cropper("face", 0.25, "skip", Detector(lambda _: found))
+    regions = [faces.around(face, 0.25) for face in found]
+    assert cropper.find(noise(400, 600)) == (regions[0], found[0])
+    assert cropper.find_all(noise(400, 600)) == list(zip(regions, found, strict=True))
+    assert regions[0].width == pytest.approx(40 * 1.5 / 0.4)
 
 
-@pytest.mark.parametrize(
-    ("face", "expected"),
-    [
-        (Face(300, 200, 100, 0), Region(300, 200, 200, 200, 0)),
-        (Face(60, 380, 100, 0), Region(100, 300, 200, 200, 0)),  # moved inside
-        (Face(300, 200, 250, 0), Region(300, 200, 400, 400, 0)),  # as much margin as the picture has
-        (Face(300, 200, 500, 0), Region(300, 200, 500, 500, 0)),  # never less than the face
-        (Face(300, 200, 100, 90), Region(300, 200, 200, 200, 90)),
-    ],
-)
-def test_a_square_around_a_face_stays_inside_the_picture(face, expected):
-    region = crops.around(face, 0.5, 400, 600)
-    assert dataclasses.astuple(region) == pytest.approx(dataclasses.astuple(expected))
+def test_a_crop_without_faces_has_one_region():
+    wide = noise(6, 10)
+    assert Cropper("center", 0.5, "skip").find_all(wide) == [(region_of("center", wide), None)]
 
 
-@pytest.mark.parametrize("angle", [-40, -15, 5, 30, 45])
-@pytest.mark.parametrize(("x", "y"), [(0, 0), (300, 200), (600, 30)])
-def test_a_turned_square_has_its_corners_inside_too(angle, x, y):
-    region = crops.around(Face(x, y, 150, angle), 0.8, 400, 600)
-    turn = math.radians(angle)
-    for right, down in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
-        u, v = right * region.width / 2, down * region.height / 2
-        assert -1e-6 <= region.x + u * math.cos(turn) - v * math.sin(turn) <= 600 + 1e-6
-        assert -1e-6 <= region.y + u * math.sin(turn) + v * math.cos(turn) <= 400 + 1e-6
+class Mask:
+    """Calls the left half of every square a person."""
+
+    def __call__(self, square):
+        mask = np.zeros(square.shape[:2], np.float32)
+        mask[:, : len(square) // 2] = 1
+        return mask
+
+
+def test_another_background_leaves_the_person_alone():
+    picture = smooth(60, 60)
+    region = Region(30, 30, 40, 40)
+    square = Cropper("center", 0.5, "skip", background="#ff0000", mask=Mask()).square(picture, region, 32)
+    assert (square[:, 17:] == (255, 0, 0)).all()
+    expected = images.resize(crops.cut(picture, region, 256), 32)  # a mask of fewer pixels would be coarse
+    np.testing.assert_array_equal(square[:, :15], expected[:, :15])
+
+
+def test_what_lies_beyond_the_picture_is_no_person():
+    region = Region(0, 30, 40, 40, beyond=REFLECTION, is_exact=True)
+    cropper = Cropper(
+        "face", 0.5, "skip", Detector(lambda _: []), background="white", mask=lambda square: square[..., 0] * 0.0 + 1
+    )
+    square = cropper.square(np.zeros((60, 60, 3), np.uint8), region, 40)
+    assert (square[:, :19] == 255).all()
+    assert (square[:, 21:] == 0).all()
+
+
+def test_a_square_without_a_person_is_refused():
+    nobody = Cropper(
+        "center", 0.5, "skip", background="white", mask=lambda square: np.zeros(square.shape[:2], np.float32)
+    )
+    with pytest.raises(NoPersonError, match="no person found"):
+        nobody.square(noise(8, 8), Region(4, 4, 8, 8), 8)
 
 
 @pytest.mark.parametrize("angle", [-30, 20, 45])
@@ -118,10 +136,12 @@ def test_eyes_become_level(angle):
 
 def test_where_a_face_is_in_its_square():
     region = Region(100, 100, 80, 80, 0)
-    assert crops.relative(Face(100, 100, 40, 0), region) == pytest.approx((0.5, 0.5, 0.5))
-    assert crops.relative(Face(120, 90, 20, 0), region) == pytest.approx((0.75, 0.375, 0.25))
+    face = Face((0, 0), (0, 0), (0, 0), 100, 100, 40)
+    assert crops.relative(face, region) == pytest.approx((0.5, 0.5, 0.5))
+    assert crops.relative(dataclasses.replace(face, x=120, y=90, size=20), region) == pytest.approx((0.75, 0.375, 0.25))
     # Turned by a quarter, what was below is on the right.
-    assert crops.relative(Face(100, 120, 40, 90), Region(100, 100, 80, 80, 90)) == pytest.approx((0.75, 0.5, 0.5))
+    turned = Region(100, 100, 80, 80, 90)
+    assert crops.relative(dataclasses.replace(face, y=120), turned) == pytest.approx((0.75, 0.5, 0.5))
 
 
 def test_beyond_the_picture_all_is_white():
@@ -131,7 +151,16 @@ def test_beyond_the_picture_all_is_white():
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("region", [Region(60, 50, 40, 40), Region(60, 50, 50, 50, 25), Region(60, 45, 80, 80)])
+@pytest.mark.parametrize(
+    "region",
+    [
+        Region(60, 50, 40, 40),
+        Region(60, 50, 50, 50, 25),
+        Region(60, 45, 80, 80),
+        Region(60.3, 49.6, 50.4, 50.4, -12, beyond=REFLECTION, is_exact=True),
+        Region(20, 20, 60, 60, 12, beyond=REFLECTION, is_exact=True),
+    ],
+)
 def test_what_is_cut_and_pasted_back_unchanged_changes_nothing(region, channels):
     picture = smooth(90, 120, channels)
     copy = picture.copy()
@@ -139,6 +168,34 @@ def test_what_is_cut_and_pasted_back_unchanged_changes_nothing(region, channels)
     assert result.shape == picture.shape
     assert np.abs(result.astype(int) - picture).max() <= (8 if region.angle else 0)
     np.testing.assert_array_equal(picture, copy)
+
+
+def test_only_the_masked_part_is_pasted():
+    picture = np.zeros((60, 60, 3), np.uint8)
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, :32] = 1
+    for region in (Region(30, 30, 40, 40), Region(30, 30, 40, 40, is_exact=True)):
+        result = crops.pasted(np.full((16, 16, 3), 200, np.uint8), region, picture, mask)[..., 0]
+        assert (result[16:44, 16:28] == 200).all()
+        assert (result[:, 32:] == 0).all()
+
+
+def test_each_place_goes_to_the_nearest_of_several_faces():
+    left, right = Region(20, 30, 40, 40), Region(40, 30, 40, 40)
+    mask = crops.joined(None, left, [right])
+    assert mask[128, 20] == 1
+    assert mask[128, 236] == 0
+    assert mask[128, 191] == pytest.approx(0.5, abs=0.05)  # 30, the middle between them
+    person = np.full((64, 64), 0.5, np.float32)
+    assert crops.joined(person, left, [right])[32, 5] == 0.5
+    assert crops.joined(person, left, []) is person
+    assert crops.joined(0 * person, left, []) is None  # nobody is there: all is pasted
+
+
+def test_a_face_on_its_way_out_of_the_frame_changes_nothing():
+    picture = noise(20, 20)
+    outside = Region(-90, 10, 40, 40, 5, is_exact=True)
+    np.testing.assert_array_equal(crops.pasted(noise(8, 8), outside, picture), picture)
 
 
 @pytest.mark.parametrize("angle", [0, 30])
@@ -181,6 +238,9 @@ def test_the_crop_of_a_domain_wins():
     assert [config.crop_of(domain) for domain in "AB"] == ["center", "none"]
     assert Config().crop_of("A") == ""
     assert Cropper.of(config, "B", "squeeze") == Cropper("none", 0.5, "skip")
+    keep = Config(background="white", background_A="keep", content_share=0.5)
+    assert [keep.background_of(domain) for domain in "AB"] == ["keep", "white"]
+    assert Cropper.of(keep, "A", "squeeze") == Cropper("squeeze", 0.5, "skip", content_share=0.5)
     assert Cropper.of(Config(), "B", "squeeze") == Cropper("squeeze", 0.5, "skip")
 
 
@@ -195,10 +255,19 @@ def test_an_image_set_is_cropped():
 
 
 def test_a_picture_without_a_face_is_named(monkeypatch):
-    monkeypatch.setattr(crops.faces, "detector", lambda: Detector(None))
+    monkeypatch.setattr(crops.faces, "detector", lambda _: Detector(lambda picture: []))
     image_set = ImageSet("set/testA", ("x",), lambda index, side: noise(6, 10))
     with pytest.raises(NoFaceError, match="^set/testA/x: no face found$"):
         crops.cropped(Config(crop="face"), "A", image_set).read(0, 4)
+
+
+def test_a_picture_without_a_person_is_named(monkeypatch):
+    nobody = lambda square: np.zeros(square.shape[:2], np.float32)  # noqa: E731
+    monkeypatch.setattr(crops.faces, "person_mask", lambda _: nobody)
+    image_set = ImageSet("set/testA", ("x",), lambda index, side: noise(6, 10))
+    with pytest.raises(NoPersonError, match="^set/testA/x: no person found$"):
+        crops.cropped(Config(background="white"), "A", image_set).read(0, 4)
+    assert crops.cropped(Config(background_B="white"), "A", image_set) is image_set
 
 
 STRIPS = pytest.mark.parametrize("shape", [(900, 40), (40, 900)], ids=["tall", "wide"])

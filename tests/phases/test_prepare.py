@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import main
+from drawn_faces import Detector, face_at
 from ugatit_tf.data import crops, demo, images
 from ugatit_tf.data.preparation.survey import Surveyor
 
@@ -229,14 +230,14 @@ def test_without_any_good_picture_there_is_a_report_and_an_error(here, capsys):
 
 
 def test_one_domain_may_be_cropped_around_faces(here, monkeypatch):
-    face = crops.Face(20, 15, 10, 0)
-    detector = type("Detector", (), {"largest": lambda self, picture: face if picture.shape[0] == 30 else None})()
-    monkeypatch.setattr(crops.faces, "detector", lambda: detector)
-    assert prepare("--crop_A", "face", "--face_margin", 1) == 0
+    face = face_at(20, 14.4, 4)
+    detector = Detector(lambda picture: [face] if picture.shape[0] == 30 else [])
+    monkeypatch.setattr(crops.faces, "detector", lambda _: detector)
+    assert prepare("--crop_A", "face", "--face_margin", 0.5) == 0
     entry = next(entry for entry in report()["pictures"]["A"])
-    assert entry["face"] == {"x": 0.5, "y": 0.5, "size": pytest.approx(1 / 3, abs=1e-4)}
+    assert entry["face"] == {"x": 0.5, "y": pytest.approx(0.57), "size": pytest.approx(0.48)}
     settings = report()["settings"]
-    assert (settings["crop_A"], settings["crop_B"], settings["face_margin"]) == ("face", "center", 1)
+    assert (settings["crop_A"], settings["crop_B"], settings["face_margin"]) == ("face", "center", 0.5)
     assert "face" not in report()["pictures"]["B"][0]  # looked for, not found
 
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 import main
+from drawn_faces import Detector, face_at
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.config import Config
 from ugatit_tf.data import crops, demo, images, videos
-from ugatit_tf.data.faces import Face
 from ugatit_tf.inference import Translator, jobs
 from ugatit_tf.training.networks import build_generator
 
@@ -280,16 +280,22 @@ def test_a_result_too_large_for_its_format_stops_nothing(here, capsys):
     assert made() == ["A2B/a.jpg"]
 
 
-class Detector:
-    """Finds a face in pictures 60 wide alone."""
-
-    def largest(self, picture):
-        return Face(20, 20, 10, 12) if picture.shape[1] == 60 else None
+FACES = (face_at(24, 20, 7, 12), face_at(46, 18, 5))
 
 
 @pytest.fixture
 def detector(monkeypatch):
-    monkeypatch.setattr(crops.faces, "detector", Detector)
+    """Two faces in pictures 60 wide, and none in others; the left half of a square is a person."""
+    found = Detector(lambda picture: list(FACES) if picture.shape[1] == 60 else [])
+
+    def mask(square):
+        person = np.zeros(square.shape[:2], np.float32)
+        person[:, : len(square) // 2] = 1
+        return person
+
+    monkeypatch.setattr(crops.faces, "detector", lambda _: found)
+    monkeypatch.setattr(crops.faces, "person_mask", lambda _: mask)
+    return mask
 
 
 def test_faces_are_cropped_as_they_were_for_training(here, networks, detector, capsys):
@@ -302,19 +308,76 @@ def test_faces_are_cropped_as_they_were_for_training(here, networks, detector, c
     output = capsys.readouterr().out
     assert "Crop of A: face, as dataset/mine was prepared." in output
     assert "Not translated: photos/narrow.png: no face found" in output
-    square = crops.cut(wide, crops.around(Detector().largest(wide), 0.25, 40, 60), 32)
+    square = crops.cut(wide, crops.faces.around(FACES[0], 0.25), 32)
     close(images.decode("out/A2B/wide.png"), networks["A2B"](square))
 
     assert translate("--direction", "B2A") == 0
     close(images.decode("out/B2A/wide.png"), networks["B2A"](crops.cut(wide, crops.Region(30, 20, 60, 60), 32)))
 
     assert translate("--no_face", "center", "--face_margin", 0.1) == 0
-    square = crops.cut(wide, crops.around(Detector().largest(wide), 0.1, 40, 60), 32)
+    square = crops.cut(wide, crops.faces.around(FACES[0], 0.1), 32)
     close(images.decode("out/A2B/wide.png"), networks["A2B"](square))
     assert made() == ["A2B/narrow.png", "A2B/wide.png", "B2A/narrow.png", "B2A/wide.png"]
 
     assert translate("--crop", "squeeze") == 0
     close(images.decode("out/A2B/wide.png"), networks["A2B"](wide))
+
+
+def test_every_face_gets_a_file_of_its_own(here, networks, detector, capsys):
+    wide = draw(here / "photos" / "wide.png")
+    draw(here / "photos" / "narrow.png", size=(44, 40))
+    flags = ("--crop", "face", "--faces", "all", "--no_face", "center", "--face_margin", 0.2)
+    assert translate(*flags) == 0
+    assert made() == ["A2B/narrow-1.png", "A2B/wide-1.png", "A2B/wide-2.png"]
+    for number, face in enumerate(FACES, 1):
+        square = crops.cut(wide, crops.faces.around(face, 0.2), 32)
+        close(images.decode(f"out/A2B/wide-{number}.png"), networks["A2B"](square))
+    assert "to out/A2B: 3\n" in capsys.readouterr().out
+    assert translate(*flags) == 0
+    assert "to out/A2B: 0, and 2 before\n" in capsys.readouterr().out
+    (here / "out" / "A2B" / "wide-2.png").write_bytes(b"mine")
+    assert translate(*flags, "--img_size", 36) == 1
+    assert "out/A2B/wide-2.png is no result of this command" in capsys.readouterr().out
+    assert (here / "out" / "A2B" / "wide-2.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("which", ["all", "largest"])
+def test_faces_are_pasted_back_without_their_scene(here, networks, detector, which):
+    wide = draw(here / "photos" / "wide.png")
+    assert translate("--crop", "face", "--paste_back", *(("--faces", which) if which == "largest" else ())) == 0
+    regions = [crops.faces.around(face, 0.5) for face in FACES][: 2 if which == "all" else 1]
+    expected = wide
+    for region in regions:
+        cropper = crops.Cropper("face", 0.5, "skip", mask=detector)
+        others = [other for other in regions if other is not region]
+        mask = cropper.paste_mask(wide, region, others)
+        expected = crops.pasted(networks["A2B"](crops.cut(wide, region, 32)), region, expected, mask)
+    close(images.decode("out/A2B/wide.png"), expected)
+    assert made() == ["A2B/wide.png"]
+
+
+def test_a_background_is_as_it_was_prepared(here, networks, detector, capsys):
+    wide = draw(here / "photos" / "wide.png")
+    (here / "dataset" / "mine").mkdir(parents=True)
+    settings = {"crop_A": "center", "crop_B": "none", "face_margin": 0.5, "background_A": "#00ff00"}
+    (here / "dataset" / "mine" / "report.json").write_text(json.dumps({"settings": settings}))
+    assert translate() == 0
+    assert "Background: #00ff00, as dataset/mine was prepared." in capsys.readouterr().out
+    cropper = crops.Cropper("center", 0.5, "skip", background="#00ff00", mask=detector)
+    square = cropper.square(wide, cropper.find(wide)[0], 32)
+    assert (square[:, 17:] == (0, 255, 0)).all()
+    close(images.decode("out/A2B/wide.png"), networks["A2B"](square))
+    assert translate("--background", "keep") == 0
+    close(images.decode("out/A2B/wide.png"), networks["A2B"](crops.cut(wide, cropper.find(wide)[0], 32)))
+
+
+def test_a_picture_without_a_person_is_not_translated(here, detector, monkeypatch, capsys):
+    monkeypatch.setattr(crops.faces, "person_mask", lambda _: lambda square: np.zeros(square.shape[:2], np.float32))
+    draw(here / "photos" / "wide.png")
+    assert translate("--background", "white") == 1
+    assert "Not translated: photos/wide.png: no person found" in capsys.readouterr().out
+    assert translate("--background", "white", "--crop", "face", "--faces", "all") == 1
+    assert made() == []
 
 
 def test_prepare_test_and_translate_crop_alike(here, detector):
@@ -323,7 +386,7 @@ def test_prepare_test_and_translate_crop_alike(here, detector):
         draw(here / "dataset" / "raw" / split / "x.png", 3)
     draw(here / "photos" / "x.png", 3)
     draw(here / "drawings" / "y.png", 4)
-    flags = ("--crop", "face", "--face_margin", 0.3)
+    flags = ("--crop", "face", "--face_margin", 0.3, "--background", "white")
     raw = ("--phase", "test", *FLAGS, "--checkpoint_dir", "checkpoint2")
     shutil.copytree(here / "checkpoint", here / "checkpoint2")
     (here / "checkpoint2" / CONFIG.model_dir).rename(

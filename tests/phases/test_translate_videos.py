@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import main
+from drawn_faces import Detector, face_at
 from ugatit_tf import inference
 from ugatit_tf.data import crops, images
-from ugatit_tf.data.crops import Region
-from ugatit_tf.data.faces import Face
+from ugatit_tf.data.regions import Region
 from ugatit_tf.inference import Translator, jobs
 from ugatit_tf.inference.smoothing import Smoothing
 from ugatit_tf.networks.generator import Translation
@@ -190,17 +190,17 @@ def test_smoothing_averages_what_the_inputs_keep_alike(films, clips):
     assert np.std([frame.mean() for frame in frames]) < 0.8 * np.std(levels)
 
 
-class Detector:
+def moving_face(picture):
     """Finds a face at a place that moves with the frame's darkness; none in frames 3 and 4, nor in quite dark ones."""
-
-    def largest(self, picture):
-        number = round(float(np.log(picture[40, 60, 0] / 255) / np.log(0.93)))
-        return None if number in (3, 4) or number > 20 else Face(20 + number, 20, 10 + number, 0)
+    number = round(float(np.log(picture[40, 60, 0] / 255) / np.log(0.93)))
+    side = 1.4 * (10 + number)
+    return [] if number in (3, 4) or number > 20 else [face_at(20 + number, 20 - 0.03 * side, side * 0.4 / 1.4)]
 
 
 @pytest.fixture
 def detector(monkeypatch):
-    monkeypatch.setattr(crops.faces, "detector", Detector)
+    monkeypatch.setattr(crops.faces, "detector", lambda _: Detector(moving_face))
+    monkeypatch.setattr(crops.faces, "person_mask", lambda _: lambda square: np.ones(square.shape[:2], np.float32))
 
 
 def test_frames_far_from_any_face_stay_as_they_are(films, clips, detector):
@@ -232,6 +232,38 @@ def test_faces_of_any_size_fit_one_video(films, clips, detector, kind, side):
     assert translate("--crop", "face", "--original_size", "--face_margin", 0.2) == 0
     frames, _ = read(f"out/A2B/a{kind}")
     assert {frame.shape for frame in frames} == {(side, side, 3)}  # 1.4 times the first face; even for H.264
+
+
+def test_each_face_is_followed(films, clips, monkeypatch, detector):
+    def two(picture):
+        return [*moving_face(picture), face_at(50, 38, 3)]
+
+    monkeypatch.setattr(crops.faces, "detector", lambda _: Detector(two))
+    clips.make(films / "a.mp4")
+    assert translate("--crop", "face", "--paste_back", "--face_margin", 0.2) == 0
+    frames, _ = read("out/A2B/a.mp4")
+    for number, frame in enumerate(frames):
+        off = np.abs(frame.astype(int) - clips.quarters(number)).max(-1) > 60
+        assert off[18:22, 18 + number : 22 + number].all()
+        assert off[37:40, 49:52].all()
+    assert translate("--crop", "face", "--paste_back", "--face_margin", 0.2, "--faces", "largest") == 0
+    frames, _ = read("out/A2B/a.mp4")
+    assert np.abs(frames[0][37:40, 49:52].astype(int) - clips.quarters(0)[37:40, 49:52]).max() < 60
+
+
+def test_a_background_is_put_into_every_frame(films, clips, monkeypatch):
+    def left_half(square):
+        mask = np.zeros(square.shape[:2], np.float32)
+        mask[:, : len(square) // 2] = 1
+        return mask
+
+    monkeypatch.setattr(crops.faces, "person_mask", lambda _: left_half)
+    clips.make(films / "a.gif")
+    assert translate("--crop", "center", "--background", "white") == 0
+    frames, _ = read("out/A2B/a.gif")
+    assert len(frames) == 10
+    for frame in frames:  # the network of these tests inverts
+        assert frame[:, 20:].max() < 30
 
 
 def test_a_video_without_faces(films, clips, detector, capsys):

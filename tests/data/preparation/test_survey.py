@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drawn_faces import Detector, face_at
 from ugatit_tf.config import Config
 from ugatit_tf.data import crops, faces, images
-from ugatit_tf.data.faces import Face
 from ugatit_tf.data.preparation import duplicates
-from ugatit_tf.data.preparation.survey import NO_FACE, TOO_SMALL, UNREADABLE, Plan, Surveyor
+from ugatit_tf.data.preparation.survey import INVENTED, NO_FACE, NO_PERSON, TOO_SMALL, UNREADABLE, Plan, Surveyor
 from ugatit_tf.errors import RunError
+
+SMALL_FACE = face_at(20, 9.4, 4)  # its square of 20 pixels is the picture's middle
 
 PLAN = Plan({}, size=16, min_size=8, test_share=0.0, test_max=1, image_format="png")
 
@@ -42,9 +44,8 @@ def survey(tmp_path, picture):
 @pytest.fixture
 def face(monkeypatch):
     """Has the detector find what is put into a list."""
-    found = [Face(20, 10, 10, 0)]
-    detector = type("Detector", (), {"largest": lambda self, picture: found[0]})()
-    monkeypatch.setattr(faces, "detector", lambda: detector)
+    found = [SMALL_FACE]
+    monkeypatch.setattr(faces, "detector", lambda _: Detector(lambda picture: list(filter(None, found))))
     return found
 
 
@@ -94,24 +95,36 @@ def test_why_a_picture_cannot_be_used(survey, tmp_path, face):
     assert (found.problem, found.detail, found.width) == (TOO_SMALL, "40 x 20 pixels", 40)
     face[0] = None
     assert survey(crop="face")[0].problem == NO_FACE
-    face[0] = Face(20, 10, 10, 0)
+    face[0] = SMALL_FACE
     found, _ = survey(crop="face", min_size=16, face_margin=0.25)
     assert (found.problem, found.detail) == (TOO_SMALL, "15 pixels around the face")
+    found, _ = survey(crop="face", face_margin=1)
+    assert (found.problem, found.detail) == (INVENTED, "33% of the square would lie beyond the picture")
     assert list(folder.iterdir()) == []
 
 
 def test_a_face_is_put_in_the_middle_and_measured(survey, face):
     found, _ = survey(crop="face", face_margin=0.5)
     assert found.side == 20
-    assert found.face == (0.5, 0.5, 0.5)
+    assert found.face == pytest.approx((0.5, 0.47 + 0.5 * 0.2, 0.48), abs=1e-4)
     face[0] = None
     assert survey(crop="face", no_face="center")[0].face is None
 
 
 def test_faces_are_measured_in_the_other_domain_too(survey, face):
-    face[0] = Face(12, 4, 8, 0)  # in the square of 16
+    face[0] = dataclasses.replace(SMALL_FACE, x=12, y=4, size=8)  # in the square of 16
     assert survey(measure_faces=True)[0].face == (0.75, 0.25, 0.5)
     assert survey(domain="B", crop_A="face")[0].face is None
+
+
+def test_a_background_is_part_of_the_square_and_of_its_key(survey, monkeypatch):
+    person = [np.ones((256, 256), np.float32)]
+    monkeypatch.setattr(faces, "person_mask", lambda _: lambda square: person[0])
+    kept, white = survey()[0], survey(background="white")[0]
+    assert (white.problem, white.colour) == ("", pytest.approx(kept.colour, abs=1))
+    assert survey(background_A="keep", background="white")[0].key == kept.key != white.key
+    person[0] = 0 * person[0]
+    assert survey(background="white", crop="none")[0].problem == NO_PERSON
 
 
 def test_a_full_disk_is_no_fault_of_the_picture(survey, full_disk):
