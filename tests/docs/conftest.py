@@ -11,6 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from ugatit_tf.system import assets
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("[cd]*/README.md"))]
 
@@ -77,12 +79,14 @@ def runs() -> Iterator[object]:
             lacks = [
                 name for text, name in EXTRAS.items() if text in command.text and not importlib.util.find_spec(name)
             ]
+            lacks += [name for text, name in ASSETS.items() if text in command.text and not assets.is_cached(name)]
             marks = [pytest.mark.slow] if match[1] in SLOW_PHASES else []
             yield pytest.param(command, marks=[*marks, pytest.mark.skipif(bool(lacks), reason=f"takes {lacks}")])
 
 
 RUN_PHASES = {"prepare", "status", "test", "translate"}
 EXTRAS = {".mp4": "av", "hf://": "huggingface_hub", "huggingface": "huggingface_hub"}  # what a command with it takes
+ASSETS = {"--crop_A face": assets.FACE_DETECTOR, "--background_A": assets.PERSON_MASK}  # likewise; fetched by npm
 SLOW_PHASES = {"demo_data", "export"}
 PARAMETERS = {
     "page": lambda: PAGES,
