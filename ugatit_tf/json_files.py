@@ -1,4 +1,4 @@
-"""Converts dataclasses and named tuples to JSON and back: every JSON file of this package goes through this module.
+"""Converts dataclasses and named tuples to JSON and back, and reads JSON files.
 
 Both kinds become objects; other tuples become arrays. JSON has no NaN and no infinity: they become null, and null
 becomes NaN where a `float` is expected. Keys that are not fields are ignored: a later version may have written them.
@@ -57,7 +57,7 @@ def read(path: Path, kind: type[T], advice: str) -> T | None:
     """Reads a JSON file; returns None if it does not exist.
 
     Args:
-        path: of the file.
+        path: the file.
         kind: as for `loads`.
         advice: what the user can do if the file is damaged; the end of the message.
 

@@ -1,12 +1,13 @@
 """The image sets that scores compare: their images in batches, and their features, which a file keeps."""
 
+import dataclasses
 import hashlib
 import io
 import itertools
 import json
 import logging
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,40 +89,24 @@ def features_folder(config: Config) -> Path:
     return root / ".features" if root.is_dir() else Path(config.cache_dir) / "features"
 
 
+@dataclasses.dataclass(eq=False)
 class Images:
-    """A set of images that scores compare.
+    """A set of images that scores compare."""
 
-    Args:
-        image_set: the images.
-        name: the set's name in the cache folder of `features`.
-        size: side of the squares that the images are resized to, in pixels; None keeps their sizes.
-        features: as for `Scorer`.
-        show: whether progress bars are shown.
+    image_set: ImageSet
+    name: str  # the set's name in the cache folder
+    size: int | None  # side of the squares that the images are resized to, in pixels; None keeps their sizes
+    extraction: Features | None = None  # as for `Scorer`
+    show: bool = dataclasses.field(default=True, kw_only=True)  # whether progress bars are shown
+    # The indices of the images that the last complete pass could read, and a line for each image that it could not.
+    numbers: list[int] = dataclasses.field(default_factory=list, init=False)
+    unreadable: list[str] = dataclasses.field(default_factory=list, init=False)
+    _known: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, init=False)
 
-    Attributes:
-        names: the names of all images, readable or not.
-        numbers: the indices of the images that the last complete pass could read; empty before the first pass.
-        unreadable: a line for each image that the last complete pass could not read.
-    """
-
-    def __init__(
-        self,
-        image_set: ImageSet,
-        name: str,
-        size: int | None,
-        features: Features | None = None,
-        *,
-        show: bool = True,
-    ) -> None:
-        self.names = image_set.names
-        self.numbers: list[int] = []
-        self.unreadable: list[str] = []
-        self._image_set = image_set
-        self._name = name
-        self._size = size
-        self._features = features
-        self._show = show
-        self._known: dict[str, np.ndarray] = {}
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all images, readable or not."""
+        return self.image_set.names
 
     def __len__(self) -> int:
         """Returns the number of all images, readable or not."""
@@ -129,7 +114,7 @@ class Images:
 
     def read(self, index: int) -> np.ndarray:
         """Reads one image, uint8 `[size, size, C]`."""
-        return self._image_set.read(index, self._size)
+        return self.image_set.read(index, self.size)
 
     def batches(self, label: str) -> Iterator[tuple[list[int], list[np.ndarray]]]:
         """Yields all images, as `read_batches` does.
@@ -139,23 +124,23 @@ class Images:
         """
         unreadable: list[str] = []
         numbers: list[int] = []
-        for indices, pictures in read_batches(self._image_set, self._size, unreadable, label if self._show else ""):
+        for indices, pictures in read_batches(self.image_set, self.size, unreadable, label if self.show else ""):
             numbers += indices
             yield indices, pictures
         self.numbers, self.unreadable = numbers, unreadable
         if len(numbers) < _LEAST:
             raise RunError(
-                f"{self._image_set.place}: {len(numbers)} of {len(self)} images can be read, but scores need at "
+                f"{self.image_set.place}: {len(numbers)} of {len(self)} images can be read, but scores need at "
                 f"least {_LEAST}."
             )
 
     def features(self, resize: str) -> np.ndarray:
         """Returns the features of all images, `[N, d]`, and computes them once; `resize` is a key of RESIZES."""
         if resize not in self._known:
-            batches = (pictures for _, pictures in self.batches(f"{self._name}, features"))
+            batches = (pictures for _, pictures in self.batches(f"{self.name}, features"))
             pictures = itertools.chain.from_iterable(batches)
-            extractor = Extractor(self._features.network, resize)
-            self._known[resize] = cached_features(pictures, extractor, self._features.folder, self._name)
+            extractor = Extractor(self.extraction.network, resize)
+            self._known[resize] = cached_features(pictures, extractor, self.extraction.folder, self.name)
         return self._known[resize]
 
 

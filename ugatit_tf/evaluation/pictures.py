@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,7 @@ def write_details(
         for direction, outcome in outcomes.items():
             domains = Direction(direction)
             source, target = sets[domains.source], sets[domains.target]
+            make_folder(folder / direction)
             writer = _Writer(folder / direction, source, translators[direction], outcome)
             found = _extremes(writer, target, features)
             if features is not None and outcome.features is not None:
@@ -89,15 +90,13 @@ def write_details(
         (folder / f"{DETAILS}.json").write_bytes(json_files.dumps(details, indent=1))
 
 
-class _Writer:
+class _Writer(NamedTuple):
     """Saves pictures of single translations of a direction into a folder."""
 
-    def __init__(self, folder: Path, source: Images, translate: Translate, outcome: Outcome) -> None:
-        self.outcome = outcome
-        self._folder = folder
-        self._source = source
-        self._translate = translate
-        make_folder(folder)
+    folder: Path
+    source: Images
+    translate: Translate
+    outcome: Outcome
 
     def items(self, rows: Iterable[int], values: np.ndarray, others: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Saves some translations, and returns what the page shows of them.
@@ -110,15 +109,15 @@ class _Writer:
         found = []
         for row in rows:
             number = self.outcome.indices[row]
-            source = self._source.read(number)
-            output = images.to_uint8(self._translate(source[np.newaxis]).image)[0]
+            source = self.source.read(number)
+            output = images.to_uint8(self.translate(source[np.newaxis]).image)[0]
             shown = {"input": source, "output": output} | {caption: other(row) for caption, other in others.items()}
             paths = {}
             for caption, picture in shown.items():
                 file = f"{number}_{caption.replace(' ', '_')}.png"
-                images.save_png(self._folder / file, picture)
-                paths[caption] = f"{self._folder.name}/{file}"
-            found.append({"name": self._source.names[number], "value": float(values[row]), "pictures": paths})
+                images.save_png(self.folder / file, picture)
+                paths[caption] = f"{self.folder.name}/{file}"
+            found.append({"name": self.source.names[number], "value": float(values[row]), "pictures": paths})
         return found
 
 
