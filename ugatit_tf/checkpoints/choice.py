@@ -24,7 +24,7 @@ def named(given: Mapping[str, Any]) -> Config:
     run, root = given["run"], Path(given.get("checkpoint_dir", Config.checkpoint_dir))
     folder = next((folder for folder in map(RunFolder, (Path(run), root / run)) if folder.exists), None)
     if folder is None:
-        raise RunError(f"--run {run}: there is no such run, nor is there {root / run}. {_existing_runs(root)}")
+        raise RunError(f"--run {run}: there is no such run, nor is there {root / run}. {existing_runs(root)}")
     saved = folder.config()
     if saved is None:
         raise RunError(f"--run {run}: {folder.path} has no config.json; give the flags of the run instead.")
@@ -62,7 +62,8 @@ def fitting(given: Mapping[str, Any], config: Config) -> tuple[Config, str]:
     return run.config_with(saved, given), f"Run: {run.path}, the only one that fits the flags."
 
 
-def _existing_runs(root: Path) -> str:
+def existing_runs(root: Path) -> str:
+    """Returns a sentence that lists the runs in a folder."""
     names = [run.path.name for run in runs_in(root)]
     return f"There are {_listed(names)}." if names else f"There is none in {root} at all."
 

@@ -34,7 +34,7 @@ def run(config: Config, options: Options) -> None:
     """
     folder = RunFolder(config.run_checkpoint_dir)
     if not folder.exists:
-        raise RunError(f"There is no run in {folder.path}. {choice.others(Path(config.checkpoint_dir))}")
+        raise RunError(f"There is no run in {folder.path}. {choice.existing_runs(Path(config.checkpoint_dir))}")
     now = time.time()
     current = status.read(folder.path)
     _print_line("Run", str(folder.path))
