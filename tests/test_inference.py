@@ -66,7 +66,7 @@ def test_what_was_exported_is_loaded(tiny_config, scrambled_generator, tmp_path,
     config = dataclasses.replace(tiny_config, light=light)
     generator = scrambled_generator(config)
     name = "saved_model" if place == "1" else "keras"
-    formats.FORMATS[name].write(formats.Source(generator, 32, np.empty(0)), tmp_path)
+    formats.FORMATS[name].write(generator, 32, tmp_path, np.empty(0))
     translator = ugatit_tf.load_generator(str(tmp_path / place))
     within_one_level(translator(PICTURES), expected(generator))
     floats = images.to_float(PICTURES[:, :32, :32])

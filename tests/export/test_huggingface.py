@@ -21,7 +21,7 @@ def repository(tiny_config, save_generators, tmp_path, monkeypatch):
     """Writes a repository, with small files for its networks; returns its folder, and its generators."""
     for name in huggingface.FORMATS:
         small = dataclasses.replace(
-            formats.FORMATS[name], write=lambda source, folder, name=name: (folder / name).write_text(f"{source.size}")
+            formats.FORMATS[name], write=lambda _, size, folder, __, name=name: (folder / name).write_text(f"{size}")
         )
         monkeypatch.setitem(formats.FORMATS, name, small)
 

@@ -3,11 +3,12 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.data import demo, images
-from ugatit_tf.export import onnx as onnx_export
 from ugatit_tf.networks.generator import Generator
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+
+from ugatit_tf.export import onnx as onnx_export  # noqa: E402
 
 # What small runtimes have.
 PLAIN = {"Add", "Concat", "Conv", "Flatten", "Gemm", "InstanceNormalization", "Mul", "Pad", "Reciprocal", "ReduceMax"}

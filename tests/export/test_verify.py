@@ -17,7 +17,7 @@ def exported(tiny_config, scrambled_generator, tmp_path):
         generator = scrambled_generator(tiny_config)
         (tmp_path / "A2B").mkdir()
         for name in names:
-            formats.FORMATS[name].write(formats.Source(generator, 32, PICTURES), tmp_path / "A2B")
+            formats.FORMATS[name].write(generator, 32, tmp_path / "A2B", PICTURES)
         return tmp_path, generator
 
     return write

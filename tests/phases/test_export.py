@@ -361,7 +361,7 @@ def test_without_its_dataset_a_checkpoint_is_checked_on_built_in_images(trained,
     trained(LIGHT)
     assert command(*LIGHT, "--dataset_dir", "nowhere") == 0
     output = capsys.readouterr().out
-    assert "No test images for A2B: the check takes built-in ones." in output
+    assert "The dataset is not here: A2B is checked with built-in images." in output
     assert "Agrees with the checkpoint on 8 images" in output
 
 

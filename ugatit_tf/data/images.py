@@ -1,5 +1,6 @@
 """Decodes image files to upright uint8 RGB pixels in sRGB, resizes pixels, and encodes them."""
 
+import contextlib
 import io
 import re
 import stat
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from ugatit_tf.data import metadata
@@ -26,17 +27,6 @@ _SIGNATURE = re.compile(
 )  # the first bytes of a file of each format
 _MOST_BYTES = 2**31  # an image with as many pixels as Pillow allows is smaller, in any format
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# The key is EXIF's orientation. `ImageOps.exif_transpose` also writes all other tags anew: if one of them is damaged,
-# it fails, and does not turn the picture.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class UnreadableImageError(RunError):
@@ -78,7 +68,10 @@ def size_of(path: str) -> tuple[int, int] | None:
 def load(
     source: str | Path | BinaryIO, size: int | None, channels: int = 3, *, name: str = "image data", max_pixels: int = 0
 ) -> np.ndarray:
-    """Reads a picture, turns it upright, converts it to sRGB, and squeezes it to a square.
+    """Reads a picture, turns it upright by EXIF, converts it to sRGB by its profile, and squeezes it to a square.
+
+    Transparent pixels are laid over white. With 4 channels they stay, and a picture without alpha gets 255. Grayscale
+    of more than 8 bits is scaled to 8 bits, not clipped.
 
     Args:
         source: a path, or a binary file object, which is read from its position on. Of an animation, the first frame
@@ -102,11 +95,7 @@ def load(
 
 
 def decode(source: str | Path | BinaryIO, channels: int = 3) -> np.ndarray:
-    """Reads a picture at its own size, turned upright by its EXIF orientation, in sRGB by its colour profile.
-
-    Transparent pixels are laid over white. With 4 channels they stay, and a picture without alpha gets 255. Grayscale
-    of more than 8 bits is scaled to 8 bits, not clipped. `load` says more of the arguments, result and errors.
-    """
+    """Reads a picture at its own size, as `load` does: uint8 `[H, W, channels]`."""
     return load(source, None, channels)
 
 
@@ -144,25 +133,16 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
-    """Writes a PNG file atomically: a failed write does not change an older file of that name.
-
-    Args:
-        path: the path of the file, in a folder that exists.
-        image: uint8 `[H, W, C]` with C 1 (grayscale), 3 (RGB) or 4 (RGBA).
-
-    Raises:
-        RunError: The file cannot be written.
-        ValueError: The image has another dtype or shape.
-    """
+    """Writes a PNG file; see `save`."""
     save(path, image, kind="PNG")
 
 
 def save(path: str | Path, image: np.ndarray, *, kind: str) -> None:
-    """Writes a PNG or JPEG file atomically.
+    """Writes a PNG or JPEG file atomically: a failed write does not change an older file of that name.
 
     Args:
         path: the path of the file, in a folder that exists.
-        image: uint8 `[H, W, C]`; JPEG takes no RGBA.
+        image: uint8 `[H, W, C]` with C 1 (grayscale), 3 (RGB) or 4 (RGBA, only for PNG).
         kind: "PNG", or "JPEG" of high quality.
 
     Raises:
@@ -200,7 +180,10 @@ def _decode(source: str | Path | BinaryIO, channels: int, name: str, max_pixels:
             if max_pixels and image.width * image.height > max_pixels:
                 raise ValueError(f"{image.width} x {image.height} pixels, at most {max_pixels:,} are allowed")
             image.load()
-            return _convert(_upright(image), channels, profile or image.info.get("icc_profile"))
+            # Damaged tags raise an error, but only after the picture is turned.
+            with contextlib.suppress(Exception):
+                ImageOps.exif_transpose(image, in_place=True)
+            return _convert(image, channels, profile or image.info.get("icc_profile"))
     except Exception as error:  # Pillow's parsers raise nearly anything: SyntaxError, struct.error, IndexError...
         why = f"not a {KINDS} image" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise UnreadableImageError(f"{shown(source if is_path else name)}: {why}") from error
@@ -219,15 +202,6 @@ def _read_file(path: Path) -> bytes:
     if status.st_size > _MOST_BYTES:
         raise ValueError(f"a file of {status.st_size / 1e9:.1f} GB")
     return path.read_bytes()
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-        method = _UPRIGHT.get(orientation)
-    except Exception:  # the metadata is damaged, the pixels are good
-        method = None
-    return image if method is None else image.transpose(method)
 
 
 def _convert(image: Image.Image, channels: int, profile: bytes | None = None) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Export of both generators of a checkpoint in all requested formats, with a check of the files."""
+"""Exports both generators of a checkpoint in all requested formats, and checks the files."""
 
 import dataclasses
 import logging
@@ -18,8 +18,8 @@ from ugatit_tf.export.web import litert
 
 _log = logging.getLogger(__name__)
 
-_CHECKED = 8
-_CALIBRATION = 32
+_CHECKED = 8  # test images that the check compares
+_CALIBRATION = 32  # training images that give int8 its ranges
 
 
 def write(
@@ -30,7 +30,7 @@ def write(
     Args:
         checkpoint: the checkpoint with the generators.
         config: the run's configuration, which names the test images.
-        names: the formats, keys of `formats.FORMATS`, `web.NAME` or `huggingface.NAME`.
+        names: the formats: keys of `formats.FORMATS`, `web.NAME`, `huggingface.NAME`.
         folder: an existing, empty folder.
         packages: the folder of the page's runtime, as for `litert.read`.
         licence: the repository's licence, as for `huggingface.write`.
@@ -39,7 +39,7 @@ def write(
         RunError: The page's runtime cannot be fetched, or an exported file does not compute what the checkpoint does.
     """
     runtime = litert.read(packages) if web.NAME in names else {}
-    one_way = [name for name in names if name in formats.FORMATS]
+    by_direction = [name for name in names if name in formats.FORMATS]
     calibration = {direction: _calibration(config, direction, names) for direction in Direction}
     tests = {direction: _test_images(config, direction) for direction in Direction}
     pictures = {direction: images for direction, (images, _) in tests.items()}
@@ -48,13 +48,12 @@ def write(
     for direction in Direction:
         # Every machine and format supports float32.
         generator = generators[direction] = checkpoint.generator(direction, precision="float32")
-        if not one_way:
+        if not by_direction:
             continue
         (folder / direction).mkdir()
-        for name in one_way:
+        for name in by_direction:
             _log.info("Writing %s %s ...", direction, name)
-            source = formats.Source(generator, config.img_size, calibration[direction])
-            formats.FORMATS[name].write(source, folder / direction)
+            formats.FORMATS[name].write(generator, config.img_size, folder / direction, calibration[direction])
     if runtime:
         _log.info("Writing the page ...")
         web.write(folder / web.NAME, config, checkpoint, generators, runtime)
@@ -68,9 +67,9 @@ def write(
         measurements = verify.check(folder, others, generators, pictures)
     if huggingface.NAME in names:
         verify.check(folder / huggingface.NAME, huggingface.FORMATS, generators, pictures)
-    if one_way:
-        for direction in Direction:  # after the check, which deletes 8-bit files that no interpreter takes
-            model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, one_way)
+    if by_direction:
+        for direction in Direction:  # after the check, which deletes 8-bit files that the interpreter refuses
+            model_card.write(folder / direction, direction, checkpoint.step, checkpoint.config, by_direction)
     count = min(map(len, pictures.values()))
     _log.info("Agrees with the checkpoint on %s images in each direction.", count)
     if measurements:
@@ -90,7 +89,7 @@ def _test_images(config: Config, direction: Direction) -> tuple[np.ndarray, bool
         (image_set,) = sources.open_splits(config, (split,))
     except RunError:
         are_own = False
-        _log.info("No test images for %s: the check takes built-in ones.", direction)
+        _log.info("The dataset is not here: %s is checked with built-in images.", direction)
         (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
     return _spread(image_set, _CHECKED, config.img_size), are_own
 
@@ -98,4 +97,4 @@ def _test_images(config: Config, direction: Direction) -> tuple[np.ndarray, bool
 def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:
     """Reads up to `count` images at equal distances in a set, uint8 `[N, size, size, C]`."""
     indices = np.unique(np.linspace(0, len(image_set) - 1, count).astype(int))
-    return sources.read_all(image_set, indices, size, print)
+    return sources.read_all(image_set, indices, size)

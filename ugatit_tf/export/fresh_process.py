@@ -1,8 +1,9 @@
-"""A program, not a module: runs exported files in a process with TensorFlow and nothing of this project.
+"""This program runs exported files in a process that has TensorFlow but not this project.
 
 `python -I fresh_process.py EXPORT IMAGES RESULTS CORES` runs the files in the folders EXPORT/A2B and EXPORT/B2A, and
-the weights in EXPORT/web, on the images of that direction in IMAGES (.npz, uint8). It writes all outputs to RESULTS
-(.npz), by the names DIRECTION/FORMAT/OUTPUT, and as DIRECTION/milliseconds/FILE the time of a TFLite file per image.
+the weights in EXPORT/web. IMAGES is an .npz file with the uint8 images of each direction. The program writes another
+.npz file, RESULTS: the outputs as DIRECTION/FORMAT/OUTPUT, the time of a TFLite file for an image as
+DIRECTION/milliseconds/FILE.
 """
 
 import itertools
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-QUANTISED = ("dynamic", "int8")  # TFLite files whose scales may turn out as no interpreter takes them
+QUANTISED = ("dynamic", "int8")  # TFLite files with scales that the interpreter may refuse
 Named = tuple[str, np.ndarray]
 
 
@@ -30,7 +31,7 @@ def run_saved_model(folder: Path, images: np.ndarray) -> Iterator[Named]:
 
 
 def run_tflite(path: Path, kind: str, name: str, images: np.ndarray, cores: int) -> Iterator[Named]:
-    """Yields a file's outputs and the median milliseconds for an image; or why the interpreter refuses it."""
+    """Yields the outputs of a file and the median milliseconds for an image; or why the interpreter refuses it."""
     from ai_edge_litert.interpreter import Interpreter
 
     outputs, times = [], []
@@ -56,7 +57,7 @@ def run_tflite(path: Path, kind: str, name: str, images: np.ndarray, cores: int)
 
 
 def run_onnx(path: Path, images: np.ndarray, cores: int) -> Iterator[Named]:
-    """Yields the file's outputs, of which `output` is called `image`."""
+    """Yields the outputs of the file; `output` gets the name `image`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -77,18 +78,17 @@ def main(export: str, images: str, results: str, cores: str) -> None:
     outputs = {}
     with np.load(images) as pictures:
         for direction in pictures.files:
-            found = [run_saved_model(place, pictures[direction]) for place in Path(export, direction).glob("1")]
-            for path in sorted(Path(export, direction).glob("tflite/*.tflite")):
-                found.append(run_tflite(path, "tflite", path.stem, pictures[direction], int(cores)))
-            found += [
-                run_onnx(path, pictures[direction], int(cores)) for path in Path(export, direction).glob("*.onnx")
-            ]
+            folder, tests = Path(export, direction), pictures[direction]
+            found = [run_saved_model(path, tests) for path in folder.glob("1")]
+            for path in sorted(folder.glob("tflite/*.tflite")):
+                found.append(run_tflite(path, "tflite", path.stem, tests, int(cores)))
+            found += [run_onnx(path, tests, int(cores)) for path in folder.glob("*.onnx")]
             for path in Path(export).glob(f"web/weights/{direction}-*.tflite"):
-                found.append(run_tflite(path, "web", "attention", pictures[direction], int(cores)))
+                found.append(run_tflite(path, "web", "attention", tests, int(cores)))
             outputs |= {f"{direction}/{name}": value for name, value in itertools.chain(*found)}
     np.savez(results, **outputs)
 
 
 if __name__ == "__main__":
-    sys.modules["ugatit_tf"] = None  # should it be installed, importing it fails all the same
+    sys.modules["ugatit_tf"] = None  # makes every import of this project fail, also of an installed one
     main(*sys.argv[1:])

@@ -1,6 +1,6 @@
-"""Both generators as a repository for the Hugging Face Hub: a model card, the networks, samples of what they do."""
+"""Writes both generators as a repository for the Hugging Face Hub: a model card, the networks, sample pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +14,12 @@ from ugatit_tf.networks.generator import Generator
 from ugatit_tf.reports import scores
 
 NAME = "huggingface"
-FORMATS = ("saved_model", "keras")  # of formats.FORMATS: what there is of each direction
+FORMATS = ("saved_model", "keras")  # the formats in the folder of each direction, keys of formats.FORMATS
 
 _SAMPLES = 6
-_SIDE = 128  # pixels, that images of sample pictures have at least
-_GAP = 4  # pixels between them
+_SIDE = 128  # the smallest side of a sample image in pixels; smaller ones are enlarged
+_GAP = 4  # pixels between sample images
 _TAGS = ["u-gat-it", "gan", "image-to-image", "style-transfer", "unpaired", "tensorflow"]
-_NO_LICENCE = "not stated: whoever publishes it fills this in, with regard to the rights in the training pictures"
-_CARD = """\
-# {title}
-
-Translates pictures of one kind into pictures of another, both ways: A to B (`A2B`) and B to A (`B2A`). U-GAT-IT
-([arXiv:1907.10830](https://arxiv.org/abs/1907.10830)), trained without pairs of pictures that belong together.
-
-{facts}
-
-{samples}## How to load it
-
-USER/NAME stands for this repository. With the Python package `ugatit_tf`:
-
-```python
-import ugatit_tf
-translate = ugatit_tf.load_generator("hf://USER/NAME", direction="A2B")
-outputs = translate(images)  # uint8 [B, H, W, {channels}], any size, to uint8 [B, {size}, {size}, {channels}]
-```
-
-With TensorFlow alone:
-
-```python
-import tensorflow as tf
-from huggingface_hub import snapshot_download
-model = tf.saved_model.load(snapshot_download("USER/NAME", allow_patterns="A2B/1/*") + "/A2B/1")
-outputs = model.translate_uint8(images)
-```
-
-`signature.json` says what else goes in and out.
-
-## What to expect
-
-It has learned from pictures such as those of its dataset, cropped as they are: others come out worse. What it draws is
-made up, and says nothing about the persons that a picture shows.
-{evaluation}
-## Configuration
-
-{configuration}
-"""
 
 
 def write(
@@ -73,54 +34,47 @@ def write(
     """Writes the repository's files.
 
     Args:
-        folder: does not exist yet; the folder above it does.
-        config: of the run: where its scores are.
-        checkpoint: what the generators are of.
-        generators: by direction.
-        samples: by direction, pictures of the dataset to show on the card, uint8 `[N, size, size, C]`; may be empty.
-        licence: as the Hub spells it; "": not stated.
+        folder: the folder of the repository, which does not exist yet.
+        config: the configuration of the run, which says where the scores are.
+        checkpoint: the checkpoint of the generators.
+        generators: the generators by direction.
+        samples: the pictures that the card shows, by direction, uint8 `[N, size, size, C]`; it may lack directions.
+        licence: the licence as the Hub spells it; "" states none.
 
     Raises:
-        RunError: where the history of the run's scores is damaged.
+        RunError: The history of the run's scores is damaged.
     """
     for direction, generator in generators.items():
         (folder / direction).mkdir(parents=True)
-        source = formats.Source(generator, checkpoint.config.img_size, np.empty(0))
         for name in FORMATS:
-            formats.FORMATS[name].write(source, folder / direction)
+            formats.FORMATS[name].write(generator, checkpoint.config.img_size, folder / direction, np.empty(0))
         model_card.write_signature(folder / direction, direction, checkpoint.config, FORMATS)
     for direction, pictures in samples.items():
         (folder / "samples").mkdir(exist_ok=True)
         images.save_png(folder / "samples" / f"{direction}.png", _sample(generators[direction], pictures[:_SAMPLES]))
     results = scores.read(Path(config.result_dir) / config.model_dir)
     entry = next((entry for entry in reversed(results) if entry.step == checkpoint.step), None)
-    (folder / "README.md").write_text(_card(checkpoint, entry, list(samples), licence), encoding="utf-8")
+    (folder / "README.md").write_text(_card(checkpoint, entry, samples, licence), encoding="utf-8")
 
 
-def _card(checkpoint: Checkpoint, entry: scores.Entry | None, samples: list[str], licence: str) -> str:
+def _card(checkpoint: Checkpoint, entry: scores.Entry | None, samples: Collection[str], licence: str) -> str:
     config = checkpoint.config
     dataset = Path(config.dataset).name
     title = f"{config.model_name} on {dataset}"
-    shown = [
-        f"`{name}`: inputs, where the network looks, and what it makes of them.\n\n![{name}](samples/{name}.png)\n\n"
-        for name in samples
-    ]
-    text = _CARD.format(
+    return model_card.render(
+        "repository.md.jinja",
+        checkpoint.step,
+        config,
         title=title,
-        facts=model_card.facts_of(checkpoint.step, config, licence or _NO_LICENCE),
-        size=config.img_size,
-        channels=config.img_ch,
-        samples="".join(shown),
-        evaluation=f"\n## Scores\n\nOf translations of the test pictures, with 95% intervals.\n\n{entry.table()}\n"
-        if entry
-        else "",
-        configuration=model_card.configuration_of(config),
+        metadata=_metadata(title, dataset, entry, licence).to_yaml(),
+        licence=licence,
+        samples=samples,
+        scores=entry.table() if entry else "",
     )
-    return f"---\n{_metadata(title, dataset, entry, licence).to_yaml()}\n---\n\n{text}"
 
 
 def _metadata(title: str, dataset: str, entry: scores.Entry | None, licence: str) -> Any:
-    """The card's `ModelCardData`."""
+    """Returns the `ModelCardData` of the card."""
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [
@@ -148,7 +102,7 @@ def _metadata(title: str, dataset: str, entry: scores.Entry | None, licence: str
 
 
 def _sample(generator: Generator, pictures: np.ndarray) -> np.ndarray:
-    """Pictures over the attention over their translations, uint8 `[H, W, 3]`."""
+    """Returns an image of three rows: pictures, their heatmaps, and their translations; uint8 `[H, W, 3]`."""
     outputs = generator(images.to_float(pictures))
     translated, looks = images.to_uint8(outputs.image.numpy()), outputs.heatmap.numpy()
     columns = [

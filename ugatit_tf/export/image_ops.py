@@ -1,19 +1,19 @@
-"""The image operations of `data.images` as TensorFlow operations, which travel inside an exported graph."""
+"""The image operations of `data.images` as TensorFlow operations, which become part of an exported graph."""
 
 import tensorflow as tf
 
 
 def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes one JPEG, PNG, GIF (its first frame) or BMP. TensorFlow ignores EXIF and colour profiles.
+    """Decodes a JPEG, PNG, BMP or the first frame of a GIF. TensorFlow ignores EXIF and colour profiles.
 
-    JPEG is decoded by the exact cosine transform, which Pillow takes too: TensorFlow's default is up to 20 levels off.
+    JPEG is decoded by the exact cosine transform, as Pillow does: TensorFlow's default is up to 20 levels off.
 
     Args:
-        data: the file's bytes, a string scalar.
+        data: the bytes of the file, a string scalar.
         channels: 1 for grayscale, 3 for RGB, 4 for RGBA.
 
     Returns:
-        uint8 `[H, W, channels]`. Transparency is laid over white, unless `channels` is 4.
+        uint8 `[H, W, channels]`. Transparent images are laid over white unless `channels` is 4.
     """
     image = tf.cond(
         tf.io.is_jpeg(data),
@@ -24,7 +24,7 @@ def decode(data: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
-    """Turns uint8 `[H, W, n]`, n from 1 to 4 and known only when it runs, into uint8 `[H, W, channels]`."""
+    """Converts uint8 `[H, W, n]` to uint8 `[H, W, channels]`; n, from 1 to 4, need not be known before the call."""
     count = tf.shape(image)[-1]
     has_alpha = count % 2 == 0
     alpha = tf.cond(has_alpha, lambda: image[..., -1:], lambda: tf.ones_like(image[..., :1]) * 255)
@@ -43,13 +43,13 @@ def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def resize(images: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes to squares: bilinear, antialiased where it shrinks; images of that size already are left as they are.
+    """Resizes images to squares: bilinear, and antialiased if they shrink. Images of that size stay as they are.
 
-    RGBA is weighted by its alpha, so that the colour of transparent pixels does not bleed.
+    The colours of RGBA are weighted by alpha, so that colours of transparent pixels do not mix into others.
 
     Args:
-        images: uint8 `[B, H, W, C]`, C known.
-        size: the side of the result.
+        images: uint8 `[B, H, W, C]`; C has to be known when the graph is traced.
+        size: the side of the result in pixels.
 
     Returns:
         uint8 `[B, size, size, C]`; within 1 of `data.images.resize`, which rounds between its two passes.
@@ -84,11 +84,11 @@ def _resize_rgba(images: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _scale(images: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes float images of whole numbers as Pillow does: the width, rounded, and then the height, rounded."""
+    """Resizes float images as Pillow does: first the width, then the height, with rounding to integers after each."""
     for sides in ((tf.shape(images)[1], size), (size, size)):
         images = _round(tf.image.resize(images, sides, tf.image.ResizeMethod.BILINEAR, antialias=True))
     return images
 
 
 def _round(values: tf.Tensor) -> tf.Tensor:
-    return tf.floor(values + 0.5)  # tf.round would take halves to the even number
+    return tf.floor(values + 0.5)  # tf.round rounds halves to the even number, unlike Pillow

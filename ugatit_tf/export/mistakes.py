@@ -1,13 +1,14 @@
-"""Simple mistakes of an export, such as an upside-down image, and a rule that separates them from coarse arithmetic.
+"""Separates mistakes of an export, such as an upside-down image, from coarse arithmetic.
 
 An 8-bit file is several levels off, and the error depends on the network. A fixed limit would refuse right files or
 pass wrong ones. The rule here compares the error with the error of the best constant image, and with the distance to
-each wrong answer that a simple mistake would give.
+each output that a simple mistake would give.
 """
 
 import numpy as np
 
-# Of the best constant image's error. int8 had 0.14 to 0.28 on untrained weights, 0.07 to 0.19 after 200 demo steps.
+# The allowed share of the best constant image's error. int8 had 0.14 to 0.28 of it on untrained weights, 0.07 to 0.19
+# after 200 steps on the demo.
 _SHARE_OF_SPREAD = 0.6
 _CLEARLY_NEARER = 0.8  # an output is a wrong answer if its distance to that one is below this share of its error
 

@@ -1,4 +1,4 @@
-"""A generator as a SavedModel: loadable by any TensorFlow 2 program, with no line of this project."""
+"""Writes a generator as a SavedModel, which any TensorFlow 2 program loads without this project."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from ugatit_tf.export import image_ops
 from ugatit_tf.networks.generator import Generator
-
-VERSION = "1"  # TensorFlow Serving takes the numbered folders of a model's folder for its versions
 
 SIGNATURES = {
     "serving_default": {
@@ -31,13 +29,13 @@ SIGNATURES = {
 
 
 class _Endpoint(tf.Module):
-    """A function together with the variables that it uses, and does not itself keep alive.
+    """A function that keeps the variables that it uses alive.
 
-    With the function alone, `tf.saved_model.load(path).translate(x)` would let go of the loaded object, and with it the
+    With a plain function, `tf.saved_model.load(path).translate(x)` would delete the loaded object, and with it the
     variables, before the call.
     """
 
-    # In place of tf.Module's properties, which would not be saved: `TFSMLayer` reads both.
+    # These replace tf.Module's properties, which are not saved; `TFSMLayer` reads both.
     variables = trainable_variables = ()
 
     def __init__(self, function: Callable, variables: tuple[tf.Variable, ...]) -> None:
@@ -47,21 +45,15 @@ class _Endpoint(tf.Module):
 
 
 def write(generator: Generator, size: int, folder: Path) -> None:
-    """Writes `<folder>/1/`.
+    """Writes `<folder>/1/`: TensorFlow Serving expects numbered folders, the versions of a model.
+
+    The loaded object has the functions `translate` and `translate_uint8`, and the signatures of SIGNATURES. A signature
+    has to name its outputs, so it returns a dict of images, where the function `translate_uint8` returns the images.
 
     Args:
-        generator: built; of `img_ch` 1, 3 or 4.
-        size: side of its images, in pixels.
-        folder: exists.
-    """
-    module, signatures = build_module(generator, size)
-    tf.saved_model.save(module, str(folder / VERSION), signatures=signatures)
-
-
-def build_module(generator: Generator, size: int) -> tuple[tf.Module, dict[str, Callable]]:
-    """An object with `translate` and `translate_uint8` as attributes; and the functions of SIGNATURES.
-
-    The attribute `translate_uint8` gives the images themselves; the signature, which must name its outputs, a dict.
+        generator: a built generator, of `img_ch` 1, 3 or 4.
+        size: the side of its images in pixels.
+        folder: an existing folder.
     """
     channels = generator.img_ch
     any_size = tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")
@@ -91,11 +83,12 @@ def build_module(generator: Generator, size: int) -> tuple[tf.Module, dict[str, 
         return {"image_bytes": files}
 
     module = tf.Module()
-    # The variables alone: of the generator itself, all that Keras knows would be saved.
+    # Saving the generator itself would also save everything that Keras knows about it.
     variables = tuple(variable.value for variable in generator.variables)
     module.translate = _Endpoint(translate, variables)
     module.translate_uint8 = _Endpoint(translate_uint8, variables)
-    return module, {"serving_default": serve_files, "translate_uint8": serve_uint8, "translate": translate}
+    signatures = {"serving_default": serve_files, "translate_uint8": serve_uint8, "translate": translate}
+    tf.saved_model.save(module, str(folder / "1"), signatures=signatures)
 
 
 def _function(spec: tf.TensorSpec) -> Callable[[Callable], Callable]:

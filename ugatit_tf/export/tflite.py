@@ -1,4 +1,4 @@
-"""A generator as TFLite files: fixed image size, one image at a time, built-in operations only."""
+"""Writes a generator as TFLite files: fixed image size, one image at a time, built-in operations only."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,35 +11,9 @@ from ugatit_tf.export import image_ops
 from ugatit_tf.networks.generator import Generator
 
 FOLDER = "tflite"
-ATTENTION = "attention"  # the variant that gives all that the network does
+ATTENTION = "attention"  # the variant with all outputs of the network
 
 Outputs = dict[str, tf.Tensor]
-
-
-def _float32(_: tf.lite.TFLiteConverter, __: np.ndarray) -> None:
-    pass
-
-
-def _float16(converter: tf.lite.TFLiteConverter, _: np.ndarray) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-
-
-def _dynamic(converter: tf.lite.TFLiteConverter, _: np.ndarray) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
-def _int8(converter: tf.lite.TFLiteConverter, calibration: np.ndarray) -> None:
-    def samples() -> Iterator[list[np.ndarray]]:
-        for image in calibration.astype(np.float32):
-            # With a black and a white pixel in each, the input's scale is 1 and its zero point 0: plain pixels.
-            image[0, 0], image[0, 1] = 0.0, 255.0
-            yield [image[np.newaxis]]
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = samples
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.uint8
 
 
 def _floats(generator: Generator, images: tf.Tensor) -> Outputs:
@@ -56,17 +30,17 @@ def _pixels(generator: Generator, images: tf.Tensor) -> Outputs:
 
 
 def _float_pixels(generator: Generator, images: tf.Tensor) -> Outputs:
-    # tanh ends it, as int8 gives that one the fixed scale 1/128: with zero point 128, the output is pixels within 1.
+    # int8 gives the final tanh the fixed scale 1/128. With the zero point 128, the output is pixels within 1 level.
     return {"output": generator(images / 127.5 - 1.0).image}
 
 
-# name: (what is converted, the type of its input, how)
-VARIANTS: dict[str, tuple[Callable, tf.DType, Callable]] = {
-    "float32": (_floats, tf.float32, _float32),
-    "float16": (_floats, tf.float32, _float16),
-    ATTENTION: (_attention, tf.float32, _float16),
-    "dynamic": (_pixels, tf.uint8, _dynamic),
-    "int8": (_float_pixels, tf.float32, _int8),
+# name: (function of generator and images that is converted, dtype of its images)
+VARIANTS: dict[str, tuple[Callable[[Generator, tf.Tensor], Outputs], tf.DType]] = {
+    "float32": (_floats, tf.float32),
+    "float16": (_floats, tf.float32),
+    ATTENTION: (_attention, tf.float32),
+    "dynamic": (_pixels, tf.uint8),
+    "int8": (_float_pixels, tf.float32),
 }
 SIGNATURES = {
     "float32": "float32 [1, {size}, {size}, {channels}], -1..1, in and out",
@@ -82,10 +56,10 @@ def write(generator: Generator, size: int, folder: Path, calibration: np.ndarray
     """Writes `<folder>/tflite/<variant>.tflite` for each of VARIANTS.
 
     Args:
-        generator: built; of `img_ch` 1, 3 or 4.
-        size: side of its images, in pixels.
-        folder: exists.
-        calibration: training images, uint8 `[N, size, size, img_ch]`, from which int8 takes its ranges.
+        generator: a built generator, of `img_ch` 1, 3 or 4.
+        size: the side of its images in pixels.
+        folder: an existing folder.
+        calibration: training images, uint8 `[N, size, size, img_ch]`, that give the ranges of int8.
     """
     (folder / FOLDER).mkdir()
     for name in VARIANTS:
@@ -93,8 +67,8 @@ def write(generator: Generator, size: int, folder: Path, calibration: np.ndarray
 
 
 def convert(generator: Generator, size: int, name: str, calibration: np.ndarray) -> bytes:
-    """The TFLite file of one of VARIANTS; arguments as for `write`."""
-    body, dtype, configure = VARIANTS[name]
+    """Returns the TFLite file of one of VARIANTS; arguments as for `write`."""
+    body, dtype = VARIANTS[name]
     spec = tf.TensorSpec((1, size, size, generator.img_ch), dtype, name="images")
     module = tf.Module()
     # Without a tf.Module that holds the variables, the converter freezes none of them, and the result is NaN.
@@ -103,5 +77,20 @@ def convert(generator: Generator, size: int, name: str, calibration: np.ndarray)
     with tempfile.TemporaryDirectory() as temporary:
         tf.saved_model.save(module, temporary, signatures=module.run)
         converter = tf.lite.TFLiteConverter.from_saved_model(temporary)
-        configure(converter, calibration)
+        if name != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if name in ("float16", ATTENTION):
+            converter.target_spec.supported_types = [tf.float16]
+        if name == "int8":
+            converter.representative_dataset = lambda: _samples(calibration)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.uint8
         return converter.convert()
+
+
+def _samples(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yields inputs of `_float_pixels` that give the ranges of int8."""
+    for image in calibration.astype(np.float32):
+        # A black and a white pixel give the input the scale 1 and the zero point 0, so that it takes plain pixels.
+        image[0, 0], image[0, 1] = 0.0, 255.0
+        yield [image[np.newaxis]]

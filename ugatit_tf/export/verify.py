@@ -1,8 +1,8 @@
-"""Verification of an export: a fresh process runs the files, and their outputs are compared with the live network's.
+"""Verifies an export: runs the files in a fresh process, and compares their outputs with those of the live network.
 
-The fresh process has TensorFlow and the runtimes, but not this project, as on a user's machine. Each output has
-a rule in `_RULES`. Exact formats must agree within rounding. An 8-bit file has no exact answer: its rule only separates
-a coarse file from a broken one, such as a constant or an upside-down image (see `mistakes`).
+The fresh process has TensorFlow and the runtimes, but not this project, as on a user's machine. Each output has a rule
+in `_RULES`. Exact formats must agree within rounding. An 8-bit file has no exact answer: its rule only separates a
+coarse file from a broken one, such as a constant or an upside-down image (see `mistakes`).
 """
 
 import logging
@@ -28,8 +28,7 @@ from ugatit_tf.system import share
 
 _log = logging.getLogger(__name__)
 
-_FLOAT_TOLERANCE = 1e-4  # of the largest value
-_PIXEL_TOLERANCE = 1
+_FLOAT_TOLERANCE = 1e-4  # as a share of the largest expected value
 _LEAST_LEVELS = 3.0  # of 255: the mean error that 8-bit arithmetic may always have, however little the outputs vary
 _TABLE = "{:<9} {:<9} {:>10} {:>10} {:>9} {:>9}"
 
@@ -60,11 +59,11 @@ def check(
     """Runs exported networks on images and compares their outputs with those of the live generators.
 
     A drawn chart is added to the images, because a test image may be symmetric and the chart is not. If the interpreter
-    refuses an 8-bit TFLite file, the check deletes the file and prints the reason.
+    refuses an 8-bit TFLite file, the check deletes the file and logs the reason.
 
     Args:
-        export: the folder that holds a folder for each direction.
-        formats: the names of the formats in it.
+        export: the export's folder, which has a subfolder for each direction.
+        formats: the names of the exported formats.
         generators: the live generators by direction.
         pictures: test images by direction, uint8 `[N, size, size, C]`.
 
@@ -107,7 +106,7 @@ def check(
 
 
 def table(measurements: Sequence[Measurement]) -> str:
-    """Returns the measurements as a table for people, one line for each file."""
+    """Returns the measurements as a table, one line for each file."""
     lines = [_TABLE.format("direction", "TFLite", "bytes", "mean diff", "max diff", "ms/image")]
     lines += [
         _TABLE.format(m.direction, m.name, m.size, f"{m.mean:.3f}", f"{m.largest:.0f}", f"{m.milliseconds:.1f}")
@@ -179,34 +178,22 @@ def _near(allowed: float) -> Callable:
     return rule
 
 
-def _near_on_average(allowed: float) -> Callable:
-    """Returns a rule that limits the mean error to a share of the largest expected value.
-
-    The largest error may be 100 times as large.
-    """
-
-    def rule(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-        off = np.abs(value - expected)
-        return max(off.mean(), off.max() / 100), allowed * np.abs(expected).max(), "on average"
-
-    return rule
+def _near_on_average(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+    """Limits the mean error to the tolerance for floats, and the largest error to 100 times that."""
+    off = np.abs(value - expected)
+    return max(off.mean(), off.max() / 100), _FLOAT_TOLERANCE * np.abs(expected).max(), "on average"
 
 
 def _same_pixels(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-    return _levels_off(value, expected).max(), _PIXEL_TOLERANCE, "levels at most"
+    return _levels_off(value, expected).max(), 1.0, "levels at most"
 
 
-def _near_pixels_on_average(allowed: float) -> Callable:
-    """Returns a rule that limits the mean error in uint8 levels."""
-
-    def rule(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-        return _levels_off(value, expected).mean(), allowed, "levels on average"
-
-    return rule
+def _near_pixels_on_average(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
+    return _levels_off(value, expected).mean(), 1.0, "levels on average"
 
 
 def _coarse(value: np.ndarray, expected: np.ndarray) -> tuple[float, float, str]:
-    """The rule of `mistakes.measure` for images that 8-bit arithmetic has computed."""
+    """Applies the rule of `mistakes.measure` to images of 8-bit arithmetic."""
     levels = value if value.dtype == np.uint8 else images.to_uint8(value)
     return mistakes.measure(levels.astype(float), expected.astype(float), _LEAST_LEVELS, "levels on average")
 
@@ -221,7 +208,7 @@ def _half_precision(value: np.ndarray, expected: np.ndarray) -> tuple[float, flo
 
 
 # name of an output: (key of the live network's outputs, rule)
-# A rule returns the error, the allowed error, and the unit for the message.
+# A rule takes a value and the expected value. It returns the error, the allowed error, and the unit for the message.
 _RULES = {
     "serving_default": ("translate_uint8", _same_pixels),
     "translate_uint8": ("translate_uint8", _same_pixels),
@@ -229,10 +216,10 @@ _RULES = {
     "cam_logits": ("cam_logits", _near(_FLOAT_TOLERANCE)),
     "heatmap": ("heatmap", _near(_FLOAT_TOLERANCE)),
     # ONNX Runtime's kernels round differently from TensorFlow's. At full size, the normalisations amplify this.
-    "image": ("output", _near_on_average(_FLOAT_TOLERANCE)),
+    "image": ("output", _near_on_average),
     "float32": ("translate_uint8", _same_pixels),
-    "float16": ("translate_uint8", _near_pixels_on_average(1.0)),
-    "attention": ("translate_uint8", _near_pixels_on_average(1.0)),
+    "float16": ("translate_uint8", _near_pixels_on_average),
+    "attention": ("translate_uint8", _near_pixels_on_average),
     "heatmap of float16": ("heatmap", _half_precision),
     "cam_logits of float16": ("cam_logits", _half_precision),
     "dynamic": ("translate_uint8", _coarse),

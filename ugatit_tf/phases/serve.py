@@ -80,7 +80,7 @@ def run(config: Config, options: Options) -> None:
 
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.checkpoints.folder import RunFolder
-    from ugatit_tf.export.web import site
+    from ugatit_tf.export import web
     from ugatit_tf.serving import app, server
     from ugatit_tf.serving.networks import Networks
     from ugatit_tf.system import device, share
@@ -96,7 +96,7 @@ def run(config: Config, options: Options) -> None:
         for direction in Direction:  # loads and traces the networks, so that the first request need not wait
             size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
             networks.translate(checkpoint, direction, np.zeros(size, np.uint8))
-        settings = site.settings(config, chosen) | {"engine": "server", "device": on}
+        settings = web.settings(config, chosen) | {"engine": "server", "device": on}
         limits = app.Limits(options.max_pixels, options.max_upload * 1_000_000, options.max_queue, options.timeout)
         address, port = listener.getsockname()[:2]
         if not server.is_local(address):

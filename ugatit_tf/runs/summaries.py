@@ -33,7 +33,7 @@ def read_samples(config: Config, domain: str, train_set: ImageSet) -> np.ndarray
     """
 
     def read(image_set: ImageSet) -> np.ndarray:
-        return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size, print)
+        return sources.read_all(image_set, range(min(_SAMPLES, len(image_set))), config.img_size)
 
     try:
         return read(*sources.open_splits(config, (f"test{domain}",)))

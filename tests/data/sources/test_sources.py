@@ -18,23 +18,24 @@ def test_missing_folders_are_all_named(mine, put):
         assert text in str(error.value)
 
 
-def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine, put):
+def test_what_cannot_be_read_is_left_out_unless_it_is_all(mine, put, caplog):
+    caplog.set_level("INFO", "ugatit_tf")
     config, root = mine
     put(root / "testA", "a.png", colour=(1, 2, 3))
     (root / "testA" / "b.png").write_bytes(b"no image")
     put(root / "testA", "c.png", colour=(4, 5, 6))
     (image_set,) = sources.open_splits(config, ("testA",))
-    said = []
-    assert sources.read_all(image_set, range(3), 2, said.append)[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
-    (line,) = said
+    assert sources.read_all(image_set, range(3), 2)[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+    (line,) = caplog.messages
     assert line.startswith(f"Skipped: {root / 'testA' / 'b.png'}: ")
     for name in "ac":
         (root / "testA" / f"{name}.png").write_bytes(b"no image")
     with pytest.raises(RunError, match="testA: none of the 3 images tried can be read"):
-        sources.read_all(image_set, [1], 2, said.append)
+        sources.read_all(image_set, [1], 2)
 
 
-def test_the_next_images_take_the_place_of_unreadable_ones(mine, put):
+def test_the_next_images_take_the_place_of_unreadable_ones(mine, put, caplog):
+    caplog.set_level("INFO", "ugatit_tf")
     config, root = mine
     for name in "abcd":
         put(root / "testA", f"{name}.png")
@@ -43,9 +44,9 @@ def test_the_next_images_take_the_place_of_unreadable_ones(mine, put):
         put(root / "testA", f"{name}.png", colour=(number, 2, 3))
     (image_set,) = sources.open_splits(config, ("testA",))
     for wanted, found in (([0, 1, 2], [0, 1, 2]), ([3, 7], [0, 3]), ([7, 7], [3, 0]), (range(8), [0, 1, 2, 3])):
-        said = []
-        assert sources.read_all(image_set, wanted, 2, said.append)[:, 0, 0, 0].tolist() == found
-        assert len(said) <= 4
+        caplog.clear()
+        assert sources.read_all(image_set, wanted, 2)[:, 0, 0, 0].tolist() == found
+        assert len(caplog.messages) <= 4
 
 
 def test_one_of_the_splits_will_do_where_that_is_asked_for(mine, put):

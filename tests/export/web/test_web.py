@@ -14,9 +14,9 @@ from ai_edge_litert.interpreter import Interpreter
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.data import demo, images
 from ugatit_tf.export import web
-from ugatit_tf.export.web import litert, site
+from ugatit_tf.export.web import litert
 
-SCRIPTS = sorted(site.FOLDER.glob("*.js"))
+SCRIPTS = sorted(web.PAGE.glob("*.js"))
 
 
 def test_the_folder_holds_all_that_the_page_asks_for(tiny_config, save_generators, tmp_path):
@@ -36,13 +36,13 @@ def test_the_folder_holds_all_that_the_page_asks_for(tiny_config, save_generator
         assert hashlib.sha256(data).hexdigest()[:12] in facts["weights"]
         output = Interpreter(model_content=data).get_signature_runner()(images=floats)["output"]
         np.testing.assert_allclose(output, generators[direction](floats).image, rtol=0, atol=0.1)
-    for path in site.FOLDER.iterdir():
+    for path in web.PAGE.iterdir():
         assert (tmp_path / "web" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_page_and_service_worker_have_one_policy():
-    page = (site.FOLDER / "index.html").read_text()
-    worker = (site.FOLDER / "service-worker.js").read_text()
+    page = (web.PAGE / "index.html").read_text()
+    worker = (web.PAGE / "service-worker.js").read_text()
     policy = re.search(r'Content-Security-Policy" content="(.*?)"', page)[1]
     parts = re.search(r'"Content-Security-Policy":\s+((?:"[^"]*"\s*\+?\s*)+)', worker)[1]
     assert "".join(re.findall(r'"([^"]*)"', parts)) == policy
@@ -51,7 +51,7 @@ def test_page_and_service_worker_have_one_policy():
 
 
 def test_no_file_names_another_place():
-    for path in [*SCRIPTS, site.FOLDER / "index.html", site.FOLDER / "style.css"]:
+    for path in [*SCRIPTS, web.PAGE / "index.html", web.PAGE / "style.css"]:
         found = set(re.findall(r"https?://[\w.:/]*", path.read_text()))
         assert found <= {"http://localhost:8000"}, path.name
 
@@ -69,7 +69,7 @@ def test_scripts_are_well_formed(path):
 @pytest.mark.parametrize(("width", "height", "size"), [(50, 50, 32), (32, 32, 32), (20, 20, 32), (20, 90, 32)])
 def test_the_page_resizes_as_the_training_did(width, height, size, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    shutil.copy(site.FOLDER / "resample.js", tmp_path / "resample.mjs")
+    shutil.copy(web.PAGE / "resample.js", tmp_path / "resample.mjs")
     (tmp_path / "run.mjs").write_text(
         'import { resample } from "./resample.mjs";\n'
         f"const pixels = Uint8ClampedArray.from({pixels.ravel().tolist()});\n"
@@ -85,5 +85,5 @@ def test_the_page_resizes_as_the_training_did(width, height, size, tmp_path):
 
 
 def test_the_runtime_has_its_licence():
-    assert "Apache License" in (site.FOLDER / "LICENSE-LiteRT.txt").read_text()
+    assert "Apache License" in (web.PAGE / "LICENSE-LiteRT.txt").read_text()
     assert "LICENSE-LiteRT.txt" in litert._NOTICE

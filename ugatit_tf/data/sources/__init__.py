@@ -1,6 +1,7 @@
 """Opens the images of a dataset by its name: those of a folder, of TensorFlow Datasets (TFDS), or the demo's faces."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from ugatit_tf.data.sources import folder, tfds
 from ugatit_tf.errors import RunError
 
 __all__ = ["DEMO", "ImageSet", "has_ground_truth", "open_splits", "read_all"]
+
+_log = logging.getLogger(__name__)
 
 DEMO = "demo"
 _MOST_FAILURES = 100  # a limit on time: looking for a face takes a quarter of a second
@@ -43,14 +46,13 @@ def open_splits(config: Config, splits: Sequence[str], *, one_will_do: bool = Fa
     return tuple(crops.cropped(config, split[-1], each) for split, each in zip(splits, found, strict=True))
 
 
-def read_all(image_set: ImageSet, indices: Iterable[int], side: int, write_line: Callable[[str], None]) -> np.ndarray:
-    """Reads some images of a set. If one cannot be read, the next one that was not tried yet takes its place.
+def read_all(image_set: ImageSet, indices: Iterable[int], side: int) -> np.ndarray:
+    """Reads some images of a set. It logs those that cannot be read; the next one not tried yet takes their place.
 
     Args:
         image_set: the set of images.
         indices: the indices of the wanted images.
         side: the side of the images in pixels.
-        write_line: takes one line for each image that cannot be read.
 
     Returns:
         uint8 `[N, side, side, C]`. N is less than the number of indices if the set ends, or after a hundred failures.
@@ -69,7 +71,7 @@ def read_all(image_set: ImageSet, indices: Iterable[int], side: int, write_line:
                 break
             except images.UnreadableImageError as error:
                 failures += 1
-                write_line(f"Skipped: {error}")
+                _log.info("Skipped: %s", error)
     if not read:
         raise RunError(f"{image_set.place}: none of the {failures} images tried can be read.")
     return np.stack(read)

@@ -69,16 +69,11 @@ def list_files(folder: Path, is_wanted: Callable[[str], bool]) -> tuple[list[str
     known = {_identity(place) for place in (top, *top.resolve().parents)}
     for parent, folders, names in os.walk(folder, onerror=_log_error, followlinks=True):
         folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(Path(parent, name), known)]
-        inside = _inside(PurePath(parent), PurePath(folder))
+        inside = PurePath(parent).relative_to(folder).as_posix()  # "." is the folder itself
         for name in sorted(names):
             is_kept = name[0] != "." and is_wanted(f"{parent}/{name}")
-            (paths if is_kept else others).append(f"{inside}/{name}" if inside else name)
+            (paths if is_kept else others).append(name if inside == "." else f"{inside}/{name}")
     return paths, others
-
-
-def _inside(parent: PurePath, folder: PurePath) -> str:
-    """Returns the path from a folder to one inside it, with slashes on every system; "" for the folder itself."""
-    return "" if parent == folder else parent.relative_to(folder).as_posix()
 
 
 def _log_error(error: OSError) -> None:
@@ -87,7 +82,7 @@ def _log_error(error: OSError) -> None:
 
 
 def _is_new(folder: Path, known: set[tuple[int, int] | None]) -> bool:
-    """Adds a folder to the known ones; returns False if it was known, as a link may lead to any folder, even above."""
+    """Adds a folder to the known ones; returns False if it was known: a link may lead to any folder, even above."""
     identity = _identity(folder)
     if identity and identity in known:
         _log.warning("Skipping a folder: %s: the same as another, by way of a link", shown(folder))

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -72,9 +71,7 @@ class Video:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._container.close()
 
     @property

@@ -1,7 +1,8 @@
 """Copies the sound of a video into another file, and encodes it anew only if the container does not take it."""
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,9 @@ from ugatit_tf.data.videos import open_to_read
 
 _ENCODERS = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
 _RATE = 48_000  # samples a second of encoded sound
+
+# Yields the output's packets for a packet of the source; for None, the packets that decoder and encoder hold back.
+Track = Callable[[Any], Iterator[Any]]
 
 
 class Sound:
@@ -24,25 +28,23 @@ class Sound:
 
     def __init__(self, path: str, output: Any) -> None:
         self._input = open_to_read(path)
-        self.lost = 0
-        self._tracks = {}
-        for stream in self._input.streams.audio:
-            track = _Copied.of(stream, output) or _Encoded.of(stream, output)
-            if track is None:
-                self.lost += 1
-            else:
-                self._tracks[stream.index] = track
+        # PyAV has no codec context for a stream that no decoder reads.
+        readable = [stream for stream in self._input.streams.audio if stream.codec_context is not None]
+        self.lost = len(self._input.streams.audio) - len(readable)
+        self._tracks: dict[int, Track] = {
+            stream.index: _copied(stream, output) or _encoded(stream, output) for stream in readable
+        }
         self._packets = self._demuxed()
         self._next = next(self._packets, None)
 
     def until(self, time: Fraction | None) -> Iterator[Any]:
         """Yields the output's packets up to a time in seconds; None: all packets that are left."""
         while self._next is not None and (time is None or self._next.dts * self._next.time_base <= time):
-            yield from self._tracks[self._next.stream.index].take(self._next)
+            yield from self._tracks[self._next.stream.index](self._next)
             self._next = next(self._packets, None)
         if time is None:
             for track in self._tracks.values():
-                yield from track.rest()
+                yield from track(None)
 
     def close(self) -> None:
         """Closes the video's file."""
@@ -53,87 +55,55 @@ class Sound:
 
         streams = [stream for stream in self._input.streams.audio if stream.index in self._tracks]
         packets = self._input.demux(streams) if streams else iter(())
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:  # a damaged file ends here; `Video` reports the damage
-                return
-            if packet is None:
-                return
-            if packet.dts is not None:
-                yield packet
+        with contextlib.suppress(av.FFmpegError):  # a damaged file ends here; `Video` reports the damage
+            yield from (packet for packet in packets if packet.dts is not None)
 
 
-class _Copied:
-    """A sound track that is copied."""
+def _copied(source: Any, output: Any) -> Track | None:
+    """Returns a track that is copied, or None if the container does not take its codec."""
+    try:
+        stream = output.add_stream_from_template(source)
+    except ValueError:
+        return None
+    # One sample in the source's ticks: the least step that no container rounds away.
+    step = max(1, math.ceil(Fraction(1, source.rate or _RATE) / source.time_base))
+    last: int | None = None
 
-    def __init__(self, source: Any, stream: Any) -> None:
-        self._stream = stream
-        # One sample in the source's ticks: the least step that no container rounds away.
-        self._step = max(1, math.ceil(Fraction(1, source.rate or _RATE) / source.time_base))
-        self._last: int | None = None
-
-    @classmethod
-    def of(cls, stream: Any, output: Any) -> "_Copied | None":
-        """Returns the copied track, or None if the container does not take the codec."""
-        if stream.codec_context is None:
-            return None
-        try:
-            return cls(stream, output.add_stream_from_template(stream))
-        except ValueError:
-            return None
-
-    def take(self, packet: Any) -> Iterator[Any]:
-        """Yields the packet. It gets a later time if the packet before has the same: containers refuse such pairs."""
-        if self._last is not None and packet.dts <= self._last:
-            packet.dts = self._last + self._step
+    def take(packet: Any) -> Iterator[Any]:
+        nonlocal last
+        if packet is None:
+            return  # nothing is held back
+        if last is not None and packet.dts <= last:  # containers refuse two packets of one time
+            packet.dts = last + step
             packet.pts = max(packet.pts or 0, packet.dts)
-        self._last = packet.dts
-        packet.stream = self._stream
+        last = packet.dts
+        packet.stream = stream
         yield packet
 
-    def rest(self) -> Iterator[Any]:
-        """Returns no packets: nothing is held back."""
-        return iter(())
+    return take
 
 
-class _Encoded:
-    """A sound track that is decoded and encoded anew."""
+def _encoded(source: Any, output: Any) -> Track:
+    """Returns a track that is decoded and encoded anew."""
+    import av
 
-    def __init__(self, source: Any, stream: Any, resampler: Any) -> None:
-        self._source = source
-        self._stream = stream
-        self._resampler = resampler
+    stream = output.add_stream(_ENCODERS[output.format.name], rate=_RATE)
+    stream.layout = "mono" if source.channels == 1 else "stereo"
+    stream.codec_context.open()  # sets the number of samples of a frame
+    resampler = av.AudioResampler(stream.format, stream.layout, _RATE, stream.frame_size or None)
 
-    @classmethod
-    def of(cls, source: Any, output: Any) -> "_Encoded | None":
-        """Returns the track to encode, or None if no decoder reads it."""
-        from av import AudioResampler
+    def encode(frame: Any) -> Iterator[Any]:
+        for resampled in resampler.resample(frame):
+            yield from stream.encode(resampled)
 
-        if source.codec_context is None:
-            return None
-        stream = output.add_stream(_ENCODERS[output.format.name], rate=_RATE)
-        stream.layout = "mono" if source.channels == 1 else "stereo"
-        stream.codec_context.open()  # sets the number of samples of a frame
-        return cls(source, stream, AudioResampler(stream.format, stream.layout, _RATE, stream.frame_size or None))
-
-    def take(self, packet: Any) -> Iterator[Any]:
-        """Yields the packets that a packet of the source becomes; None: those that its decoder holds back."""
-        import av
-
-        try:
-            frames = self._source.decode(packet)
-        except av.FFmpegError:
-            return
+    def take(packet: Any) -> Iterator[Any]:
+        frames = []
+        with contextlib.suppress(av.FFmpegError):  # a damaged packet
+            frames = source.decode(packet)
         for frame in frames:
-            yield from self._encode(frame)
+            yield from encode(frame)
+        if packet is None:
+            yield from encode(None)
+            yield from stream.encode(None)
 
-    def rest(self) -> Iterator[Any]:
-        """Yields the packets that decoder, resampler and encoder hold back."""
-        yield from self.take(None)
-        yield from self._encode(None)
-        yield from self._stream.encode(None)
-
-    def _encode(self, frame: Any) -> Iterator[Any]:
-        for resampled in self._resampler.resample(frame):
-            yield from self._stream.encode(resampled)
+    return take

@@ -1,20 +1,27 @@
-"""Both generators as a page that translates pictures in the browser: a folder for any static host."""
+"""A page that translates pictures in the browser: both generators in a folder for any static host.
+
+The program of `--phase serve` serves the same page, and computes the translations itself.
+"""
 
 import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ugatit_tf import json_files
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
 from ugatit_tf.config import Config
+from ugatit_tf.data.preparation import prepared
+from ugatit_tf.direction import Direction
 from ugatit_tf.export import tflite
-from ugatit_tf.export.web import litert, site
+from ugatit_tf.export.web import litert
 from ugatit_tf.networks.generator import Generator
 
 NAME = "web"
-WEIGHTS = "weights"
+PAGE = Path(__file__).with_name("page")  # the folder of the page's files
 
 
 def write(
@@ -26,27 +33,47 @@ def write(
 ) -> None:
     """Writes the page, the weights and the runtime.
 
-    What is large lies under names that change with it, so that a browser may keep it forever.
+    The names of large files change with their content, so that a browser may keep them forever.
 
     Args:
-        folder: does not exist yet; the folder above it does.
-        config: of the run: how its pictures are cropped.
-        checkpoint: what the generators are of.
-        generators: by direction.
-        runtime: by `litert.read`.
+        folder: the folder of the page, which does not exist yet.
+        config: the configuration of the run, which says how its pictures are cropped.
+        checkpoint: the checkpoint of the generators.
+        generators: the generators by direction.
+        runtime: the files that `litert.read` returns.
     """
-    shutil.copytree(site.FOLDER, folder)
+    shutil.copytree(PAGE, folder)
     place = f"runtime/{litert.VERSION}"
     (folder / place).mkdir(parents=True)
     for name, data in runtime.items():
         (folder / place / name).write_bytes(data)
-    settings = site.settings(config, checkpoint)
-    (folder / WEIGHTS).mkdir()
+    values = settings(config, checkpoint)
+    (folder / "weights").mkdir()
     for direction, generator in generators.items():
-        size = settings["size"]
+        size = values["size"]
         data = tflite.convert(generator, size, tflite.ATTENTION, np.empty((0, size, size, generator.img_ch), np.uint8))
-        name = f"{WEIGHTS}/{direction}-{hashlib.sha256(data).hexdigest()[:12]}.tflite"
+        name = f"weights/{direction}-{hashlib.sha256(data).hexdigest()[:12]}.tflite"
         (folder / name).write_bytes(data)
-        settings["directions"][direction] |= {"weights": name, "bytes": len(data)}
-    settings |= {"engine": "browser", "checkpoint": checkpoint.label, "runtime": place}
-    (folder / site.SETTINGS).write_bytes(site.encode(settings))
+        values["directions"][direction] |= {"weights": name, "bytes": len(data)}
+    values |= {"engine": "browser", "checkpoint": checkpoint.label, "runtime": place}
+    (folder / "settings.json").write_bytes(json_files.dumps(values, indent=2))
+
+
+def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Returns the settings that tell the page which network it runs.
+
+    Args:
+        config: the configuration of the run by the current flags.
+        checkpoint: the checkpoint of the generators.
+
+    Returns:
+        `dataset`, `network`, `size` and `channels` of the images, and `directions`: for "A2B" and "B2A", how pictures
+        of the source domain become squares, as `prepared.treatment` returns it.
+    """
+    return {
+        "dataset": Path(config.dataset).name,
+        "network": config.model_name,
+        "size": checkpoint.config.img_size,
+        "channels": checkpoint.config.img_ch,
+        "directions": {direction: prepared.treatment(config, direction.source) for direction in Direction},
+    }

@@ -1,4 +1,4 @@
-"""LiteRT.js, which runs TFLite files in a browser: pinned packages, compared with their checksums."""
+"""Reads the packages of LiteRT.js, which runs TFLite files in a browser, and compares them with pinned checksums."""
 
 from ugatit_tf.system import assets
 from ugatit_tf.system.assets import Package
@@ -6,13 +6,13 @@ from ugatit_tf.system.assets import Package
 VERSION = "2.5.3"
 LIBRARY = "index.js"  # the module that a page imports
 
-# Of each package: which of its files go where.
 _UTILITIES = "wasm-utils.js"
 _WASM = [
     f"litert_wasm{kind}_internal.{ending}"
     for kind in ("", "_compat", "_jspi", "_threaded")
     for ending in ("js", "wasm")
 ]
+# By package: its files with their new names.
 _PACKAGES = {
     Package(
         f"@litertjs/core@{VERSION}",
@@ -31,18 +31,18 @@ Changed: in {LIBRARY}, the import of @litertjs/wasm-utils names the file {_UTILI
 
 
 def read(folder: str) -> dict[str, bytes]:
-    """The runtime's files by name, with a notice of where they come from.
+    """Returns the runtime's files by name, with a notice of their origin.
 
     Args:
-        folder: holds the packages' files; "": they are fetched by `npm pack`.
+        folder: the folder with the packages' files; with "", `npm pack` fetches them.
 
     Raises:
-        RunError: where a package cannot be had, or is not what it was when its checksum was taken.
+        RunError: A package is missing, cannot be fetched, or has another checksum than the published one.
     """
     packages = assets.read_packages(list(_PACKAGES), folder, "--web_runtime")
     files = {"NOTICE.txt": _NOTICE.encode()}
     for package, members in zip(packages, _PACKAGES.values(), strict=True):
         files |= {place: package[member] for member, place in members.items()}
-    # A worker knows no import map, and that of a page would have to be inline, which its policy forbids.
+    # Replaces an import map: a worker has none, and the page's security policy forbids the inline script of one.
     files[LIBRARY] = files[LIBRARY].replace(b'"@litertjs/wasm-utils"', f'"./{_UTILITIES}"'.encode())
     return files
