@@ -1,4 +1,5 @@
-/* The network in this browser: in a worker, by WebGPU where that agrees with wasm, else on threads, else on one. */
+/* Runs the network in a worker of this browser: by WebGPU if its results agree with wasm, else by wasm on several
+   threads, else on one. */
 
 class Backend {
   #worker = new Worker("worker.js");
@@ -30,15 +31,17 @@ class Backend {
   }
 }
 
+/** Returns the backends that this browser may have, the fastest first. */
 async function candidates() {
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   return [...(adapter ? ["webgpu"] : []), ...(self.crossOriginIsolated ? ["threads"] : []), "wasm"];
 }
 
 /**
- * @param {object} settings of the page
- * @param {string} direction what is needed first
- * @param {(progress: {what: string, loaded: number, whole: number}) => void} report
+ * Returns an engine on the fastest backend that works.
+ * @param {object} settings the settings of the page
+ * @param {string} direction the direction whose network is loaded now; the other one is loaded when it is needed
+ * @param {(progress: {what: string, loaded: number, whole: number}) => void} report receives the progress of downloads
  */
 export async function open(settings, direction, report) {
   const { runtime, size, channels, directions } = settings;

@@ -1,4 +1,4 @@
-/* One picture on the page: the photo with its square, and the square beside its translation. */
+/* A card of the page: a photo with the square to translate, and the square beside its translation. */
 import { cropEditor } from "./crop.js";
 import { draw, overlay } from "./pixels.js";
 import { cut, decode, firstRegion } from "./picture.js";
@@ -11,8 +11,9 @@ function element(tag, properties = {}, ...children) {
 
 export class Card {
   /**
-   * @param {File} file of the picture
-   * @param {(card: Card) => void} ask is called when the user has moved the square, or takes the card away
+   * @param {File} file the file of the picture
+   * @param {{changed: (card: Card) => void, removed: (card: Card) => void}} listeners called when the user has moved
+   * the square, and when the user has removed the card
    */
   constructor(file, { changed, removed }) {
     this.file = file;
@@ -59,11 +60,11 @@ export class Card {
     this.element.ariaLabel = file.name;
   }
 
-  /** Shows the photo, with the square where pictures of this direction are cropped unless the user has moved it. */
-  async place(how) {
+  /** Shows the photo with its square. Until the user moves the square, it lies where the training cropped pictures. */
+  async place(cropping) {
     if (this.moved) return;
     const bitmap = await decode(this.file);
-    this.region = await firstRegion(bitmap, how);
+    this.region = await firstRegion(bitmap, cropping);
     const editor = cropEditor(bitmap, this.region, this.file.name, (region) => {
       this.region = region;
       this.moved = true;
@@ -73,10 +74,10 @@ export class Card {
     this.photo.replaceChildren(editor);
   }
 
-  /** Translates the square: by an engine, in a direction, at the network's size and channels, of a checkpoint. */
+  /** Translates the square by an engine's network of a direction and a checkpoint. */
   async translate(engine, direction, { size, channels }, checkpoint) {
     this.working("translating …");
-    const bitmap = await decode(this.file); // again: large pictures would fill a telephone's memory
+    const bitmap = await decode(this.file); // not kept since `place`: large pictures would fill a telephone's memory
     const pixels = cut(bitmap, this.region, size, channels);
     bitmap.close();
     this.made = { direction, size, channels, pixels, ...(await engine.translate(direction, pixels, checkpoint)) };
@@ -86,7 +87,7 @@ export class Card {
     this.download.disabled = this.share.disabled = false;
   }
 
-  /** Draws what there is, with the heatmap over the picture where it is asked for. */
+  /** Draws the square, with the heatmap over it if `heatmap` is true, and the translation. */
   show(heatmap) {
     if (!this.made) return;
     const { pixels, translated, size, channels } = this.made;
@@ -123,6 +124,6 @@ export class Card {
   async #share() {
     const files = [await this.#png()];
     if (!navigator.canShare({ files })) return this.#save();
-    return navigator.share({ files }).catch(() => {}); // the user has thought better of it
+    return navigator.share({ files }).catch(() => {}); // the user has cancelled it
   }
 }

@@ -1,15 +1,16 @@
-/* A photo with a square on it, which is moved and resized by pointer or keyboard. */
+/* A photo with a square that the user moves and resizes by pointer or keyboard. */
 import { inside } from "./picture.js";
 
-const STEP = 0.02; // of the picture, for a key
-const SMALLEST = 16; // pixels
+const STEP = 0.02; // the share of the picture by which a key moves the square
+const SMALLEST = 16; // the least width of the square in pixels
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const SHOWN = 720; // pixels of the longer side, of the photo on the page
+const SHOWN = 720; // the most pixels of the photo's longer side on the page
 
 /**
- * @param {ImageBitmap} bitmap the photo
- * @param {object} region where the square is first; its shape stays
- * @param {(region: object) => void} changed is told where the square is when the user lets go of it
+ * @param {ImageBitmap} bitmap the photo; the caller may close it afterwards
+ * @param {object} region the first place of the square; the ratio of its sides stays
+ * @param {string} name the name of the photo
+ * @param {(region: object) => void} changed receives the new place after the user has moved the square
  */
 export function cropEditor(bitmap, region, name, changed) {
   const photo = document.createElement("div");
@@ -32,7 +33,7 @@ export function cropEditor(bitmap, region, name, changed) {
   square.append(handle);
   photo.append(canvas, square);
 
-  const whole = { width: bitmap.width, height: bitmap.height }; // the bitmap itself may be let go of
+  const whole = { width: bitmap.width, height: bitmap.height };
   const shape = region.height / region.width;
   const widest = Math.max(region.width, Math.min(whole.width, whole.height / shape));
 
@@ -44,6 +45,7 @@ export function cropEditor(bitmap, region, name, changed) {
     square.style.height = `${(100 * region.height) / whole.height}%`;
   }
 
+  /** Returns the region with another width, as far as the photo allows. */
   function resized(width) {
     const fitting = Math.min(Math.max(width, SMALLEST), widest);
     return { ...region, width: fitting, height: fitting * shape };

@@ -1,9 +1,9 @@
-/* The page: settings to an engine, pictures to cards, cards to the engine one after the other. */
+/* The page: loads an engine by the settings, makes a card of each picture, and translates the cards one by one. */
 import { Card } from "./card.js";
-import { fetchAhead, keep } from "./offline.js";
-import { listen } from "./sources.js";
+import { fetchAhead, startServiceWorker } from "./offline.js";
+import { listenForPictures } from "./sources.js";
 
-const part = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const ENGINES = {
   browser: {
     module: "./browser-engine.js",
@@ -21,25 +21,25 @@ let engine;
 let busy = false;
 
 const direction = () => document.querySelector("input[name=direction]:checked").value;
-const say = (text) => (part("status").textContent = text);
+const showStatus = (text) => (byId("status").textContent = text);
 
-function complain(text) {
-  part("problems").append(Object.assign(document.createElement("li"), { textContent: text }));
+function showProblem(text) {
+  byId("problems").append(Object.assign(document.createElement("li"), { textContent: text }));
 }
 
-/** Takes files: a card for each that is a picture, a sentence for each other. */
-async function take(files) {
-  part("problems").replaceChildren();
+/** Adds a card for each file that is a picture, and an error message for each other one. */
+async function addPictures(files) {
+  byId("problems").replaceChildren();
   for (const file of files) {
     const card = new Card(file, { changed: request, removed: (gone) => cards.delete(gone) && waiting.delete(gone) });
     try {
       await card.place(settings.directions[direction()]);
     } catch (error) {
-      complain(error.message);
+      showProblem(error.message);
       continue;
     }
     cards.add(card);
-    part("cards").prepend(card.element);
+    byId("cards").prepend(card.element);
     request(card);
   }
 }
@@ -47,85 +47,86 @@ async function take(files) {
 function request(card) {
   card.working("waiting …");
   waiting.add(card);
-  work();
+  translateWaiting();
 }
 
-async function work() {
+async function translateWaiting() {
   if (busy || !engine) return;
   busy = true;
   for (const card of waiting) {
     waiting.delete(card);
-    say(`Translating ${card.file.name} …`);
+    showStatus(`Translating ${card.file.name} …`);
     try {
-      await card.translate(engine, direction(), settings, part("checkpoint").querySelector("select").value);
-      card.show(part("heatmap").checked);
-      say(`Translated ${card.file.name} ${engine.name} in ${card.state.textContent}.`);
+      await card.translate(engine, direction(), settings, byId("checkpoint").querySelector("select").value);
+      card.show(byId("heatmap").checked);
+      showStatus(`Translated ${card.file.name} ${engine.name} in ${card.state.textContent}.`);
     } catch (error) {
       card.failed();
-      complain(`${card.file.name} could not be translated: ${error.message}`);
-      say("");
+      showProblem(`${card.file.name} could not be translated: ${error.message}`);
+      showStatus("");
     }
   }
   busy = false;
 }
 
-/** Translates all pictures anew, in the other direction or by another checkpoint. */
-async function again() {
-  part("problems").replaceChildren();
+/** Translates all pictures again after another direction or checkpoint was chosen. */
+async function translateAll() {
+  byId("problems").replaceChildren();
   for (const card of cards) {
     await card.place(settings.directions[direction()]);
     request(card);
   }
 }
 
-function progress({ what, loaded, whole }) {
-  part("loading").hidden = whole > 0 && loaded >= whole;
-  const [bar] = part("loading").getElementsByTagName("progress");
+function showProgress({ what, loaded, whole }) {
+  byId("loading").hidden = whole > 0 && loaded >= whole;
+  const [bar] = byId("loading").getElementsByTagName("progress");
   bar.max = whole || loaded + 1;
   bar.value = loaded;
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  part("loading").querySelector("label").textContent =
+  byId("loading").querySelector("label").textContent =
     `Loading the ${what}: ${megabytes(loaded)}${whole ? ` of ${megabytes(whole)}` : ""} MB`;
 }
 
-function fill() {
+function showSettings() {
   const title = `${settings.dataset}: A ⇄ B`;
-  document.title = part("title").textContent = title;
-  part("privacy").textContent = ENGINES[settings.engine].privacy;
+  document.title = byId("title").textContent = title;
+  byId("privacy").textContent = ENGINES[settings.engine].privacy;
   for (const [index, name] of Object.keys(settings.directions).entries()) {
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "direction", value: name });
     radio.checked = index === 0;
     const label = document.createElement("label");
     label.append(radio, ` ${name.replace("2", " → ")}`);
-    part("directions").append(label);
+    byId("directions").append(label);
   }
-  const choice = part("checkpoint").querySelector("select");
+  const choice = byId("checkpoint").querySelector("select");
   choice.append(...(settings.checkpoints ?? []).map((name) => new Option(name)));
   choice.value = settings.checkpoint;
-  part("checkpoint").hidden = choice.options.length < 2;
-  part("directions").addEventListener("change", again);
-  choice.addEventListener("change", again);
-  part("heatmap").addEventListener("change", (event) => cards.forEach((card) => card.show(event.target.checked)));
-  part("unstarted").hidden = true;
+  byId("checkpoint").hidden = choice.options.length < 2;
+  byId("directions").addEventListener("change", translateAll);
+  choice.addEventListener("change", translateAll);
+  byId("heatmap").addEventListener("change", (event) => cards.forEach((card) => card.show(event.target.checked)));
+  byId("unstarted").hidden = true;
   document.querySelector("main").hidden = false;
 }
 
 async function main() {
   settings = await (await fetch("settings.json")).json();
-  if (settings.engine === "browser") await keep();
-  fill();
-  listen(take);
-  say("Loading the network …");
+  if (settings.engine === "browser") await startServiceWorker();
+  showSettings();
+  listenForPictures(addPictures);
+  showStatus("Loading the network …");
   try {
     const { open } = await import(ENGINES[settings.engine].module);
-    engine = await open(settings, direction(), progress);
+    engine = await open(settings, direction(), showProgress);
   } catch (error) {
-    complain(`The network could not be loaded (${error.message}). Load the page again to try once more.`);
-    return say("");
+    showProblem(`The network could not be loaded (${error.message}). Load the page again to try once more.`);
+    return showStatus("");
   }
-  say(`Ready: ${settings.checkpoint} runs ${engine.name}.`);
-  if (settings.engine === "browser") fetchAhead(settings).catch(() => {}); // offline, or no room: then when it is wanted
-  return work();
+  showStatus(`Ready: ${settings.checkpoint} runs ${engine.name}.`);
+  // If it fails, offline or with a full disk, the weights are loaded when they are needed.
+  if (settings.engine === "browser") fetchAhead(settings).catch(() => {});
+  return translateWaiting();
 }
 
-main().catch((error) => (part("unstarted").textContent = `This page could not start: ${error.message}.`));
+main().catch((error) => (byId("unstarted").textContent = `This page could not start: ${error.message}.`));

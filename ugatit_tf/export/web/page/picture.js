@@ -1,12 +1,12 @@
-/* From a file to an upright picture, and from that to the square that the network sees. */
+/* Decodes a file to an upright picture, and cuts out the square that the network sees. */
 import { contextOf, fromRgba } from "./pixels.js";
 import { resample } from "./resample.js";
 
-const LARGEST = 4096; // side in pixels of a canvas that telephones allow
+const LARGEST = 4096; // the largest side in pixels of a canvas that telephones allow
 // "default" converts a colour profile to sRGB, as Python does.
 const DECODING = { imageOrientation: "from-image", colorSpaceConversion: "default", premultiplyAlpha: "none" };
 
-/** Decodes a file; an Error whose message is a sentence for people where that cannot be done. */
+/** Decodes a file. Throws an Error with a sentence for users if the file is no picture. */
 export async function decode(file) {
   try {
     return await createImageBitmap(file, DECODING);
@@ -18,8 +18,8 @@ export async function decode(file) {
 }
 
 /**
- * The region {x, y, width, height} of a picture that is taken unless the user moves it; x and y are of its middle.
- * @param {{crop: string, face_margin: number}} how as the run's pictures were cropped
+ * Returns the region {x, y, width, height} of a picture that the training would crop; x and y are its middle.
+ * @param {{crop: string, face_margin: number}} cropping how the training cropped pictures
  */
 export async function firstRegion(bitmap, { crop, face_margin: margin }) {
   const { width, height } = bitmap;
@@ -33,7 +33,7 @@ export async function firstRegion(bitmap, { crop, face_margin: margin }) {
   return inside({ x: face.x + face.width / 2, y: face.y + face.height / 2, width: size, height: size }, bitmap);
 }
 
-/** Where the browser finds a face: few have a detector. */
+/** Returns the box of the largest face; undefined if there is none, or the browser has no detector, as most. */
 async function largestFace(bitmap) {
   try {
     const faces = await new window.FaceDetector().detect(bitmap);
@@ -44,7 +44,7 @@ async function largestFace(bitmap) {
   }
 }
 
-/** A region, moved so that it stays in the picture; on a side that it is longer than, it stays in the middle. */
+/** Returns a region moved into the picture. A region that is longer than a side of the picture is centred there. */
 export function inside(region, picture) {
   const keep = (at, length, whole) =>
     length > whole ? whole / 2 : Math.min(Math.max(at, length / 2), whole - length / 2);
@@ -55,7 +55,7 @@ export function inside(region, picture) {
   };
 }
 
-/** The region as pixels [size, size, channels]; what lies beyond the picture is white. */
+/** Returns a region as pixels [size, size, channels], white beyond the picture. */
 export function cut(bitmap, region, size, channels) {
   const [width, height] = [Math.max(1, Math.round(region.width)), Math.max(1, Math.round(region.height))];
   const scale = Math.min(1, LARGEST / Math.max(width, height));

@@ -1,14 +1,14 @@
-/* Pixels: bytes [side, side, channels] with 1, 3 or 4 channels, as the network takes and gives them. */
+/* Pixels: bytes [side, side, channels] with 1, 3 or 4 channels, the input and output of the network. */
 import { resample } from "./resample.js";
 
-/** Of RGBA on white, or of RGBA itself where that is what is asked for. */
+/** Converts opaque RGBA to pixels; with 4 channels, RGBA of any opacity stays as it is. */
 export function fromRgba(rgba, channels) {
   if (channels === 4) return Uint8ClampedArray.from(rgba);
   const pixels = new Uint8ClampedArray((rgba.length / 4) * channels);
   for (let from = 0, to = 0; from < rgba.length; from += 4) {
     const [red, green, blue] = [rgba[from], rgba[from + 1], rgba[from + 2]];
     if (channels === 1) {
-      pixels[to++] = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16; // ITU-R 601 luma, as Pillow has it
+      pixels[to++] = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16; // ITU-R 601 luma, as in Pillow
     } else {
       pixels[to++] = red;
       pixels[to++] = green;
@@ -18,7 +18,7 @@ export function fromRgba(rgba, channels) {
   return pixels;
 }
 
-/** Puts pixels on a canvas, which takes their size. */
+/** Draws pixels on a canvas, and gives it their size. */
 export function draw(canvas, pixels, side, channels) {
   const image = new ImageData(side, side);
   for (let place = 0; place < side * side; place++) {
@@ -31,14 +31,14 @@ export function draw(canvas, pixels, side, channels) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** Pixels of what a canvas or a bitmap shows. */
+/** Returns the pixels of a canvas or a bitmap. */
 export function shownBy(source, channels) {
   const context = contextOf(source.width, source.height, channels !== 4);
   context.drawImage(source, 0, 0);
   return fromRgba(context.getImageData(0, 0, source.width, source.height).data, channels);
 }
 
-/** A new canvas to read from; white, or transparent. */
+/** Returns the context of a new canvas for reading, which is white or transparent. */
 export function contextOf(width, height, white) {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -49,7 +49,7 @@ export function contextOf(width, height, white) {
   return context;
 }
 
-/** Lays a heatmap over a picture: blue where the network looks least, red where it looks most; gives RGB. */
+/** Lays a heatmap over a picture: blue where the network looks least, red where it looks most. Returns RGB. */
 export function overlay(pixels, side, channels, heatmap) {
   const mapSide = Math.sqrt(heatmap.length);
   const values = resample(heatmap, mapSide, mapSide, 1, side, side);

@@ -1,6 +1,6 @@
-/* Resizing as the training did it: bilinear with half-pixel centres, antialiased where it shrinks (a canvas is not). */
+/* Resizes as the training did: bilinear with half-pixel centres, antialiased if the image shrinks (a canvas is not). */
 
-/** For each place of the result, where its sources begin and what each of them counts. */
+/** Returns, for each place of the result, the first source and the weights of the sources. */
 function taps(from, to) {
   const scale = from / to;
   const reach = Math.max(1, scale);
@@ -16,12 +16,12 @@ function taps(from, to) {
 }
 
 /**
- * Resizes numbers [height, width, channels]: first the width and then the height, rounding after each where they are bytes.
- * @returns [toHeight, toWidth, channels], of the same type
+ * Resizes numbers [height, width, channels]: first the width, then the height. Bytes are rounded after each.
+ * @returns [toHeight, toWidth, channels] of the same type
  */
 export function resample(data, width, height, channels, toWidth, toHeight) {
   const Numbers = data.constructor;
-  // Such an array rounds by itself, but halves to the even number.
+  // Uint8ClampedArray would round halves to the even number.
   const rounded = data instanceof Uint8ClampedArray ? (value) => Math.floor(value + 0.5) : (value) => value;
   const rows = new Numbers(height * toWidth * channels);
   const columns = taps(width, toWidth);

@@ -1,7 +1,7 @@
-/* The network in the program that serves the page. */
+/* Runs the network in the program that serves the page. */
 import { draw, shownBy } from "./pixels.js";
 
-/** @param {object} settings of the page */
+/** Returns the engine. @param {object} settings the settings of the page */
 export function open(settings) {
   const { size, channels } = settings;
   return {

@@ -1,5 +1,5 @@
-/* Keeps what the page has loaded. Weights and runtime never change under their names; the rest is fetched anew where it
-   can be. */
+/* Stores the files that the page loads. Weights and runtime never change under their names; other files are fetched
+   again if there is a connection. */
 "use strict";
 
 const STORE = `page of ${self.registration.scope}`;
@@ -18,31 +18,31 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method === "GET" && request.url.startsWith(self.registration.scope)) event.respondWith(answer(event));
 });
-self.addEventListener("message", (event) => event.waitUntil(forget(event.data.weights)));
+self.addEventListener("message", (event) => event.waitUntil(deleteOtherWeights(event.data.weights)));
 
 async function answer(event) {
   const { request } = event;
   const store = await caches.open(STORE);
-  const kept = () => store.match(request, { ignoreVary: true });
+  const stored = () => store.match(request, { ignoreVary: true });
   if (FOREVER.test(request.url)) {
-    const found = await kept();
+    const found = await stored();
     if (found) return found;
   }
   try {
-    const response = await fetch(request, { cache: "no-cache" }); // asks whether its copy is still right
+    const response = await fetch(request, { cache: "no-cache" }); // asks whether the stored copy is still right
     if (response.status !== 200) return response;
     const made = new Response(response.body, { headers: { ...Object.fromEntries(response.headers), ...HEADERS } });
-    event.waitUntil(store.put(request, made.clone()).catch(() => {})); // no room: it is fetched the next time
+    event.waitUntil(store.put(request, made.clone()).catch(() => {})); // the disk is full: it is fetched the next time
     return made;
   } catch (error) {
-    const found = await kept();
+    const found = await stored();
     if (found) return found;
     throw error;
   }
 }
 
-/** Deletes the weights that the page has no use for any more. */
-async function forget(used) {
+/** Deletes the weights that the page no longer uses. */
+async function deleteOtherWeights(used) {
   const store = await caches.open(STORE);
   for (const request of await store.keys()) {
     if (request.url.includes("/weights/") && !used.includes(request.url)) await store.delete(request);

@@ -1,9 +1,9 @@
-/* Where pictures come from: dropped, pasted, chosen, or taken with the camera. */
+/* The sources of pictures: dropped, pasted, chosen, or taken with the camera. */
 
 const dialog = document.getElementById("viewfinder");
 
-/** @param {(files: File[]) => void} take */
-export function listen(take) {
+/** Calls `take` with the files that the user adds. @param {(files: File[]) => void} take */
+export function listenForPictures(take) {
   const zone = document.getElementById("sources");
   for (const kind of ["dragenter", "dragover"]) {
     document.addEventListener(kind, (event) => {
@@ -29,7 +29,7 @@ export function listen(take) {
   }
   document.getElementById("choose").addEventListener("click", () => files.click());
   document.getElementById("camera").addEventListener("click", async () => {
-    // Without a secure connection a page gets no live picture; a telephone's own camera program it may ask all the same.
+    // Without a secure connection a page gets no live picture, but it may open the camera program of a telephone.
     if (!navigator.mediaDevices) return capture.click();
     const stream = await navigator.mediaDevices.getUserMedia({ video: true }).catch(() => null);
     if (!stream) return capture.click();
@@ -38,7 +38,7 @@ export function listen(take) {
   });
 }
 
-/** Shows what the camera sees until the user takes a picture, which is returned, or closes the dialog. */
+/** Shows the camera's picture in a dialog. Returns the picture that the user takes, or null if the user cancels. */
 async function photograph(stream) {
   const video = dialog.querySelector("video");
   video.srcObject = stream;

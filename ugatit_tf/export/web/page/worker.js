@@ -1,12 +1,12 @@
-/* Runs the network off the page's thread. No module: LiteRT.js loads its own script by importScripts. */
+/* Runs the network in a thread beside the page's. It is no module: LiteRT.js loads its script by importScripts. */
 "use strict";
 
-const TOLERANCE = 2; // levels of 255 that WebGPU may differ from wasm by on 99% of the values
+const TOLERANCE = 2; // of 255 levels: 99% of WebGPU's values may differ by so much from wasm's
 let library;
 let backend;
 const models = {};
 
-/** Loads the runtime: "webgpu", "threads" or "wasm". */
+/** Loads the runtime for a backend, "webgpu", "threads" or "wasm". Returns the number of threads. */
 async function start({ runtime, wanted }) {
   backend = wanted;
   const base = new URL(`${runtime}/`, self.location.href).href;
@@ -24,7 +24,7 @@ async function start({ runtime, wanted }) {
   return threads ? loaded.liteRtWasm.getThreadCount() : 1;
 }
 
-/** Gets a direction ready; throws where WebGPU does not take the network, or computes something else than wasm does. */
+/** Loads the network of a direction. Throws if WebGPU does not take it, or computes something else than wasm. */
 async function load({ direction, weights, bytes, size, channels }) {
   if (models[direction]) return;
   const data = await download(weights, "weights", bytes);
@@ -32,38 +32,39 @@ async function load({ direction, weights, bytes, size, channels }) {
   const compiled = await library.loadAndCompile(data, { accelerator });
   if (compiled.options.accelerator !== accelerator) throw new Error("WebGPU does not take this network");
   const model = { compiled, shape: [1, size, size, channels] };
-  if (backend === "webgpu") await agree(model, data);
+  if (backend === "webgpu") await compareWithWasm(model, data);
   models[direction] = model;
 }
 
-async function agree(model, data) {
+/** Throws if a network on WebGPU computes something else than on wasm. */
+async function compareWithWasm(model, data) {
   const pattern = Float32Array.from(
     { length: model.shape.reduce((one, other) => one * other) },
     (_, place) => Math.sin(place * 0.37) * Math.cos(place * 0.0021),
   );
-  const here = await run(model, pattern);
+  const found = await run(model, pattern);
   const compiled = await library.loadAndCompile(data, { accelerator: "wasm" });
-  const there = await run({ ...model, compiled }, pattern);
+  const expected = await run({ ...model, compiled }, pattern);
   compiled.delete();
-  const off = here.output.filter((value, place) => !(Math.abs(value - there.output[place]) * 127.5 <= TOLERANCE));
-  if (off.length > 0.01 * pattern.length) throw new Error("WebGPU computes something else than wasm does");
+  const off = found.output.filter((value, place) => !(Math.abs(value - expected.output[place]) * 127.5 <= TOLERANCE));
+  if (off.length > 0.01 * pattern.length) throw new Error("WebGPU computes something else than wasm");
 }
 
-/** Floats in [-1, 1] to all outputs of the network, by name. */
+/** Returns all outputs of the network by name, from floats in [-1, 1]. */
 async function run({ compiled, shape }, floats) {
   const input = new library.Tensor(floats, shape);
   const tensors = await compiled.run({ images: input });
   input.delete();
   const outputs = {};
   for (const [name, tensor] of Object.entries(tensors)) {
-    const here = await tensor.moveTo("wasm");
-    outputs[name] = here.toTypedArray().slice();
-    here.delete();
+    const moved = await tensor.moveTo("wasm");
+    outputs[name] = moved.toTypedArray().slice();
+    moved.delete();
   }
   return outputs;
 }
 
-/** Pixels to their translation. */
+/** Returns the translation of pixels, the heatmap and the time. */
 async function translate({ direction, pixels }) {
   const begin = performance.now();
   const { output, heatmap } = await run(
@@ -74,7 +75,7 @@ async function translate({ direction, pixels }) {
   return { translated, heatmap, milliseconds: performance.now() - begin };
 }
 
-/** Fetches a file, telling the page how far it is. */
+/** Fetches a file, and posts the progress to the page. */
 async function download(url, what, total) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} cannot be loaded (${response.status})`);
