@@ -20,8 +20,7 @@ from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.data import demo, images
-from ugatit_tf.export import saved_model
-from ugatit_tf.export.web import site
+from ugatit_tf.export import saved_model, web
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving import app, server
 from ugatit_tf.serving.networks import Networks
@@ -59,7 +58,7 @@ def serve(tiny_config, save_generators):
 
     def start(networks=None, limits=LIMITS, checkpoint=NEWEST):
         checkpoint_ = open_run(tiny_config)
-        settings = site.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
+        settings = web.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
         service = app.Service(networks or of_run(tiny_config), settings, checkpoint, limits)
         listener = server.listen("127.0.0.1", 0)
         made = server.make(service.app("127.0.0.1"))
@@ -101,6 +100,8 @@ def test_files_to_files_in_both_directions(serve, pictures):
     for direction, generator in serve.generators.items():
         status, answer = client.translate(*pictures, query=f"?direction={direction}")
         assert status == 200
+        assert client.headers["cross-origin-resource-policy"] == "same-origin"
+        assert client.headers["cross-origin-embedder-policy"] == "require-corp"
         assert list(answer) == ["predictions"]
         for prediction, file in zip(answer["predictions"], pictures, strict=True):
             assert np.abs(pixels(prediction) - expected(generator, file)).max() <= 1

@@ -10,7 +10,7 @@ ALLOWED = ("faces.example.org", "xn--gesichter-mnchen-szb.de")
 
 
 def ask(host, allowed=(), **headers):
-    """The status and the headers with which a request for a host is answered."""
+    """The status with which a request for a host is answered."""
     sent = []
 
     async def send(message):
@@ -19,7 +19,7 @@ def ask(host, allowed=(), **headers):
     raw = [(b"host", host.encode()), *((name.encode(), value.encode()) for name, value in headers.items())]
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": raw}
     asyncio.run(Guard(PlainTextResponse("yes"), "served.example", allowed)(scope, None, send))
-    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"]
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,7 @@ def ask(host, allowed=(), **headers):
     ],
 )
 def test_other_origins_are_refused(host, origin, status):
-    found, headers = ask(host, **({} if origin is None else {"origin": origin}))
-    assert found == status
-    assert headers["cross-origin-resource-policy"] == "same-origin"
-    assert headers["cross-origin-embedder-policy"] == "require-corp"
+    assert ask(host, **({} if origin is None else {"origin": origin})) == status
 
 
 @pytest.mark.parametrize(
@@ -72,5 +69,5 @@ def test_other_origins_are_refused(host, origin, status):
     ],
 )
 def test_names_that_the_owner_allows_are_answered(host, origin, status):
-    assert ask(host, ALLOWED, **({} if origin is None else {"origin": origin}))[0] == status
-    assert ask(host, (), **({} if origin is None else {"origin": origin}))[0] == 403
+    assert ask(host, ALLOWED, **({} if origin is None else {"origin": origin})) == status
+    assert ask(host, (), **({} if origin is None else {"origin": origin})) == 403

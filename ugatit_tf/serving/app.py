@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ from ugatit_tf.data import images
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
-from ugatit_tf.export.web import site
+from ugatit_tf.export import web
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving.batching import Batcher
@@ -78,7 +78,7 @@ class Service:
         routes = [
             Route("/settings.json", self.settings),
             Route("/translate", self.translate, methods=["POST"]),
-            Mount("/", StaticFiles(directory=site.FOLDER, html=True)),
+            Mount("/", StaticFiles(directory=web.PAGE, html=True)),
         ]
         handlers = {HTTPException: _answer, Exception: _answer}
         return Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed)
@@ -91,7 +91,7 @@ class Service:
         except RunError:  # a training has deleted the checkpoint
             chosen = networks.find(NEWEST)
         values = {**self._settings, "checkpoint": chosen, "checkpoints": networks.names}
-        return Response(site.encode(values), media_type="application/json")
+        return JSONResponse(values)
 
     async def translate(self, request: Request) -> Response:
         """Translates pictures; docs/web.md describes the request and the response."""
@@ -130,9 +130,8 @@ class Service:
         async for part in request.stream():  # the request stays in memory and never touches the disk
             body += part
             if len(body) > self._limits.upload:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {self._limits.upload:,} bytes are taken"
-                )
+                text = f"at most {self._limits.upload:,} bytes are taken"
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         return bytes(body)
 
     def _parse(self, body: bytes) -> tuple[str, list[np.ndarray]]:
@@ -150,16 +149,14 @@ class Service:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"signature_name must be {' or '.join(_SIGNATURES)}")
         if not 1 <= len(texts) <= BATCH_SIZE:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"instances must be 1 to {BATCH_SIZE} pictures")
-        names = [f"picture {index}" for index in range(len(texts))]
-        files = [_decode(text, name) for text, name in zip(texts, names, strict=True)]
-        return signature, [self._square(file, name) for file, name in zip(files, names, strict=True)]
+        return signature, [self._square(f"picture {index}", text) for index, text in enumerate(texts)]
 
-    def _square(self, file: bytes, name: str) -> np.ndarray:
-        config = self._networks.config
+    def _square(self, name: str, text: str) -> np.ndarray:
+        """Returns the square in a base64 text; raises an HTTPException if the text is no picture."""
+        size, channels = self._networks.config.img_size, self._networks.config.img_ch
+        file = io.BytesIO(_decode(text, name))
         try:
-            return images.load(
-                io.BytesIO(file), config.img_size, config.img_ch, name=name, max_pixels=self._limits.pixels
-            )
+            return images.load(file, size, channels, name=name, max_pixels=self._limits.pixels)
         except UnreadableImageError as error:
             raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
 
@@ -189,20 +186,13 @@ def _decode(text: str, name: str) -> bytes:
 
 
 def _response(signature: str, translations: Sequence[Translation]) -> Response:
-    make: Callable[[Translation], dict] = _with_attention if signature == ATTENTION else _file
-    return JSONResponse({"predictions": [make(each) for each in translations]})
-
-
-def _file(translation: Translation) -> dict[str, str]:
-    return {"b64": base64.b64encode(images.encode(images.to_uint8(translation.image))).decode()}
-
-
-def _with_attention(translation: Translation) -> dict[str, Any]:
-    return {
-        "image_bytes": _file(translation),
-        "heatmap": translation.heatmap.tolist(),
-        "cam_logits": translation.cam_logits.tolist(),
-    }
+    predictions = []
+    for image, cam_logits, heatmap in translations:
+        prediction: dict[str, Any] = {"b64": base64.b64encode(images.encode(images.to_uint8(image))).decode()}
+        if signature == ATTENTION:
+            prediction = {"image_bytes": prediction, "heatmap": heatmap.tolist(), "cam_logits": cam_logits.tolist()}
+        predictions.append(prediction)
+    return JSONResponse({"predictions": predictions})
 
 
 async def _answer(_: Request, error: Exception) -> Response:

@@ -1,28 +1,19 @@
-"""Refuses requests from web pages of other origins; pages of this server and programs are answered."""
+"""Refuses requests from web pages of other origins; pages of this server, and programs, get answers."""
 
 import ipaddress
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-_HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
-    """An ASGI application around another one, which refuses other origins and adds headers that isolate the page.
+    """An ASGI application around another one, which refuses requests for other hosts and from other origins.
 
     A request has to name the server by an IP address, by a name of this machine, or by an allowed name. So another
     site cannot point its own name at this server (DNS rebinding).
@@ -43,11 +34,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = self._app
         problem = self._problem(Headers(scope=scope))
-        if problem:
-            answer = JSONResponse({"error": problem}, status_code=403)
-        await answer(scope, receive, _with_headers(send))
+        answer = JSONResponse({"error": problem}, status_code=403) if problem else self._app
+        await answer(scope, receive, send)
 
     def _problem(self, headers: Headers) -> str:
         host, origin = headers.get("host", "").lower(), headers.get("origin")
@@ -78,12 +67,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _with_headers(send: Send) -> Callable[[Message], object]:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(_HEADERS)
-        await send(message)
-
-    return send_with_headers
