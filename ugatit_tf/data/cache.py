@@ -21,7 +21,7 @@ from ugatit_tf.system import share
 _log = logging.getLogger(__name__)
 
 _TOLERATED = 0.05  # the share of unreadable images that a run accepts
-_ALWAYS_TOLERATED = 3  # unreadable images that a small set may have, although they are more than that share
+_ALWAYS_TOLERATED = 3  # unreadable images that any set may have, also a small one
 _NAMED = 3  # unreadable images that the error names
 
 

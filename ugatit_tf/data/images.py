@@ -25,7 +25,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
 _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|BM|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftypavi[fs]", re.DOTALL
 )  # the first bytes of a file of each format
-_MOST_BYTES = 2**31  # an image with as many pixels as Pillow allows is smaller, in any format
+_MOST_BYTES = 2**31  # no file within Pillow's limit of pixels is larger
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 

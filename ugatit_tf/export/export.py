@@ -18,8 +18,8 @@ from ugatit_tf.export.web import litert
 
 _log = logging.getLogger(__name__)
 
-_CHECKED = 8  # test images that the check compares
-_CALIBRATION = 32  # training images that give int8 its ranges
+_CHECKED_IMAGES = 8  # test images that the check compares
+_CALIBRATION_IMAGES = 32  # training images that give int8 its ranges
 
 
 def write(
@@ -79,7 +79,9 @@ def write(
 def _calibration(config: Config, direction: Direction, names: Sequence[str]) -> np.ndarray:
     if "tflite" not in names:
         return np.empty((0, config.img_size, config.img_size, config.img_ch), np.uint8)
-    return _spread(sources.open_splits(config, (f"train{direction.source}",))[0], _CALIBRATION, config.img_size)
+    return _read_evenly(
+        sources.open_splits(config, (f"train{direction.source}",))[0], _CALIBRATION_IMAGES, config.img_size
+    )
 
 
 def _test_images(config: Config, direction: Direction) -> tuple[np.ndarray, bool]:
@@ -91,10 +93,10 @@ def _test_images(config: Config, direction: Direction) -> tuple[np.ndarray, bool
         are_own = False
         _log.info("The dataset is not here: %s is checked with built-in images.", direction)
         (image_set,) = sources.open_splits(dataclasses.replace(config, dataset=sources.DEMO), (split,))
-    return _spread(image_set, _CHECKED, config.img_size), are_own
+    return _read_evenly(image_set, _CHECKED_IMAGES, config.img_size), are_own
 
 
-def _spread(image_set: ImageSet, count: int, size: int) -> np.ndarray:
+def _read_evenly(image_set: ImageSet, count: int, size: int) -> np.ndarray:
     """Reads up to `count` images at equal distances in a set, uint8 `[N, size, size, C]`."""
     indices = np.unique(np.linspace(0, len(image_set) - 1, count).astype(int))
     return sources.read_all(image_set, indices, size)

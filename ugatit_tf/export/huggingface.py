@@ -51,7 +51,9 @@ def write(
         model_card.write_signature(folder / direction, direction, checkpoint.config, FORMATS)
     for direction, pictures in samples.items():
         (folder / "samples").mkdir(exist_ok=True)
-        images.save_png(folder / "samples" / f"{direction}.png", _sample(generators[direction], pictures[:_SAMPLES]))
+        images.save_png(
+            folder / "samples" / f"{direction}.png", _sample_image(generators[direction], pictures[:_SAMPLES])
+        )
     results = scores.read(Path(config.result_dir) / config.model_dir)
     entry = next((entry for entry in reversed(results) if entry.step == checkpoint.step), None)
     (folder / "README.md").write_text(_card(checkpoint, entry, samples, licence), encoding="utf-8")
@@ -101,18 +103,19 @@ def _metadata(title: str, dataset: str, entry: scores.Entry | None, licence: str
     )
 
 
-def _sample(generator: Generator, pictures: np.ndarray) -> np.ndarray:
+def _sample_image(generator: Generator, pictures: np.ndarray) -> np.ndarray:
     """Returns an image of three rows: pictures, their heatmaps, and their translations; uint8 `[H, W, 3]`."""
     outputs = generator(images.to_float(pictures))
     translated, looks = images.to_uint8(outputs.image.numpy()), outputs.heatmap.numpy()
     columns = [
-        np.vstack([_tile(picture), _tile(heatmap.overlay(picture, look)), _tile(result)])
+        np.vstack([_enlarged(picture), _enlarged(heatmap.overlay(picture, look)), _enlarged(result)])
         for picture, look, result in zip(pictures, looks, translated, strict=True)
     ]
     return np.hstack(columns)
 
 
-def _tile(picture: np.ndarray) -> np.ndarray:
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    """Returns a picture in RGB with a white border, enlarged by a whole number to at least `_SIDE` pixels."""
     times = -(-_SIDE // len(picture))
     large = images.with_channels(picture, 3).repeat(times, axis=0).repeat(times, axis=1)
     return np.pad(large, ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=255)

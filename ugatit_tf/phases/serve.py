@@ -1,6 +1,7 @@
 """`--phase serve`: serves a web page and an API that translate pictures with a run's checkpoints."""
 
 import dataclasses
+import ipaddress
 import re
 
 from ugatit_tf.config import Config
@@ -99,7 +100,7 @@ def run(config: Config, options: Options) -> None:
         settings = web.settings(config, chosen) | {"engine": "server", "device": on}
         limits = app.Limits(options.max_pixels, options.max_upload * 1_000_000, options.max_queue, options.timeout)
         address, port = listener.getsockname()[:2]
-        if not server.is_local(address):
+        if not ipaddress.ip_address(address).is_loopback:
             print(f"Warning: anyone who can reach {address} may use this server, and the connection is not encrypted.")
         if options.allow_host:
             print(f"Also answers to {', '.join(_host_names(options.allow_host))}")

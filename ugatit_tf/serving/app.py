@@ -80,7 +80,7 @@ class Service:
             Route("/translate", self.translate, methods=["POST"]),
             Mount("/", StaticFiles(directory=web.PAGE, html=True)),
         ]
-        handlers = {HTTPException: _answer, Exception: _answer}
+        handlers = {HTTPException: _error_response, Exception: _error_response}
         return Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed)
 
     async def settings(self, _: Request) -> Response:
@@ -195,7 +195,7 @@ def _response(signature: str, translations: Sequence[Translation]) -> Response:
     return JSONResponse({"predictions": predictions})
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _error_response(_: Request, error: Exception) -> Response:
     """Returns an error in the format of TensorFlow Serving."""
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)

@@ -1,6 +1,5 @@
 """Listens on an address, and serves an application there until a signal stops it."""
 
-import ipaddress
 import socket
 
 import uvicorn
@@ -31,11 +30,6 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise RunError(f"cannot listen on {host}, port {port}: {reason(error)}.") from error
-
-
-def is_local(address: str) -> bool:
-    """Returns whether only this machine can reach an address."""
-    return ipaddress.ip_address(address).is_loopback
 
 
 def make(app: Guard) -> uvicorn.Server:

@@ -30,8 +30,8 @@ PREFIX = "tfds:"
 
 _OPTIONS = ("A", "B", "testA", "testB", "image")
 _PATIENCE = 3.0  # seconds to wait for a server's answer
-_MOST = 20  # names in a message
-_LONGEST = 300  # characters of an error of TFDS, which may fill a page
+_MOST_NAMES = 20  # names in a message
+_MOST_CHARACTERS = 300  # characters of an error of TFDS, which may fill a page
 
 
 def open_split(config: Config, split: str) -> ImageSet:
@@ -83,13 +83,13 @@ def _prepared(name: str, data_dir: str) -> "tfds.core.DatasetBuilder":
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except Exception as error:  # TFDS raises nearly anything
-        raise RunError(f"{PREFIX}{name} cannot be opened: {_alternatives(name) or _short(error)}.") from error
+        raise RunError(f"{PREFIX}{name} cannot be opened: {_alternatives(name) or _one_line(error)}.") from error
     if not builder.data_path.exists():
         _require_network(builder)
         try:
             builder.download_and_prepare()
         except Exception as error:
-            raise RunError(f"{PREFIX}{name} cannot be prepared in {builder.data_dir}: {_short(error)}.") from error
+            raise RunError(f"{PREFIX}{name} cannot be prepared in {builder.data_dir}: {_one_line(error)}.") from error
     return builder
 
 
@@ -116,7 +116,7 @@ def _require_network(builder: "tfds.core.DatasetBuilder") -> None:
         RunError: No server answers; the message names them.
     """
     urls = (urlsplit(url) for url in builder.url_infos or () if url.startswith("http"))
-    servers = sorted({f"{url.scheme}://{url.netloc}" for url in urls})[:_MOST]
+    servers = sorted({f"{url.scheme}://{url.netloc}" for url in urls})[:_MOST_NAMES]
     downloads = builder.data_dir_root / "downloads"
     if not servers or any(downloads.glob(f"{builder.name}/*.INFO")):  # TFDS writes one for each finished download
         return
@@ -189,7 +189,7 @@ def _encoded(records: Any, index: int, feature: str, name: str) -> io.BytesIO:
         example = tf.train.Example.FromString(records[index])
         (data,) = example.features.feature[feature].bytes_list.value
     except Exception as error:  # the file is missing or damaged; each format has errors of its own
-        raise images.UnreadableImageError(f"{name}: {_short(error)}") from error
+        raise images.UnreadableImageError(f"{name}: {_one_line(error)}") from error
     return io.BytesIO(data)
 
 
@@ -199,8 +199,8 @@ def _read_nothing(index: int, side: int) -> np.ndarray:
 
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "") or "none"
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "") or "none"
 
 
-def _short(error: Exception) -> str:
-    return reason(error)[:_LONGEST].rstrip(".")
+def _one_line(error: Exception) -> str:
+    return reason(error)[:_MOST_CHARACTERS].rstrip(".")

@@ -13,7 +13,7 @@ import numpy as np
 
 # Each record is its length (8 bytes), a checksum of that (4), its bytes, and a checksum of those (4).
 _LENGTH = struct.Struct("<Q4x")
-_AROUND = _LENGTH.size + 4
+_OVERHEAD = _LENGTH.size + 4
 
 
 class Part(NamedTuple):
@@ -65,11 +65,11 @@ def _starts(file: Any) -> np.ndarray:
     size = file.seek(0, 2)
     starts = []
     start = 0
-    while start + _AROUND <= size:
+    while start + _OVERHEAD <= size:
         file.seek(start)
         (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        if start + length + _AROUND > size:
+        if start + length + _OVERHEAD > size:
             break
         starts.append(start)
-        start += length + _AROUND
+        start += length + _OVERHEAD
     return np.array(starts, np.int64)

@@ -1,4 +1,4 @@
-"""Adds to FFmpeg what animated GIFs need: a palette for each frame, the number of repetitions, a check of the end."""
+"""Supplements FFmpeg for animated GIFs: a palette for each frame, the number of repetitions, a check of the end."""
 
 from collections.abc import Iterator
 from fractions import Fraction

@@ -113,7 +113,7 @@ class Writer:
         self._sound = Sound(self._source.path, self._output)
 
     def _fitting(self, pixels: np.ndarray) -> np.ndarray:
-        """Converts pixels to what the codec takes: 3 channels, or 4 for a GIF with alpha; even sides for H.264."""
+        """Converts pixels for the codec: to 3 channels, or 4 for a GIF with alpha; to even sides for H.264."""
         if self._container == "gif" and pixels.shape[-1] == 4:
             return pixels
         pixels = images.with_channels(pixels, 3)
