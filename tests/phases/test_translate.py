@@ -425,6 +425,25 @@ def test_an_exported_network_knows_its_direction(here, home, networks, capsys):
     assert "Pictures translated to out/A2B: 1\n" in capsys.readouterr().out
 
 
+def test_an_exported_network_knows_its_crop_and_background(here, home, networks, detector, capsys):
+    picture = draw(here / "photos" / "a.png")
+    (here / "A2B").mkdir()
+    shutil.copy(home / "generator.keras", here / "A2B")
+    own = {"crop": "face", "face_margin": 0.25, "content_share": 0.8, "background": "white"}
+    (here / "A2B" / "signature.json").write_text(json.dumps({"direction": "A2B", "input": own}))
+    model = ("--model", "A2B/generator.keras")
+    assert translate(*model) == 0
+    assert "Crop: face, as the network's signature.json says." in capsys.readouterr().out
+    cropper = crops.Cropper("face", 0.25, "skip", background="white", mask=detector)
+    square = cropper.square(picture, cropper.around(FACES[0]), 32)
+    close(images.decode("out/A2B/a.png"), networks["A2B"](square))
+    assert translate(*model, "--crop", "squeeze", "--background", "keep") == 0
+    close(images.decode("out/A2B/a.png"), networks["A2B"](picture))
+    (here / "A2B" / "signature.json").write_text(json.dumps({"input": own | {"crop": "x"}}))
+    assert translate(*model) == 2
+    assert "--crop x: must be one of" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_told_in_one_line(here, capsys):
     (here / "empty").mkdir()
     assert translate(source="empty") == 1

@@ -1,6 +1,7 @@
 """The service over a real connection, as a client has it."""
 
 import base64
+import dataclasses
 import http.client
 import io
 import json
@@ -16,10 +17,11 @@ import tensorflow as tf
 from PIL import Image
 
 import chromium
+from drawn_faces import Detector, face_at
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.folder import RunFolder
-from ugatit_tf.data import demo, images
+from ugatit_tf.data import crops, demo, images
 from ugatit_tf.export import saved_model, web
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving import app, server
@@ -56,9 +58,10 @@ def serve(tiny_config, save_generators):
     """Serves a tiny run, or what stands in for its networks; returns a client."""
     running = []
 
-    def start(networks=None, limits=LIMITS, checkpoint=NEWEST):
+    def start(networks=None, limits=LIMITS, checkpoint=NEWEST, **changes):
         checkpoint_ = open_run(tiny_config)
-        settings = web.settings(tiny_config, checkpoint_) | {"engine": "server", "device": "a computer"}
+        changed = dataclasses.replace(tiny_config, **changes)
+        settings = web.settings(changed, checkpoint_) | {"engine": "server", "device": "a computer"}
         service = app.Service(networks or of_run(tiny_config), settings, checkpoint, limits)
         listener = server.listen("127.0.0.1", 0)
         made = server.make(service.app("127.0.0.1"))
@@ -105,6 +108,22 @@ def test_files_to_files_in_both_directions(serve, pictures):
         assert list(answer) == ["predictions"]
         for prediction, file in zip(answer["predictions"], pictures, strict=True):
             assert np.abs(pixels(prediction) - expected(generator, file)).max() <= 1
+
+
+def test_pictures_are_cropped_as_the_runs_were_on_request(serve, monkeypatch):
+    face = face_at(30, 30, 8)
+    detector = Detector(lambda picture: [face] if picture.shape[1] == 80 else [])
+    monkeypatch.setattr(crops.faces, "detector", lambda _: detector)
+    client = serve(crop="face")
+    picture = demo.draw("testA", 1, 80)
+    status, answer = client.translate(images.encode(picture), query="?crop=run")
+    assert status == 200
+    region = crops.faces.around(face, 0.5)
+    expected = client.translate(images.encode(crops.cut(picture, region, 32)))[1]
+    assert answer == expected != client.translate(images.encode(picture))[1]
+    status, answer = client.translate(images.encode(picture[:, :60]), query="?crop=run")
+    assert (status, answer) == (400, {"error": "picture 0: no face found"})
+    assert client.translate(images.encode(picture), query="?crop=x")[0] == 400
 
 
 def test_the_same_message_is_for_tensorflow_serving_too(serve, pictures, tmp_path):

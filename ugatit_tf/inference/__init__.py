@@ -22,7 +22,7 @@ from ugatit_tf.options import NEWEST
 from ugatit_tf.system.files import stamp_all
 from ugatit_tf.training.ugatit import UGATIT
 
-__all__ = ["Translator", "direction_of", "load_generator"]
+__all__ = ["Translator", "direction_of", "load_generator", "treatment_of"]
 
 _AT_A_TIME = 32  # pictures
 _LOADED_BY = os.getpid()  # the process that loaded TensorFlow
@@ -159,11 +159,20 @@ def direction_of(model: str | Path, asked: str = "") -> Direction:
     Raises:
         UsageError: where the two contradict each other.
     """
-    signature = json_files.read_if_valid(Path(model).parent / "signature.json", dict[str, Any]) or {}
-    own = signature.get("direction", "")
+    own = _signature(model).get("direction", "")
     if own and asked and own != asked:
         raise UsageError(f"--direction {asked}: --model {model} is for {own}.")
     return Direction(asked or own or "A2B")
+
+
+def treatment_of(model: str | Path) -> dict[str, Any]:
+    """Returns how pictures become squares for an export, as its `signature.json` says; {} if that says nothing."""
+    found = _signature(model).get("input")
+    return found if isinstance(found, dict) else {}
+
+
+def _signature(model: str | Path) -> dict[str, Any]:
+    return json_files.read_if_valid(Path(model).parent / "signature.json", dict[str, Any]) or {}
 
 
 def _from_keras(path: Path, direction: Direction) -> Translator:

@@ -73,7 +73,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.data.crops import Cropper
     from ugatit_tf.data.preparation import prepared
-    from ugatit_tf.inference import Translator, direction_of, jobs, load_generator, pictures, videos
+    from ugatit_tf.inference import Translator, direction_of, jobs, load_generator, pictures, treatment_of, videos
     from ugatit_tf.system import device, share
 
     direction = Direction(options.direction or "A2B")
@@ -90,7 +90,9 @@ def run(config: Config, options: Options) -> None:
     found_pictures, found_videos, others = jobs.find(Path(options.input), output)
     if others:
         print(jobs.passed_over(others))
-    crop = prepared.with_prepared_crop(config, direction.source, as_prepared=not options.model)
+    export = treatment_of(options.model) if options.model else None
+    crop = prepared.with_prepared_crop(config, direction.source, export)
+    crop.validate()  # a file says it that anyone may write
     # The device is prepared first, because TensorFlow takes no settings after a face detector has run on it.
     print(f"Device: {device.prepare(device.Threads.parse(options.threads), precision=config.precision)}")
     share.keep_freed_memory()

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import dataclasses
+import functools
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ugatit_tf.data import images
+from ugatit_tf.data.crops import Cropper
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.direction import Direction
 from ugatit_tf.errors import RunError
@@ -33,6 +35,7 @@ from ugatit_tf.serving.networks import Networks
 BATCH_SIZE = 8
 ATTENTION = "attention"  # the signature that also returns the heatmap and the CAM logits
 _SIGNATURES = ("serving_default", ATTENTION)
+_SQUEEZE, _AS_RUN = _CROPS = ("squeeze", "run")  # how pictures become squares
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOT_BASE64 = re.compile("[^A-Za-z0-9+/]")
@@ -71,6 +74,7 @@ class Service:
         self._checkpoint = checkpoint
         self._limits = limits
         self._batcher = Batcher(self._run, BATCH_SIZE)
+        self._cropper = functools.cache(self._make_cropper)
         self._active = 0
 
     def app(self, host: str, allowed: Collection[str] = ()) -> Guard:
@@ -116,8 +120,16 @@ class Service:
             name = self._networks.find(request.query_params.get("checkpoint", self._checkpoint))
         except RunError as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+        crop = request.query_params.get("crop", _SQUEEZE)
+        if crop not in _CROPS:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"crop must be {' or '.join(_CROPS)}")
         body = await self._read(request)
-        signature, squares = await asyncio.to_thread(self._parse, body)
+        try:
+            signature, squares = await asyncio.to_thread(self._parse, body, direction if crop == _AS_RUN else "")
+        except UnreadableImageError as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except RunError as error:  # the networks that find faces and people cannot be fetched
+            raise HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
         jobs = [self._batcher((name, direction), square) for square in squares]
         try:
             translations = await asyncio.gather(*jobs)
@@ -134,8 +146,18 @@ class Service:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         return bytes(body)
 
-    def _parse(self, body: bytes) -> tuple[str, list[np.ndarray]]:
-        """Returns the requested signature, and the pictures as squares of the network's size."""
+    def _parse(self, body: bytes, direction: str) -> tuple[str, list[np.ndarray]]:
+        """Returns the requested signature, and the pictures as squares of the network's size.
+
+        Args:
+            body: the request.
+            direction: crops and masks the pictures as the run does in this direction; "": they are squeezed.
+
+        Raises:
+            HTTPException: The request is malformed.
+            UnreadableImageError: A picture cannot be read, or shows no face or person where one is needed.
+            RunError: A network that finds faces or people cannot be fetched or read.
+        """
         try:
             message = json.loads(body)
             signature = message.get("signature_name", _SIGNATURES[0])
@@ -149,16 +171,28 @@ class Service:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"signature_name must be {' or '.join(_SIGNATURES)}")
         if not 1 <= len(texts) <= BATCH_SIZE:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"instances must be 1 to {BATCH_SIZE} pictures")
-        return signature, [self._square(f"picture {index}", text) for index, text in enumerate(texts)]
+        names = [f"picture {index}" for index in range(len(texts))]
+        files = [_decode(text, name) for text, name in zip(texts, names, strict=True)]
+        cropper = self._cropper(direction) if direction else None
+        return signature, [self._square(file, name, cropper) for file, name in zip(files, names, strict=True)]
 
-    def _square(self, name: str, text: str) -> np.ndarray:
-        """Returns the square in a base64 text; raises an HTTPException if the text is no picture."""
-        size, channels = self._networks.config.img_size, self._networks.config.img_ch
-        file = io.BytesIO(_decode(text, name))
+    def _square(self, file: bytes, name: str, cropper: Cropper | None) -> np.ndarray:
+        config, limit = self._networks.config, self._limits.pixels
+        if cropper is None:
+            return images.load(io.BytesIO(file), config.img_size, config.img_ch, name=name, max_pixels=limit)
+        picture = images.load(io.BytesIO(file), None, config.img_ch, name=name, max_pixels=limit)
         try:
-            return images.load(file, size, channels, name=name, max_pixels=self._limits.pixels)
+            return cropper.square(picture, cropper.find(picture)[0], config.img_size)
         except UnreadableImageError as error:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+            raise UnreadableImageError(f"{name}: {error}") from error
+
+    def _make_cropper(self, direction: str) -> Cropper:
+        how = self._settings["directions"][direction]
+        own = {name: how[name] for name in ("crop", "face_margin", "content_share", "background")}
+        others = dict.fromkeys(("crop_A", "crop_B", "background_A", "background_B"), "")
+        return Cropper.of(
+            dataclasses.replace(self._networks.config, **own, **others), Direction(direction).source, "center"
+        )
 
     def _run(self, key: tuple[str, str], squares: Sequence[np.ndarray]) -> list[Translation]:
         translation = self._networks.translate(*key, np.stack(squares))

@@ -151,30 +151,30 @@ def settings(config: Config) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def with_prepared_crop(config: Config, domain: str, *, as_prepared: bool) -> Config:
-    """Returns the configuration with a crop and a background for a domain: its own, or those of the prepared dataset.
+def with_prepared_crop(config: Config, domain: str, export: Mapping[str, Any] | None = None) -> Config:
+    """Returns the configuration with a crop and a background for a domain: its own, or else those of its network.
 
     It logs where a crop or background comes from that the configuration does not name.
 
     Args:
         config: the configuration of the run.
         domain: "A" or "B".
-        as_prepared: whether to take the crop and the background of the run's dataset.
+        export: what an export says of its input, as `treatment` returns it, or an empty mapping; None: the run's
+            dataset says it.
     """
-    found = settings(config) if as_prepared else None
-    if found is None:
+    known = _prepared(config, domain) if export is None else export
+    origin = f"{config.dataset_root} was prepared" if export is None else "the network's signature.json says"
+    if not known:
         if not config.crop_of(domain):
             _log.info(
                 "Crop of %s: center, as neither --crop nor a dataset made by --phase prepare says otherwise.", domain
             )
         return config
-    filled = _filled(config, domain, found)
+    filled = _filled(config, domain, known)
     if not config.crop_of(domain):
-        _log.info("Crop of %s: %s, as %s was prepared.", domain, filled.crop_of(domain), config.dataset_root)
+        _log.info("Crop of %s: %s, as %s.", domain, filled.crop_of(domain), origin)
     if filled.background_of(domain) not in (config.background_of(domain) or KEEP, KEEP):
-        _log.info(
-            "Background of %s: %s, as %s was prepared.", domain, filled.background_of(domain), config.dataset_root
-        )
+        _log.info("Background of %s: %s, as %s.", domain, filled.background_of(domain), origin)
     return filled
 
 
@@ -184,8 +184,7 @@ def treatment(config: Config, domain: str) -> dict[str, Any]:
     Returns:
         `crop`, `face_margin`, `content_share` and `background`, as the flags of these names.
     """
-    found = settings(config)
-    filled = config if found is None else _filled(config, domain, found)
+    filled = _filled(config, domain, _prepared(config, domain))
     return {
         "crop": filled.crop_of(domain) or "center",
         "face_margin": filled.face_margin,
@@ -194,14 +193,23 @@ def treatment(config: Config, domain: str) -> dict[str, Any]:
     }
 
 
-def _filled(config: Config, domain: str, found: Mapping[str, Any]) -> Config:
-    """Returns the configuration with what the settings of a preparation say and its flags do not."""
-    values: dict[str, Any] = {}
-    if not config.crop_of(domain):
-        values["crop"] = found[f"crop_{domain}"]
-        for name in ("face_margin", "content_share"):
+def _prepared(config: Config, domain: str) -> dict[str, Any]:
+    """Returns what the report of the dataset says of a domain, in the form of `treatment`; {} without a report."""
+    found = settings(config)
+    if found is None:
+        return {}
+    own = {"crop": found[f"crop_{domain}"], "background": found.get(f"background_{domain}", KEEP)}
+    return own | {name: found[name] for name in ("face_margin", "content_share") if name in found}
+
+
+def _filled(config: Config, domain: str, known: Mapping[str, Any]) -> Config:
+    """Returns the configuration with what is known of a network's pictures and its flags do not say."""
+    values = {}
+    if not config.crop_of(domain) and "crop" in known:
+        values["crop"] = known["crop"]
+        for name in ("face_margin", "content_share"):  # a report of an earlier version lacks some
             if getattr(config, name) == getattr(Config, name):
-                values[name] = found.get(name, getattr(Config, name))  # a report of an earlier version lacks some
-    if not config.background_of(domain):
-        values["background"] = found.get(f"background_{domain}", "")
+                values[name] = known.get(name, getattr(Config, name))
+    if not config.background_of(domain) and "background" in known:
+        values["background"] = known["background"]
     return dataclasses.replace(config, **values)
