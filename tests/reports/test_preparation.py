@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from urllib.parse import unquote
@@ -38,7 +39,7 @@ def root(tmp_path):
         Dropped(Picture("gone.png", width=9, height=9), "too small", "9 x 9 pixels"),
         Dropped(Picture("bad.png"), "unreadable", "cannot <b>"),
     )
-    domains = {"A": Domain("photos", 3, kept, dropped), "B": Domain("drawings", 0, squares(root, "trainB", [7]), ())}
+    domains = {"A": Domain("photos", 3, kept, dropped), "B": Domain("drawings", 0, squares(root, "trainB", [70]), ())}
     warnings = preparation.write(root, SETTINGS, domains, [(hostile, hostile)])
     assert warnings == json.loads((root / "report.json").read_text())["warnings"]
     assert len(warnings) == 4
@@ -103,6 +104,40 @@ def test_the_mean_of_a_domain(root):
     mean = np.asarray(Image.open(root / "report" / "mean_A.jpg"))
     assert mean.shape == (8, 8, 3)
     assert np.abs(mean.astype(int) - 85).max() <= 1  # (0 + 100 + 200 + 40) / 4
+
+
+def test_the_mean_of_the_originals_is_beside_it(tmp_path):
+    kept = []
+    for number, level in enumerate((50, 150)):
+        Image.new("RGB", (40, 20), (level,) * 3).save(tmp_path / f"{number}.png")
+        picture = Picture(str(tmp_path / f"{number}.png"), width=40, height=20, side=20, colour=(0.0,) * 3)
+        kept.append(dataclasses.replace(squares(tmp_path, "trainA", [0])[0], picture=picture))
+    domains = {"A": Domain("a", 0, tuple(kept), ()), "B": Domain("b", 0, (), ())}
+    preparation.write(tmp_path, SETTINGS, domains, [])
+    before = np.asarray(Image.open(tmp_path / "report" / "before_A.jpg"))
+    assert before.shape == (180, 180, 3)
+    assert np.abs(before.astype(int) - 100).max() <= 1  # JPEG rounds
+    assert "before, 2 pictures" in (tmp_path / "report.html").read_text()
+
+
+def test_places_of_faces_and_pairs_are_shown(tmp_path):
+    kept = squares(tmp_path, "trainA", [0, 0])
+    faces = [dataclasses.replace(each.picture, face=(0.25, 0.75, 0.5)) for each in kept]
+    kept = tuple(dataclasses.replace(each, picture=face) for each, face in zip(kept, faces, strict=True))
+    domains = {"A": Domain("a", 0, kept, (), ((faces[0], faces[1]),)), "B": Domain("b", 0, (), ())}
+    preparation.write(tmp_path, SETTINGS, domains, [])
+    page = (tmp_path / "report.html").read_text()
+    assert len(re.findall("<circle", page)) == 2
+    assert 'cx="106.5" cy="157.5"' in page  # 58 + 194 / 4, 12 + 194 * 3 / 4
+    assert "Alike in A" in page
+    assert "may be copies; both are kept" in page
+    assert json.loads((tmp_path / "report.json").read_text())["domains"]["A"]["alike"] == [
+        ["photos/0.png", "photos/1.png"]
+    ]
+
+
+def test_without_faces_there_is_no_plot(root):
+    assert "<circle" not in (root / "report.html").read_text()
 
 
 def test_of_many_pictures_some_are_shown(tmp_path):

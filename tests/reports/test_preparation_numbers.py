@@ -46,6 +46,26 @@ def test_numbers_by_hand():
     assert preparation.measure(Domain("", 0, (), ()), 286) == {}
 
 
+def test_grounds_by_hand():
+    plain = dataclasses.replace(PICTURE, ground=0.6, content=0.8)
+    scene = dataclasses.replace(PICTURE, ground=0.2)
+    measured = preparation.measure(Domain("", 0, tuple(Kept(p, "trainA/x") for p in (plain, scene)), ()), 286)
+    assert (measured["ground"], measured["plain"], measured["content"]) == ([0.4, 0.2], 1, [0.8, 0.0])
+    domains = {"A": domain(2, ground=0.6, content=0.8), "B": domain(2)}
+    rows = preparation.rows(domains, {name: preparation.measure(each, 286) for name, each in domains.items()})
+    assert rows[-3:] == [
+        ("Ground's share", "60% ± 0%", "-"),
+        ("On an even ground", "2", "0"),
+        ("Size on an even ground", "80% ± 0%", "-"),
+    ]
+
+
+def test_pairs_that_may_be_copies_are_told():
+    some = dataclasses.replace(domain(), alike=((PICTURE, PICTURE),))
+    (text,) = warnings(some, domain())
+    assert text.startswith("1 pairs of pictures of A may be copies. They are kept")
+
+
 def test_nothing_is_said_of_good_data():
     assert warnings(domain(), domain()) == []
     assert warnings(domain(face=(0.5, 0.5, 0.5)), domain(face=(0.5, 0.5, 0.4))) == []
@@ -66,7 +86,7 @@ def test_nothing_is_said_of_good_data():
         (
             domain(face=(0.5, 0.5, 0.35)),
             domain(face=(0.5, 0.5, 0.8)),
-            ["Faces fill 80% of the pictures in B, but 35% in A. Make them similar by --face_margin"],
+            ["A and B are not consistent: faces fill 35% of the side in A and 80% in B. Make faces similar"],
         ),
     ],
 )

@@ -15,6 +15,7 @@ Curve = Sequence[float | None]
 
 _WIDTH, _HEIGHT = 420, 240  # of a large plot
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34  # its margins
+_SQUARE = 194  # the side of the square in which places are drawn
 _TICKS = 4
 _SMALL_WIDTH, _SMALL_HEIGHT = 300, 90
 _SMOOTHED_BY = 20  # a smoothed value is the mean over this fraction of the curve
@@ -104,6 +105,40 @@ def large(title: str, curves: Mapping[str, Sequence[Point]]) -> Plot:
         legend=list(curves),
         values=[Mark(_LEFT - 6, y(tick), f"{tick:.5g}") for tick in ticks],
         steps=[*below, Mark((_LEFT + _WIDTH) / 2, _HEIGHT - 2, "step", "middle")],
+    )
+
+
+def scatter(title: str, points: Mapping[str, Sequence[tuple[float, float, str]]]) -> Plot:
+    """Returns a plot of places in squares.
+
+    Args:
+        title: the caption.
+        points: by the names of up to four groups, each place from the left and from the top as shares of the square's
+            side, with its text.
+    """
+    bottom = _TOP + _SQUARE
+    lines = [
+        Line(
+            "line",
+            number,
+            "",
+            [Mark(round(_LEFT + _SQUARE * x, 1), round(_TOP + _SQUARE * y, 1), text) for x, y, text in group],
+        )
+        for number, group in enumerate(points.values())
+    ]
+    counts = ", ".join(f"{name}: {len(group)}" for name, group in points.items())
+    return Plot(
+        title,
+        f"{title}. {counts}",
+        _LEFT + _SQUARE + _RIGHT,
+        bottom + _BOTTOM,
+        lines,
+        legend=list(points),
+        values=[Mark(_LEFT - 6, _TOP + _SQUARE * share, f"{share:.0%}") for share in (0, 0.5, 1)],
+        steps=[
+            Mark(_LEFT + _SQUARE * share, bottom + 20, f"{share:.0%}", anchor)
+            for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end"))
+        ],
     )
 
 

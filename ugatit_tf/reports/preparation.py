@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ugatit_tf import json_files
-from ugatit_tf.data import images
+from ugatit_tf.data import crops, images, parallel
 from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import REPORT
 from ugatit_tf.data.preparation.survey import NO_FACE, Picture
 from ugatit_tf.errors import shown
-from ugatit_tf.reports import gallery
+from ugatit_tf.reports import consistency, gallery, plots
 from ugatit_tf.reports.gallery import Item, Section
 from ugatit_tf.system.files import replace_folder, write_atomically
 
@@ -24,10 +24,11 @@ _SHOWN = 60  # pictures of a split
 _SHOWN_DROPPED = 24  # of the pictures dropped for one reason
 _THUMBNAIL = 180  # pixels
 _MEAN_OF = 200  # pictures
+_MEAN_BEFORE_OF = 60  # the originals, which take longer to read
+_DOTS = 200  # of a domain in the plot of faces
+_SHOWN_ALIKE = 24  # pairs
 _FEW = 500
 _MANY = 0.2  # of a domain's pictures
-_UNLIKE = 1.4  # times the size of the faces of the other domain
-_MOST = 0.5  # of a domain's pictures must show a face for their size to mean anything
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -61,6 +62,7 @@ def write(
     report = {
         "settings": dict(settings),
         "warnings": warnings,
+        "consistent": consistency.describe(measured, _counts(domains))[0],
         "domains": {name: _summary(domain) | measured[name] for name, domain in domains.items()},
         "in_both": [[picture.path for picture in pair] for pair in both],
         "pictures": {
@@ -82,7 +84,12 @@ def _summary(domain: Domain) -> dict[str, Any]:
         "train": len(domain.split("train")),
         "test": len(domain.split("test")),
         "dropped": domain.reasons,
+        "alike": [[picture.path for picture in pair] for pair in domain.alike],
     }
+
+
+def _counts(domains: Mapping[str, Domain]) -> dict[str, int]:
+    return {name: len(domain.kept) for name, domain in domains.items()}
 
 
 def _facts(entry: Kept | Dropped) -> dict[str, Any]:
@@ -95,20 +102,29 @@ def _facts(entry: Kept | Dropped) -> dict[str, Any]:
     facts |= {"width": picture.width, "height": picture.height}
     if picture.face:
         facts["face"] = dict(zip(("x", "y", "size"), picture.face, strict=True))
-    return {name: value for name, value in facts.items() if value}
+    if picture.ground is not None:
+        facts["ground"] = picture.ground
+    return {name: value for name, value in facts.items() if value or name == "ground"}
 
 
 def _sections(
     root: Path, folder: Path, domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]]
 ) -> list[Section]:
-    means = (_mean_picture(root, folder, name, domain) for name, domain in domains.items())
+    means = (_mean_pictures(root, folder, name, domain) for name, domain in domains.items())
     table = tuple(rows(domains, measured))
-    sections = [Section("A beside B", table, tuple(item for item in means if item), tuple(domains), total=0)]
+    _, text = consistency.describe(measured, _counts(domains))
+    markup = gallery.render("beside.html", text=text, plot=_faces_plot(domains))
+    items = tuple(item for item in means if item)
+    sections = [Section("A beside B", table, items, tuple(domains), total=0, markup=markup)]
     for split in ("train", "test"):
         for name, domain in domains.items():
             kept = domain.split(split)
             sections.append(Section(f"{split}{name}", (), tuple(map(_kept_item, _some(kept, _SHOWN))), total=len(kept)))
     for name, domain in domains.items():
+        if domain.alike:
+            files = {kept.picture.path: kept.file for kept in domain.kept}
+            pairs = tuple(_pair_item(pair, files) for pair in _some(domain.alike, _SHOWN_ALIKE))
+            sections.append(Section(f"Alike in {name}", (), pairs, total=len(domain.alike)))
         if domain.dropped:
             some = chain.from_iterable(
                 _some([dropped for dropped in domain.dropped if dropped.reason == reason], _SHOWN_DROPPED)
@@ -128,6 +144,25 @@ def _some(entries: Sequence[Any], count: int) -> list[Any]:
 def _kept_item(kept: Kept) -> Item:
     picture = kept.picture
     return Item(Path(picture.path).name, ((f"{picture.width} x {picture.height}", kept.file),))
+
+
+def _pair_item(pair: tuple[Picture, Picture], files: Mapping[str, str]) -> Item:
+    pictures = tuple((shown(Path(picture.path).name), files[picture.path]) for picture in pair)
+    return Item(Path(pair[1].path).name, pictures, "may be copies; both are kept")
+
+
+def _faces_plot(domains: Mapping[str, Domain]) -> str:
+    """Returns a plot of where the faces are in the squares, or "" if no faces are known."""
+    points = {
+        name: [
+            (*kept.picture.face[:2], Path(kept.picture.path).name)
+            for kept in _some([kept for kept in domain.kept if kept.picture.face], _DOTS)
+        ]
+        for name, domain in domains.items()
+    }
+    if not any(points.values()):
+        return ""
+    return plots.draw([plots.scatter("Middles of the faces in the squares", points)], "")
 
 
 def _dropped_item(folder: Path, name: str, dropped: Dropped) -> Item:
@@ -153,14 +188,34 @@ def _thumbnail(path: str, target: Path) -> bool:
     return True
 
 
-def _mean_picture(root: Path, folder: Path, name: str, domain: Domain) -> Item | None:
-    """Returns the mean of a domain's squares, which is sharp where they are similar; None without pictures."""
+def _mean_pictures(root: Path, folder: Path, name: str, domain: Domain) -> Item | None:
+    """Returns the means of a domain, sharp where pictures are similar: the originals' middles, and the squares."""
     some = _some(domain.kept, _MEAN_OF)
     if not some:
         return None
-    total = sum(images.decode(root / kept.file).astype(np.float64) for kept in some)
-    images.save(folder / f"mean_{name}.jpg", np.rint(total / len(some)).astype(np.uint8), kind="JPEG")
-    return Item(f"Mean of {name}", ((f"{len(some)} pictures", f"{PICTURES}/mean_{name}.jpg"),))
+    before = parallel.in_order(_middle, [kept.picture.path for kept in _some(domain.kept, _MEAN_BEFORE_OF)])
+    after = (images.decode(root / kept.file) for kept in some)
+    pictures = []
+    for file, caption, squares in ((f"before_{name}.jpg", "before", before), (f"mean_{name}.jpg", "after", after)):
+        total, count = 0.0, 0
+        for square in squares:
+            if square is not None:
+                total, count = total + square.astype(np.float64), count + 1
+        if count:
+            images.save(folder / file, np.rint(total / count).astype(np.uint8), kind="JPEG")
+            pictures.append((f"{caption}, {count} pictures", f"{PICTURES}/{file}"))
+    return Item(f"Mean of {name}", tuple(pictures))
+
+
+def _middle(path: str) -> np.ndarray | None:
+    """Returns the middle of an original, uint8 `[180, 180, 3]`; None if the picture cannot be read any more."""
+    try:
+        picture = images.decode(path)
+    except images.UnreadableImageError:
+        return None
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    return crops.cut(picture, crops.Region(width / 2, height / 2, side, side), _THUMBNAIL)
 
 
 def measure(domain: Domain, size: int) -> dict[str, Any]:
@@ -173,7 +228,9 @@ def measure(domain: Domain, size: int) -> dict[str, Any]:
     Returns:
         `width`, `height`: medians, in pixels. `enlarged`: the number of pictures smaller than `size`. `colour`: mean
         red, green and blue, 0 to 255. `brightness`: mean and deviation. With faces, `faces`: their number; `face_x`,
-        `face_y`, `face_size`: means and deviations, as fractions of the square. An empty dict without kept pictures.
+        `face_y`, `face_size`: means and deviations, as fractions of the square. `ground`: mean share and deviation.
+        `plain`: the number of pictures on an even ground; with such, `content`: the size of what is on it, mean and
+        deviation. An empty dict without kept pictures.
     """
     pictures = [kept.picture for kept in domain.kept]
     if not pictures:
@@ -194,24 +251,20 @@ def measure(domain: Domain, size: int) -> dict[str, Any]:
         result["faces"] = len(faces)
         for name, values in zip(("face_x", "face_y", "face_size"), zip(*faces, strict=True), strict=True):
             result[name] = _mean_and_deviation(values, 3)
+    grounds = [picture.ground for picture in pictures if picture.ground is not None]
+    contents = [picture.content for picture in pictures if picture.content is not None]
+    if grounds:
+        result |= {"ground": _mean_and_deviation(grounds, 3), "plain": len(contents)}
+    if contents:
+        result["content"] = _mean_and_deviation(contents, 3)
     return result
 
 
 def find_warnings(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Returns the problems of training on these domains, a sentence or two each; `measured` comes from `measure`."""
     found = [text for name, domain in domains.items() for text in _of_one(name, domain, measured[name])]
-    shares = {
-        name: measured[name]["face_size"][0]
-        for name, domain in domains.items()
-        if measured[name].get("faces", 0) > _MOST * len(domain.kept)
-    }
-    if len(shares) == 2 and max(shares.values()) > _UNLIKE * min(shares.values()):
-        large, small = sorted(shares, key=shares.__getitem__, reverse=True)
-        found.append(
-            f"Faces fill {shares[large]:.0%} of the pictures in {large}, but {shares[small]:.0%} in {small}. Make them "
-            "similar by --face_margin, or use other pictures."
-        )
-    return found
+    is_consistent, text = consistency.describe(measured, _counts(domains))
+    return found if is_consistent else [*found, text]
 
 
 def rows(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -235,6 +288,12 @@ def rows(domains: Mapping[str, Domain], measured: Mapping[str, Mapping[str, Any]
         labels = {"face_size": "Face's share", "face_x": "Face from the left", "face_y": "Face from the top"}
         table.append(("Faces found", [f"{each.get('faces', 0):,}" for each in numbers]))
         table += [(label, [_percent(each.get(name)) for each in numbers]) for name, label in labels.items()]
+    if any("ground" in each for each in numbers):
+        table += [
+            ("Ground's share", [_percent(each.get("ground")) for each in numbers]),
+            ("On an even ground", [f"{each.get('plain', 0):,}" for each in numbers]),
+            ("Size on an even ground", [_percent(each.get("content")) for each in numbers]),
+        ]
     return [(label, *values) for label, values in table]
 
 
@@ -243,6 +302,11 @@ def _of_one(name: str, domain: Domain, measured: Mapping[str, Any]) -> list[str]
     found = []
     if count < _FEW:
         found.append(f"{name} has {count} images; results are poor below about {_FEW}. Consider --diffaugment.")
+    if domain.alike:
+        found.append(
+            f"{len(domain.alike)} pairs of pictures of {name} may be copies. They are kept, and both of a pair are for "
+            "training or both for testing: look at them in the report."
+        )
     for reason, dropped in domain.reasons.items():
         if dropped > _MANY * domain.found:
             hint = f" The detector does not know drawings: use --crop_{name} center for them."

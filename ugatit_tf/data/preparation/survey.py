@@ -14,7 +14,7 @@ from ugatit_tf.data import crops, faces, images, regions
 from ugatit_tf.data.crops import Cropper
 from ugatit_tf.data.faces import Face
 from ugatit_tf.data.images import UnreadableImageError
-from ugatit_tf.data.preparation import duplicates
+from ugatit_tf.data.preparation import duplicates, ground
 from ugatit_tf.data.regions import Region
 from ugatit_tf.errors import reason, shown
 
@@ -99,6 +99,8 @@ class Picture:
         colour: the square's mean red, green and blue, 0 to 255.
         face: the face's middle (x, y) and size in the square, as shares of its side; None if no face was looked for or
             found.
+        ground: the share of the square's pixels that are like its border; None if an earlier version surveyed it.
+        content: the larger side of the rest, as a share of the square's side; None where the border shows a scene.
     """
 
     path: str
@@ -113,6 +115,8 @@ class Picture:
     mirrored: tuple[str, ...] = ()
     colour: tuple[float, ...] = ()
     face: tuple[float, ...] | None = None
+    ground: float | None = None
+    content: float | None = None
 
 
 class Surveyor:
@@ -182,6 +186,7 @@ class Surveyor:
         kind = recipe.image_format.upper()
         images.save(self._folder / f"{key}{recipe.ending}", square, kind=kind)
         colour = images.with_channels(square, 3).mean((0, 1))
+        share, content = ground.measure(square)
         # A dictionary, as the square may look the same as the picture.
         prints = {
             duplicates.fingerprint(each).hex(): duplicates.fingerprint(np.ascontiguousarray(each[:, ::-1])).hex()
@@ -195,6 +200,8 @@ class Surveyor:
             mirrored=tuple(prints.values()),
             colour=tuple(round(float(value), 2) for value in colour),
             face=self._measured(square, face, region),
+            ground=round(share, 4),
+            content=None if content is None else round(content, 4),
         )
 
     def _problem(self, region: Region, face: Face | None, height: int, width: int) -> tuple[str, str]:
