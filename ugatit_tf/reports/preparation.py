@@ -13,6 +13,7 @@ from ugatit_tf.data import crops, images, parallel
 from ugatit_tf.data.preparation.build import Domain, Dropped, Kept
 from ugatit_tf.data.preparation.prepared import REPORT
 from ugatit_tf.data.preparation.survey import NO_FACE, Picture
+from ugatit_tf.data.regions import Region
 from ugatit_tf.errors import shown
 from ugatit_tf.reports import consistency, gallery, plots
 from ugatit_tf.reports.gallery import Item, Section
@@ -215,7 +216,7 @@ def _middle(path: str) -> np.ndarray | None:
         return None
     height, width = picture.shape[:2]
     side = min(height, width)
-    return crops.cut(picture, crops.Region(width / 2, height / 2, side, side), _THUMBNAIL)
+    return crops.cut(picture, Region(width / 2, height / 2, side, side), _THUMBNAIL)
 
 
 def measure(domain: Domain, size: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ugatit_tf.data import demo
-from ugatit_tf.data.preparation.duplicates import Index, fingerprint
+from ugatit_tf.data.preparation.duplicates import Index, fingerprint, with_mirrored
 
 
 def recompressed(picture, quality):
@@ -54,6 +54,14 @@ def test_a_copy_is_found_among_many_faces(faces, index, change):
 
 def test_a_mirrored_picture_is_another(faces, index):
     assert index.find(fingerprint(faces[0][:, ::-1])) == []
+
+
+def test_the_mirror_image_has_the_other_fingerprint(faces):
+    picture = faces[0][:, :150]
+    plain, mirrored = with_mirrored(picture)
+    assert plain == fingerprint(picture)
+    assert mirrored == fingerprint(np.ascontiguousarray(picture[:, ::-1]))
+    assert with_mirrored(np.ascontiguousarray(picture[:, ::-1])) == (mirrored, plain)
 
 
 def test_plain_pictures_are_told_apart_by_colour():

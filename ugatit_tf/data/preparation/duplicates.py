@@ -31,7 +31,16 @@ def fingerprint(picture: np.ndarray) -> bytes:
     Returns:
         35 bytes, for an `Index`.
     """
-    small = images.resize(picture, _SIDE)
+    return _of_small(images.resize(picture, _SIDE))
+
+
+def with_mirrored(picture: np.ndarray) -> tuple[bytes, bytes]:
+    """Returns the fingerprints of a picture and of its mirror image."""
+    small = images.resize(picture, _SIDE)  # mirroring the picture itself would copy it
+    return _of_small(small), _of_small(np.ascontiguousarray(small[:, ::-1]))
+
+
+def _of_small(small: np.ndarray) -> bytes:
     frequencies = _COSINES @ images.with_channels(small, 1)[..., 0] @ _COSINES.T
     frequencies = np.round(
         frequencies, 6

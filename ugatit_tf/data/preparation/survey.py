@@ -188,16 +188,13 @@ class Surveyor:
         colour = images.with_channels(square, 3).mean((0, 1))
         share, content = ground.measure(square)
         # A dictionary, as the square may look the same as the picture.
-        prints = {
-            duplicates.fingerprint(each).hex(): duplicates.fingerprint(np.ascontiguousarray(each[:, ::-1])).hex()
-            for each in (pixels, square)
-        }
+        prints = dict(duplicates.with_mirrored(each) for each in (pixels, square))
         return dataclasses.replace(
             picture,
             key=key,
             side=min(region.shape),
-            fingerprints=tuple(prints),
-            mirrored=tuple(prints.values()),
+            fingerprints=tuple(each.hex() for each in prints),
+            mirrored=tuple(each.hex() for each in prints.values()),
             colour=tuple(round(float(value), 2) for value in colour),
             face=self._measured(square, face, region),
             ground=round(share, 4),
