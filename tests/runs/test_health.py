@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def observe(watch, steps, seconds=1.0, **changes):
     for step in steps:
         values = {name.replace("__", "/"): value(step) if callable(value) else value for name, value in changes.items()}
         now = seconds(step) if callable(seconds) else seconds * step
-        found += watch.observe(step, HEALTHY | values, now)
+        watch._clock = SimpleNamespace(seconds=now)
+        found += watch.on_report(step, HEALTHY | values, None)
     return [(alarm.name, alarm.step) for alarm in found]
 
 

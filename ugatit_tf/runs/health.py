@@ -113,31 +113,18 @@ class Watch(Observer):
         """What the watch remembers of the run, for JSON."""
         return {"means": self._means, "since": self._since, "highest": self._highest}
 
-    def on_report(self, step: int, metrics: Mapping[str, float], due: Due) -> list[Alarm]:
-        return self.observe(step, metrics, self._clock.seconds)
-
     def on_samples(self, step: int, pictures: Mapping[str, np.ndarray]) -> list[Alarm]:
         return self.observe_samples(step, sample_statistics(pictures))
 
     def on_score(self, step: int, scores: Mapping[str, float], problem: str | None) -> list[Alarm]:
         return self._note(step, {"score": problem})
 
-    def observe(self, step: int, metrics: Mapping[str, float], seconds: float) -> list[Alarm]:
-        """Checks the numbers of a step.
-
-        Args:
-            step: completed steps.
-            metrics: as `UGATIT.train_step` returns them.
-            seconds: the time, on a clock that never jumps.
-
-        Returns:
-            The new warnings.
-        """
+    def on_report(self, step: int, metrics: Mapping[str, float], due: Due) -> list[Alarm]:
         found = {}
         for domain in "AB":
             found[f"discriminator_{domain}_wins"] = self._wins(domain, step, metrics)
             found[f"generator_{domain}_cam"] = self._cam_at_chance(domain, step, metrics)
-        pace = self._pace.add(step, seconds)
+        pace = self._pace.add(step, self._clock.seconds)
         if pace is not None:
             found["slow"] = (
                 f"steps have got slow: {pace[0]:.3g} s each, where they took {pace[1]:.3g} s at best in this session. "
