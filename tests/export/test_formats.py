@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 from ugatit_tf.export import formats, huggingface, model_card, tflite, web
@@ -25,12 +26,22 @@ def test_the_card_and_the_signature_tell_sizes_and_steps(tiny_config, tmp_path):
         assert part in card
     signature = json.loads((tmp_path / "signature.json").read_text())
     assert signature["direction"] == "B2A"
+    assert signature["input"] == {"crop": "center", "face_margin": 0.5, "content_share": 0.8, "background": "keep"}
     heatmap = signature["formats"]["saved_model"]["translate"]["outputs"]["heatmap"]
     assert heatmap.startswith("float32 [B, 8, 8]")
     for text in (card, json.dumps(signature)):
         assert "{size}" not in text
         assert "{channels}" not in text
         assert str(tmp_path) not in text
+
+
+def test_the_card_and_the_signature_tell_how_pictures_become_squares(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, crop_A="face", face_margin=0.25, background_A="white", crop_B="content")
+    model_card.write(tmp_path, "A2B", 1, config, ("keras",))
+    own = {"crop": "face", "face_margin": 0.25, "content_share": 0.8, "background": "white"}
+    assert json.loads((tmp_path / "signature.json").read_text())["input"] == own
+    expected = "A: cropped by `face` with margin 0.25, on the background white; B: cropped by `content` |"
+    assert expected in (tmp_path / "README.md").read_text()
 
 
 def test_only_what_was_exported_is_described(tiny_config, tmp_path):

@@ -70,4 +70,6 @@ def test_a_person_stands_on_white():
     plain = regions.sample(picture, region, 128)
     assert (square[:8, :8] == 255).all()
     x, y = (round(128 * place) for place in region.to_square(*face.mouth))
-    np.testing.assert_allclose(square[y - 5 : y + 5, x - 5 : x + 5], plain[y - 5 : y + 5, x - 5 : x + 5], atol=12)
+    mouth = slice(y - 5, y + 5), slice(x - 5, x + 5)
+    # The square with a background has more pixels at first, and is made smaller.
+    assert np.abs(square[mouth].astype(int) - plain[mouth]).mean() < 6
