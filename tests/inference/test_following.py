@@ -94,6 +94,12 @@ def test_each_face_keeps_its_own_path():
     assert [found[1].is_near(time) for time in (0.4, 1.0)] == [False, True]
 
 
+def test_two_faces_side_by_side_do_not_share_a_path():
+    two = [square(100, 50, 60), square(120, 50, 58)]
+    frames = [(number / 10, two[: 1 + (number > 2)]) for number in range(9)]  # the second comes later
+    assert sorted(path.at(0.5).x for path in paths(frames)) == pytest.approx([100, 120])
+
+
 def test_a_face_that_was_away_for_long_begins_a_new_path():
     frames = [(number / 10, [STILL] if number not in range(5, 12) else []) for number in range(20)]
     assert len(paths(frames)) == 2
