@@ -26,11 +26,10 @@ from ugatit_tf.checkpoints.writer import CheckpointWriter
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, images
 from ugatit_tf.distribution import cluster
-from ugatit_tf.export import formats
-from ugatit_tf.export.web import site
+from ugatit_tf.export import formats, web
 from ugatit_tf.options import NEWEST
 from ugatit_tf.phases import status
-from ugatit_tf.serving import app, server
+from ugatit_tf.serving import app
 from ugatit_tf.serving.networks import Networks
 from ugatit_tf.training.networks import build_generator
 
@@ -82,7 +81,7 @@ def world(tmp_path_factory):
     target.mkdir(parents=True)
     with_onnx = ("onnx",) if importlib.util.find_spec("onnx") else ()
     for name in ("saved_model", "keras", *with_onnx):
-        formats.FORMATS[name].write(formats.Source(generators[1], MINE.img_size, np.empty(0)), target)
+        formats.FORMATS[name].write(generators[1], MINE.img_size, target, np.empty(0))
     return folder
 
 
@@ -112,11 +111,11 @@ def test_a_block_says_its_language(block):
 def served(run):
     """The address of a server of a run, for as long as the block lasts."""
     checkpoint = open_folder(Path(run))
-    settings = site.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
+    settings = web.settings(checkpoint.config, checkpoint) | {"engine": "server", "device": "this one"}
     networks = Networks(checkpoint.config, RunFolder(run))
     service = app.Service(networks, settings, NEWEST, app.Limits(10**6, 10**6, 9, 60.0))
-    with server.listen("127.0.0.1", 0) as listener:
-        running = server.make(service.app("127.0.0.1"))
+    with app.listen("127.0.0.1", 0) as listener:
+        running = service.server("127.0.0.1")
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"

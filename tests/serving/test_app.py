@@ -24,7 +24,7 @@ from ugatit_tf.checkpoints.folder import RunFolder
 from ugatit_tf.data import crops, demo, images
 from ugatit_tf.export import saved_model, web
 from ugatit_tf.options import NEWEST
-from ugatit_tf.serving import app, server
+from ugatit_tf.serving import app
 from ugatit_tf.serving.networks import Networks
 
 LIMITS = app.Limits(pixels=10_000, upload=100_000, queue=64, seconds=60)
@@ -63,8 +63,8 @@ def serve(tiny_config, save_generators):
         changed = dataclasses.replace(tiny_config, **changes)
         settings = web.settings(changed, checkpoint_) | {"engine": "server", "device": "a computer"}
         service = app.Service(networks or of_run(tiny_config), settings, checkpoint, limits)
-        listener = server.listen("127.0.0.1", 0)
-        made = server.make(service.app("127.0.0.1"))
+        listener = app.listen("127.0.0.1", 0)
+        made = service.server("127.0.0.1")
         thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
         thread.start()
         running.append((made, thread, listener))
@@ -333,12 +333,12 @@ def test_nothing_is_written_to_the_disk(serve, pictures):
 
 
 def test_an_address_in_use_is_told():
-    with server.listen("127.0.0.1", 0) as listener:
+    with app.listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(server.RunError, match=f"cannot listen on 127.0.0.1, port {port}: Address already in use"):
-            server.listen("127.0.0.1", port)
-    with pytest.raises(server.RunError, match="cannot listen on nowhere.invalid, port 80"):
-        server.listen("nowhere.invalid", 80)
+        with pytest.raises(app.RunError, match=f"cannot listen on 127.0.0.1, port {port}: Address already in use"):
+            app.listen("127.0.0.1", port)
+    with pytest.raises(app.RunError, match="cannot listen on nowhere.invalid, port 80"):
+        app.listen("nowhere.invalid", 80)
 
 
 @pytest.mark.slow

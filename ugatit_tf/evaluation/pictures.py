@@ -52,7 +52,7 @@ def write_details(
     *,
     sets: Mapping[str, Images],
     translators: Mapping[str, Translate],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[Direction, Outcome],
     features: Features | None,
 ) -> None:
     """Writes the best and worst translations, and those that are the nearest to training images.
@@ -75,13 +75,12 @@ def write_details(
     with replace_folder(results / DATA / DETAILS, overwrite=True) as folder:
         directions = {}
         for direction, outcome in outcomes.items():
-            domains = Direction(direction)
-            source, target = sets[domains.source], sets[domains.target]
+            source, target = sets[direction.source], sets[direction.target]
             make_folder(folder / direction)
             writer = _Writer(folder / direction, source, translators[direction], outcome)
             found = _extremes(writer, target, features)
             if features is not None and outcome.features is not None:
-                split = f"train{domains.target}"
+                split = f"train{direction.target}"
                 (image_set,) = sources.open_splits(config, (split,))
                 train = Images(image_set, split, config.img_size, features)
                 found |= _neighbours(writer, train, target, features)

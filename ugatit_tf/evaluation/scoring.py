@@ -87,7 +87,7 @@ class Scorer:
         }
         return cls(test_sets, metrics, paired=sources.has_ground_truth(config.dataset), features=features)
 
-    def score(self, translators: Mapping[str, Translate]) -> dict[str, Outcome]:
+    def score(self, translators: Mapping[str, Translate]) -> dict[Direction, Outcome]:
         """Scores generators.
 
         Args:
@@ -99,7 +99,7 @@ class Scorer:
         Raises:
             RunError: A test set has fewer than two readable images.
         """
-        return {direction: self._score(Direction(direction), translators) for direction in translators}
+        return {direction: self._score(direction, translators) for direction in map(Direction, translators)}
 
     def entry(self, config: Config, label: str, step: int | None, outcomes: Mapping[str, Outcome]) -> Entry:
         """Returns the entry of the history for the outcomes of a checkpoint, given its name and its step."""

@@ -17,8 +17,8 @@ class Format:
     """One way of writing a generator. `templates/network.md.jinja` explains to users how to load the files.
 
     Attributes:
-        write: writes the files into an existing folder, from a generator, the side of its images in pixels, the
-            folder, and training images for the ranges of int8, uint8 `[N, size, size, img_ch]`. These may be empty for
+        write: writes the files. Its arguments are a built generator, the side of its images in pixels, an existing
+            folder, and training images for the ranges of int8, uint8 `[N, size, size, img_ch]`, which may be empty for
             formats other than TFLite.
         signature: inputs and outputs for `signature.json`; {size}, {features} and {channels} stand for numbers.
     """

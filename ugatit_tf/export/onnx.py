@@ -26,13 +26,7 @@ _PIXELS, _ALL = [2, 3], [1, 2, 3]  # the axes over which the statistics of a cha
 
 
 def write(generator: Generator, size: int, folder: Path) -> None:
-    """Writes `<folder>/generator.onnx`. Weights of more than 2 GB go to `generator.onnx.data` beside it.
-
-    Args:
-        generator: a built generator, of `img_ch` 1, 3 or 4.
-        size: the side of its images in pixels.
-        folder: an existing folder.
-    """
+    """Writes `<folder>/generator.onnx`. Weights of more than 2 GB go to `generator.onnx.data` beside it."""
 
     def described(name: str, *shape: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])

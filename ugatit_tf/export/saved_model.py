@@ -49,11 +49,6 @@ def write(generator: Generator, size: int, folder: Path) -> None:
 
     The loaded object has the functions `translate` and `translate_uint8`, and the signatures of SIGNATURES. A signature
     has to name its outputs, so it returns a dict of images, where the function `translate_uint8` returns the images.
-
-    Args:
-        generator: a built generator, of `img_ch` 1, 3 or 4.
-        size: the side of its images in pixels.
-        folder: an existing folder.
     """
     channels = generator.img_ch
     any_size = tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")

@@ -53,21 +53,21 @@ SIGNATURES = {
 
 
 def write(generator: Generator, size: int, folder: Path, calibration: np.ndarray) -> None:
-    """Writes `<folder>/tflite/<variant>.tflite` for each of VARIANTS.
-
-    Args:
-        generator: a built generator, of `img_ch` 1, 3 or 4.
-        size: the side of its images in pixels.
-        folder: an existing folder.
-        calibration: training images, uint8 `[N, size, size, img_ch]`, that give the ranges of int8.
-    """
+    """Writes `<folder>/tflite/<variant>.tflite` for each of VARIANTS."""
     (folder / FOLDER).mkdir()
     for name in VARIANTS:
         (folder / FOLDER / f"{name}.tflite").write_bytes(convert(generator, size, name, calibration))
 
 
 def convert(generator: Generator, size: int, name: str, calibration: np.ndarray) -> bytes:
-    """Returns the TFLite file of one of VARIANTS; arguments as for `write`."""
+    """Returns the TFLite file of one of VARIANTS.
+
+    Args:
+        generator: a built generator, of `img_ch` 1, 3 or 4.
+        size: the side of its images in pixels.
+        name: a key of VARIANTS.
+        calibration: training images, uint8 `[N, size, size, img_ch]`, that give the ranges of int8.
+    """
     body, dtype = VARIANTS[name]
     spec = tf.TensorSpec((1, size, size, generator.img_ch), dtype, name="images")
     module = tf.Module()

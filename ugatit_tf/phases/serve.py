@@ -82,7 +82,7 @@ def run(config: Config, options: Options) -> None:
     from ugatit_tf.checkpoints.checkpoint import open_run
     from ugatit_tf.checkpoints.folder import RunFolder
     from ugatit_tf.export import web
-    from ugatit_tf.serving import app, server
+    from ugatit_tf.serving import app
     from ugatit_tf.serving.networks import Networks
     from ugatit_tf.system import device, share
 
@@ -92,7 +92,7 @@ def run(config: Config, options: Options) -> None:
     chosen = open_run(config, which=options.checkpoint)
     networks = Networks(chosen.config, RunFolder(config.run_checkpoint_dir))
     checkpoint = networks.find(options.checkpoint)
-    with server.listen(options.host, options.port) as listener:
+    with app.listen(options.host, options.port) as listener:
         print(f"Loading {checkpoint} ...")
         for direction in Direction:  # loads and traces the networks, so that the first request need not wait
             size = (1, networks.config.img_size, networks.config.img_size, networks.config.img_ch)
@@ -106,4 +106,4 @@ def run(config: Config, options: Options) -> None:
             print(f"Also answers to {', '.join(_host_names(options.allow_host))}")
         print(f"Serving on http://{address}:{port}, until Ctrl-C", flush=True)
         service = app.Service(networks, settings, options.checkpoint, limits)
-        server.make(service.app(options.host, _host_names(options.allow_host))).run(sockets=[listener])
+        service.server(options.host, _host_names(options.allow_host)).run(sockets=[listener])

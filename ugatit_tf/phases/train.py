@@ -156,7 +156,9 @@ def _lead(
         print(f"All {config.total_steps} steps are done; give a larger --epoch to train further.")
         return
 
-    samples = {split[-1]: read_samples(config, split[-1], train_set) for split, train_set in image_sets.items()}
+    samples = {
+        domain: read_samples(config, domain, each) for domain, each in zip("AB", image_sets.values(), strict=True)
+    }
     batches = _batches(config, team, image_sets)
     writer = CheckpointWriter(model.state, config, damaged)
     observers = loop.open_observers(config, model)

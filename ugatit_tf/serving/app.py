@@ -1,4 +1,4 @@
-"""The web application: the page, its settings, and `POST /translate` in the format of TensorFlow Serving."""
+"""Serves the page, its settings, and `POST /translate` in the format of TensorFlow Serving."""
 
 import asyncio
 import base64
@@ -7,12 +7,14 @@ import functools
 import io
 import json
 import re
+import socket
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +26,7 @@ from ugatit_tf.data import images
 from ugatit_tf.data.crops import Cropper
 from ugatit_tf.data.images import UnreadableImageError
 from ugatit_tf.direction import Direction
-from ugatit_tf.errors import RunError
+from ugatit_tf.errors import RunError, reason
 from ugatit_tf.export import web
 from ugatit_tf.networks.generator import Translation
 from ugatit_tf.options import NEWEST
@@ -39,6 +41,29 @@ _SQUEEZE, _AS_RUN = _CROPS = ("squeeze", "run")  # how pictures become squares
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOT_BASE64 = re.compile("[^A-Za-z0-9+/]")
+_GRACE = 5  # seconds in which running requests may finish after a stop
+# They isolate the page from other sites, and let it use threads.
+_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens on an address.
+
+    Raises:
+        RunError: The server cannot listen on the address.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise RunError(f"cannot listen on {host}, port {port}: {reason(error)}.") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +102,25 @@ class Service:
         self._cropper = functools.cache(self._make_cropper)
         self._active = 0
 
-    def app(self, host: str, allowed: Collection[str] = ()) -> Guard:
-        """Returns the ASGI application, for a server that listens on a host; for the arguments see `Guard`."""
+    def server(self, host: str, allowed: Collection[str] = ()) -> uvicorn.Server:
+        """Returns the server; its `run(sockets=[...])` returns after Ctrl-C or SIGTERM. Arguments as for `Guard`."""
         routes = [
             Route("/settings.json", self.settings),
             Route("/translate", self.translate, methods=["POST"]),
             Mount("/", StaticFiles(directory=web.PAGE, html=True)),
         ]
         handlers = {HTTPException: _error_response, Exception: _error_response}
-        return Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed)
+        config = uvicorn.Config(
+            Guard(Starlette(routes=routes, exception_handlers=handlers), host, allowed),
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            headers=list(_HEADERS.items()),
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        return uvicorn.Server(config)
 
     async def settings(self, _: Request) -> Response:
         """Returns the settings of the page, with the names of the current checkpoints."""
