@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _APP0, _COMMENT, _SCAN = 0xE0, 0xFE, 0xDA  # markers of a JPEG
 _COMPLETE = {0: 14, 14: 12}  # the bytes of a complete segment of JFIF (APP0) and of Adobe (APP14)
-_MOST_BYTES = 2**24  # of an inflated profile; those of printers have 2 MB
+_MOST_BYTES = 2**24  # the most bytes of an inflated profile; a printer's profile has 2 MB
 _MOST_XMP = 2**20  # bytes of an XMP text, which may hold the orientation
 _XMP = b"XML:com.adobe.xmp\0\0"  # begins an uncompressed XMP text
 _SAME = 2  # a profile that changes each colour by at most so many levels counts as sRGB

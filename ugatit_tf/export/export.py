@@ -25,7 +25,10 @@ _CALIBRATION_IMAGES = 32  # training images that give int8 its ranges
 def write(
     checkpoint: Checkpoint, config: Config, names: Sequence[str], folder: Path, *, packages: str, licence: str
 ) -> None:
-    """Writes `{A2B,B2A}/` in every format, and for both directions the page and the Hub's repository; checks the files.
+    """Writes the generators in all requested formats, then checks the files.
+
+    Most formats hold one direction and go to `A2B/` and `B2A/`. The page and the repository for the Hub hold both; they
+    go to `web/` and `huggingface/`.
 
     Args:
         checkpoint: the checkpoint with the generators.

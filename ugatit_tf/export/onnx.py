@@ -20,7 +20,7 @@ from ugatit_tf.networks.normalization import LIN, AdaLIN, InstanceNorm
 from ugatit_tf.networks.residual import ConvNorm, ResidualBlock
 from ugatit_tf.ops import NORM_EPSILON
 
-_OPSET, _IR_VERSION = 17, 8  # of 2022: later ones would shut out runtimes, and nothing here needs them
+_OPSET, _IR_VERSION = 17, 8  # from 2022: older runtimes read them, and the graph needs no later operation
 _LARGEST = 2_000_000_000  # bytes of weights in the file itself; the format ends at 2 GiB
 _PIXELS, _ALL = [2, 3], [1, 2, 3]  # the axes over which the statistics of a channel, and of a layer, are computed
 
@@ -141,15 +141,15 @@ class _Graph:
         variance = self._mean(self._multiply(centred, centred), _PIXELS)
         off = self._node("Sub", mean, self._mean(mean, _ALL))  # the difference of each channel's mean from the layer's
         layer_variance = self._mean(self._node("Add", variance, self._multiply(off, off)), _ALL)
-        instance = self._inverse(variance, count, layer.unbiased)
-        layered = self._inverse(layer_variance, count * rho.size, layer.unbiased)
+        instance = self._inverse_deviation(variance, count, layer.unbiased)
+        layered = self._inverse_deviation(layer_variance, count * rho.size, layer.unbiased)
         instance = self._multiply(self._constant(name, rho), instance)
         layered = self._multiply(self._constant(f"{name}_of_layer", 1 - rho), layered)
         scale = self._multiply(gamma, self._node("Add", instance, layered))
         shift = self._node("Add", self._multiply(gamma, self._multiply(off, layered)), beta)
         return self._node("Add", self._multiply(centred, scale), shift)
 
-    def _inverse(self, variance: str, count: int, unbiased: bool) -> str:
+    def _inverse_deviation(self, variance: str, count: int, unbiased: bool) -> str:
         """Adds the inverse standard deviation, from the biased variance of `count` values."""
         if unbiased:
             variance = self._multiply(variance, self._constant(f"of_{count}_values", count / (count - 1)))

@@ -29,7 +29,7 @@ from ugatit_tf.system import share
 _log = logging.getLogger(__name__)
 
 _FLOAT_TOLERANCE = 1e-4  # as a share of the largest expected value
-_LEAST_LEVELS = 3.0  # of 255: the mean error that 8-bit arithmetic may always have, however little the outputs vary
+_LEAST_LEVELS = 3.0  # of 255 levels: this mean error of 8-bit files is always allowed, also if the outputs hardly vary
 _TABLE = "{:<9} {:<9} {:>10} {:>10} {:>9} {:>9}"
 
 
