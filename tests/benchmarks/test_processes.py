@@ -108,6 +108,15 @@ def test_a_first_step_that_never_comes_is_a_failure(tmp_path):
         processes.seconds_to_first_step(tmp_path)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, also in a test run in a shell's background, which ignores it."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_what_is_measured(tmp_path):
     program = f"import os, pathlib; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
     interrupt = f"os.kill({os.getpid()}, {int(signal.SIGINT)})"
