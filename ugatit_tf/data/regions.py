@@ -2,8 +2,8 @@
 
 A browser computes the same squares, so everything here is simple to repeat: coordinates are in pixels from the
 picture's left upper corner, a pixel's middle is at one half, and y points down. `sample` averages whole blocks of the
-picture's pixels, reads the square at twice its size by bilinear interpolation, and averages blocks of 2 x 2. Pillow rounds
-these means to the nearest level, halves up, and the interpolated values down.
+picture's pixels, reads the square at twice its size by bilinear interpolation, and averages blocks of 2 x 2. Pillow
+rounds these means to the nearest level, halves up, and the interpolated values down.
 """
 
 import dataclasses
