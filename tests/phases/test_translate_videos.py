@@ -322,13 +322,14 @@ def test_a_full_disk_ends_it_and_leaves_nothing(films, clips, full_disk, capsys)
 def test_a_killed_one_leaves_no_half_video_and_begins_anew(films, clips):
     clips.make(films / "a.mp4")
     program = (
-        "import runpy, sys, time; sys.path.insert(0, sys.argv[1]); test = runpy.run_path(sys.argv[2])\n"
+        "import runpy, sys, time; sys.path[:0] = sys.argv[1:3]; test = runpy.run_path(sys.argv[3])\n"
         "class Stuck(test['Translator']):\n"
         "    def __call__(self, pictures): time.sleep(600)\n"
         "test['inference'].load_generator = lambda *_: Stuck(test['inverted'], 32, 3, 'inverts')\n"
         "test['translate']()"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, Path(__file__).parents[2], __file__])
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", program, root, root / "tests" / "helpers", __file__])
     while not (left := list(Path("out").glob("A2B/.*"))):
         assert process.poll() is None
         time.sleep(0.05)
