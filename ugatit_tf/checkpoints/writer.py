@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -78,36 +78,29 @@ class CheckpointWriter:
     def _save(self, step: int) -> Path:
         prefix = _write(self._checkpoint, prefix_of(self._config, step), {})
         self._damaged.discard(prefix)
-        passed = {damaged for damaged in self._damaged if step_in_name(damaged) < step}
-        _rotate(RunFolder(prefix.parent), self._config.model_name, step, self._config.max_to_keep, passed)
+        self._rotate(step)
         return prefix
 
+    def _rotate(self, step: int) -> None:
+        """Deletes the oldest checkpoints after that of `step` is complete, and names the others in the state file.
 
-def _rotate(folder: RunFolder, model_name: str, step: int, keep: int, damaged: Collection[Path]) -> None:
-    """Deletes the oldest checkpoints after a new one is complete, and names the others in the state file.
-
-    Args:
-        folder: the run's folder.
-        model_name: "UGATIT" or "UGATIT_light".
-        step: the step of the new checkpoint. Checkpoints of later steps do not count and stay.
-        keep: the number of checkpoints to keep.
-        damaged: damaged checkpoints of earlier steps, which are deleted in any case.
-
-    Raises:
-        RunError: The state file cannot be written. Files that cannot be deleted are logged.
-    """
-    earlier = [prefix for prefix in folder.checkpoints(model_name) if step_in_name(prefix) <= step]
-    kept = [prefix for prefix in earlier if prefix not in damaged][:keep]
-    write_atomically(folder.path / STATE_FILE, state_text([prefix.name for prefix in reversed(kept)]).encode())
-    # An index is deleted before its data: without an index, the rest is no checkpoint. Data files that a killed
-    # deletion has left are deleted too.
-    for path in sorted(folder.path.glob(f"{model_name}.model-*"), key=lambda path: path.suffix != ".index"):
-        part = _PART.fullmatch(path.name)
-        if part and (int(part["step"]) < step_in_name(kept[-1]) or folder.path / part["prefix"] in damaged):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("Cannot delete %s: %s", path, error.strerror)
+        Damaged checkpoints of earlier steps are deleted in any case; checkpoints of later steps do not count and stay.
+        Files that cannot be deleted are logged.
+        """
+        folder, model_name = RunFolder(self._config.run_checkpoint_dir), self._config.model_name
+        damaged = {prefix for prefix in self._damaged if step_in_name(prefix) < step}
+        earlier = [prefix for prefix in folder.checkpoints(model_name) if step_in_name(prefix) <= step]
+        kept = [prefix for prefix in earlier if prefix not in damaged][: self._config.max_to_keep]
+        write_atomically(folder.path / STATE_FILE, state_text([prefix.name for prefix in reversed(kept)]).encode())
+        # An index is deleted before its data: without an index, the rest is no checkpoint. Data files that a killed
+        # deletion has left are deleted too.
+        for path in sorted(folder.path.glob(f"{model_name}.model-*"), key=lambda path: path.suffix != ".index"):
+            part = _PART.fullmatch(path.name)
+            if part and (int(part["step"]) < step_in_name(kept[-1]) or folder.path / part["prefix"] in damaged):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    _log.warning("Cannot delete %s: %s", path, error.strerror)
 
 
 def add(values: Mapping[str, tf.Variable], config: Config, step: int) -> Path:
