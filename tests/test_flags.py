@@ -337,7 +337,7 @@ def test_the_flags_that_are_paths_are_marked():
         "dataset_dir",
     }
     files = {"input", "output", "input_A", "input_B", "model", "features", "fakes", "reals", "compare", "web_runtime"}
-    others = {"run", "export_dir", "from_checkpoint", "to_checkpoint"}
+    others = {"run", "assets", "export_dir", "from_checkpoint", "to_checkpoint"}
     assert set(PATHS) == folders | files | others
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import sources
-from ugatit_tf.data.sources import folder
 from ugatit_tf.errors import RunError
 from ugatit_tf.inference import jobs
 
@@ -92,19 +91,6 @@ assert main(["main.py", "--phase", "status", *run[:10]]) == 0
     assert sorted(path.name for path in results.iterdir()) == ["얼굴 0.png", "얼굴 1.png"]
     assert not [path for path in run.place.rglob(".*") if path.suffix in (".tmp", ".lock") or path.name == ".lock"]
     assert not list(run.place.glob("\\x*"))
-
-
-@pytest.mark.parametrize(
-    ("parent", "top", "inside"),
-    [
-        ("C:\\data\\my set\\trainA", "C:\\data\\my set\\trainA", ""),
-        ("C:\\data\\trainA\\a b\\c", "C:\\data\\trainA", "a b/c"),
-        ("C:\\a", "C:\\", "a"),
-        ("dataset\\trainA\\얼굴", "dataset/trainA", "얼굴"),
-    ],
-)
-def test_a_path_inside_a_folder_has_slashes(parent, top, inside):
-    assert folder._inside(PureWindowsPath(parent), PureWindowsPath(top)) == inside
 
 
 def test_results_keep_their_folders_on_windows(monkeypatch):

@@ -192,7 +192,7 @@ def test_a_command_is_one(command, here):
         ):
             pass  # as their own manuals have them
         case "export", variable if variable.startswith("TF_CONFIG="):
-            assert cluster._problem(json.loads(variable.partition("=")[2])) is None
+            assert cluster._find_problem(json.loads(variable.partition("=")[2])) is None
         case _:
             pytest.fail("no command that is known here")
 
@@ -220,7 +220,7 @@ def test_the_scripts_for_clusters_are_right():
     export = script.partition("exec")[0] + 'echo "$TF_CONFIG"'
     done = subprocess.run(["bash", "-c", export], env={"JOB_COMPLETION_INDEX": "1"}, capture_output=True, check=True)
     tf_config = json.loads(done.stdout)
-    assert cluster._problem(tf_config) is None
+    assert cluster._find_problem(tf_config) is None
     assert tf_config["task"]["index"] == 1
     names = [
         f"{job['metadata']['name']}-{index}.{pod['subdomain']}:12345" for index in range(job["spec"]["completions"])

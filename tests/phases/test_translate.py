@@ -362,7 +362,7 @@ def test_a_background_is_as_it_was_prepared(here, networks, detector, capsys):
     settings = {"crop_A": "center", "crop_B": "none", "face_margin": 0.5, "background_A": "#00ff00"}
     (here / "dataset" / "mine" / "report.json").write_text(json.dumps({"settings": settings}))
     assert translate() == 0
-    assert "Background: #00ff00, as dataset/mine was prepared." in capsys.readouterr().out
+    assert "Background of A: #00ff00, as dataset/mine was prepared." in capsys.readouterr().out
     cropper = crops.Cropper("center", 0.5, "skip", background="#00ff00", mask=detector)
     square = cropper.square(wide, cropper.find(wide)[0], 32)
     assert (square[:, 17:] == (0, 255, 0)).all()
@@ -433,7 +433,7 @@ def test_an_exported_network_knows_its_crop_and_background(here, home, networks,
     (here / "A2B" / "signature.json").write_text(json.dumps({"direction": "A2B", "input": own}))
     model = ("--model", "A2B/generator.keras")
     assert translate(*model) == 0
-    assert "Crop: face, as the network's signature.json says." in capsys.readouterr().out
+    assert "Crop of A: face, as the network's signature.json says." in capsys.readouterr().out
     cropper = crops.Cropper("face", 0.25, "skip", background="white", mask=detector)
     square = cropper.square(picture, cropper.around(FACES[0]), 32)
     close(images.decode("out/A2B/a.png"), networks["A2B"](square))
