@@ -13,7 +13,8 @@ export default [
     languageOptions: {
       globals: {
         ...everywhere,
-        ...known("DragEvent", "File", "ImageData", "Option", "URLSearchParams", "Worker", "atob", "createImageBitmap"),
+        ...known("DragEvent", "File", "FileReader", "ImageData", "Option", "URLSearchParams", "Worker", "atob"),
+        ...known("createImageBitmap"),
         ...known("crypto", "document", "location", "navigator", "setTimeout", "window"),
       },
     },

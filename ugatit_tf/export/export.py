@@ -39,9 +39,11 @@ def write(
         licence: the repository's licence, as for `huggingface.write`.
 
     Raises:
-        RunError: The page's runtime cannot be fetched, or an exported file does not compute what the checkpoint does.
+        RunError: The page's runtime or its networks cannot be fetched, or an exported file does not compute what the
+            checkpoint does.
     """
     runtime = litert.read(packages) if web.NAME in names else {}
+    finders = web.read_finders(config) if web.NAME in names else {}
     by_direction = [name for name in names if name in formats.FORMATS]
     calibration = {direction: _calibration(config, direction, names) for direction in Direction}
     tests = {direction: _test_images(config, direction) for direction in Direction}
@@ -59,7 +61,7 @@ def write(
             formats.FORMATS[name].write(generator, config.img_size, folder / direction, calibration[direction])
     if runtime:
         _log.info("Writing the page ...")
-        web.write(folder / web.NAME, config, checkpoint, generators, runtime)
+        web.write(folder / web.NAME, config, checkpoint, generators, runtime=runtime, finders=finders)
     if huggingface.NAME in names:
         _log.info("Writing the repository for the Hugging Face Hub ...")
         samples = {direction: images for direction, (images, are_own) in tests.items() if are_own}

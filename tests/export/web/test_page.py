@@ -38,7 +38,8 @@ def exported(tiny_config, save_generators, runtime, tmp_path):
         config = dataclasses.replace(tiny_config, **options)
         generators = save_generators(config)
         checkpoint = open_run(config)
-        web.write(tmp_path / "web", config, checkpoint, generators, runtime)
+        finders = web.read_finders(config)
+        web.write(tmp_path / "web", config, checkpoint, generators, runtime=runtime, finders=finders)
         return tmp_path / "web", generators, checkpoint
 
     return export

@@ -13,15 +13,36 @@ import numpy as np
 
 from ugatit_tf import json_files
 from ugatit_tf.checkpoints.checkpoint import Checkpoint
-from ugatit_tf.config import Config
+from ugatit_tf.config import KEEP, Config
 from ugatit_tf.data.preparation import prepared
 from ugatit_tf.direction import Direction
 from ugatit_tf.export import tflite
 from ugatit_tf.export.web import litert
 from ugatit_tf.networks.generator import Generator
+from ugatit_tf.system import assets
 
 NAME = "web"
 PAGE = Path(__file__).with_name("page")  # the folder of the page's files
+
+_FINDERS = {"faces": assets.FACE_DETECTOR, "people": assets.PERSON_MASK}
+_NOTICE = """\
+{name} is of {package}, MediaPipe, by Google.
+Licensed under the Apache License, Version 2.0: see LICENSE-LiteRT.txt, which is its text.
+"""
+
+
+def read_finders(config: Config) -> dict[str, bytes]:
+    """Returns the networks that the run's crops and backgrounds need: TFLite files by "faces" and "people".
+
+    Raises:
+        RunError: A network cannot be fetched or read.
+    """
+    treatments = _treatments(config).values()
+    needed = {
+        "faces": any(each["crop"] == "face" for each in treatments),
+        "people": any(each["background"] != KEEP for each in treatments),
+    }
+    return {what: assets.read(_FINDERS[what], config.assets) for what, is_needed in needed.items() if is_needed}
 
 
 def write(
@@ -29,9 +50,11 @@ def write(
     config: Config,
     checkpoint: Checkpoint,
     generators: Mapping[str, Generator],
+    *,
     runtime: Mapping[str, bytes],
+    finders: Mapping[str, bytes],
 ) -> None:
-    """Writes the page, the weights and the runtime.
+    """Writes the page, the weights, the networks that find faces and people, and the runtime.
 
     The names of large files change with their content, so that a browser may keep them forever.
 
@@ -41,6 +64,7 @@ def write(
         checkpoint: the checkpoint of the generators.
         generators: the generators by direction.
         runtime: the files that `litert.read` returns.
+        finders: the networks that `read_finders` returns.
     """
     shutil.copytree(PAGE, folder)
     place = f"runtime/{litert.VERSION}"
@@ -55,8 +79,23 @@ def write(
         name = f"weights/{direction}-{hashlib.sha256(data).hexdigest()[:12]}.tflite"
         (folder / name).write_bytes(data)
         values["directions"][direction] |= {"weights": name, "bytes": len(data)}
+    values["networks"] = _write_finders(folder, finders)
     values |= {"engine": "browser", "checkpoint": checkpoint.label, "runtime": place}
     (folder / "settings.json").write_bytes(json_files.dumps(values, indent=2))
+
+
+def _write_finders(folder: Path, finders: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Writes the networks that find faces and people, with their licence; returns what the settings say of them."""
+    networks, notices = {}, []
+    for what, data in finders.items():
+        asset = assets.ASSETS[_FINDERS[what]]
+        name = f"weights/{Path(_FINDERS[what]).stem}-{asset.sha256[:12]}.tflite"
+        (folder / name).write_bytes(data)
+        networks[what] = {"file": name, "bytes": len(data)}
+        notices.append(_NOTICE.format(name=name, package=asset.package.spec))
+    if notices:
+        (folder / "weights" / "NOTICE.txt").write_text("\n".join(notices), encoding="utf-8")
+    return networks
 
 
 def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -75,5 +114,9 @@ def settings(config: Config, checkpoint: Checkpoint) -> dict[str, Any]:
         "network": config.model_name,
         "size": checkpoint.config.img_size,
         "channels": checkpoint.config.img_ch,
-        "directions": {direction: prepared.treatment(config, direction.source) for direction in Direction},
+        "directions": _treatments(config),
     }
+
+
+def _treatments(config: Config) -> dict[Direction, dict[str, Any]]:
+    return {direction: prepared.treatment(config, direction.source) for direction in Direction}

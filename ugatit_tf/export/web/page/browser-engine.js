@@ -1,5 +1,7 @@
-/* Runs the network in a worker of this browser: by WebGPU if its results agree with wasm, else by wasm on several
-   threads, else on one. */
+/* The networks in this browser, in a worker. The one that translates runs by WebGPU where that agrees with wasm, else on
+   threads, else on one; those that find faces and people run by wasm. */
+import { SIDE as FACE_SIDE, around, findFaces } from "./faces.js";
+import { SIDE as MASK_SIDE, personMask } from "./mask.js";
 
 class Backend {
   #worker = new Worker("worker.js");
@@ -31,20 +33,25 @@ class Backend {
   }
 }
 
-/** Returns the backends that this browser may have, the fastest first. */
 async function candidates() {
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   return [...(adapter ? ["webgpu"] : []), ...(self.crossOriginIsolated ? ["threads"] : []), "wasm"];
 }
 
+/** A function that runs the network that finds "faces" or "people" in squares of `side` pixels, from floats to outputs. */
+async function finder(backend, what, side, networks) {
+  await backend.call("prepare", { what, side, ...networks[what] });
+  return (floats) => backend.call("compute", { what, floats });
+}
+
 /**
- * Returns an engine on the fastest backend that works.
- * @param {object} settings the settings of the page
- * @param {string} direction the direction whose network is loaded now; the other one is loaded when it is needed
- * @param {(progress: {what: string, loaded: number, whole: number}) => void} report receives the progress of downloads
+ * Opens the networks. `findSquares` returns the regions of the faces in a picture, `mask` how much of each pixel is a person.
+ * @param {object} settings of the page
+ * @param {string} direction what is needed first
+ * @param {(progress: {what: string, loaded: number, whole: number}) => void} report
  */
 export async function open(settings, direction, report) {
-  const { runtime, size, channels, directions } = settings;
+  const { runtime, size, channels, directions, networks } = settings;
   let failure;
   for (const wanted of await candidates()) {
     const backend = new Backend(report);
@@ -59,6 +66,12 @@ export async function open(settings, direction, report) {
           await load(which);
           return backend.call("translate", { direction: which, pixels });
         },
+        findSquares: async ({ picture }, which) => {
+          const faces = await findFaces(picture, await finder(backend, "faces", FACE_SIDE, networks));
+          return faces.map((face) => around(face, directions[which].face_margin));
+        },
+        mask: async (pixels, side) =>
+          personMask(pixels, channels, side, await finder(backend, "people", MASK_SIDE, networks)),
       };
     } catch (error) {
       console.warn(`${wanted}: ${error.message}`);

@@ -1,104 +1,109 @@
-/* A card of the page: a photo with the square to translate, and the square beside its translation. */
-import { cropEditor } from "./crop.js";
-import { draw, overlay } from "./pixels.js";
-import { cut, decode, firstRegion } from "./picture.js";
+/* One picture on the page: the photo with its squares, and the translation of each. */
+import { CropEditor } from "./crop.js";
+import { Picture, decode, regionWithoutFace, seen } from "./picture.js";
+import { REFLECTION } from "./regions.js";
+import { Square, element } from "./square.js";
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
+const HINT = "Move or resize a square to choose what is translated.";
+const IN_THE_MIDDLE = "so the square is in the middle";
+const ADDED = 0.4; // of the picture's shorter side: a square that the user adds to none of its kind
 
 export class Card {
+  squares = null; // those of the faces are not found yet
+
   /**
-   * @param {File} file the file of the picture
-   * @param {{changed: (card: Card) => void, removed: (card: Card) => void}} listeners called when the user has moved
-   * the square, and when the user has removed the card
+   * @param {File} file of the picture
+   * @param {(card: Card) => void} changed is called when the user has moved, added or taken away a square
+   * @param {(card: Card) => void} removed is called when the user takes the card away
    */
   constructor(file, { changed, removed }) {
     this.file = file;
-    this.changed = () => changed(this);
+    this.changed = () => {
+      this.moved = true;
+      changed(this);
+    };
     this.state = element("p", { className: "note" });
     this.photo = element("div");
-    this.input = element("canvas", { role: "img", ariaLabel: "The square" });
-    this.result = element("canvas", { className: "result", role: "img", ariaLabel: "Its translation" });
-    const slider = element("input", { type: "range", min: 0, max: 100, value: 50 });
-    slider.ariaLabel = "Slider between the picture, on its left, and the translation";
-    const compare = element("div", { className: "compare" }, this.input, this.result, slider);
-    slider.addEventListener("input", () => compare.style.setProperty("--split", `${slider.value}%`));
-    this.caption = element("figcaption", { className: "note" });
-    const remove = element("button", { type: "button", textContent: "Remove" });
+    this.hint = element("figcaption", { className: "note" });
+    this.add = element("button", { type: "button", textContent: "Add a square", disabled: true });
+    this.add.addEventListener("click", () => this.#add());
+    const remove = element("button", { type: "button", textContent: "Remove picture" });
     remove.addEventListener("click", () => {
       this.element.remove();
       removed(this);
     });
-    this.download = element("button", { type: "button", textContent: "Download PNG", disabled: true });
-    this.download.addEventListener("click", () => this.#save());
-    this.share = element("button", {
-      type: "button",
-      textContent: "Share",
-      disabled: true,
-      hidden: !navigator.canShare,
-    });
-    this.share.addEventListener("click", () => this.#share());
-    const hint = element("figcaption", {
-      className: "note",
-      textContent: "Move or resize the square to choose what is translated.",
-    });
+    this.pictures = element("div", { className: "pictures" }, element("figure", {}, this.photo, this.hint));
     this.element = element(
       "article",
       {},
       element("div", { className: "title" }, element("h2", { textContent: file.name }), this.state),
-      element(
-        "div",
-        { className: "pictures" },
-        element("figure", {}, this.photo, hint),
-        element("figure", {}, compare, this.caption),
-      ),
-      element("div", { className: "buttons" }, this.download, this.share, remove),
+      this.pictures,
+      element("div", { className: "buttons" }, this.add, remove),
     );
     this.element.ariaLabel = file.name;
   }
 
-  /** Shows the photo with its square. Until the user moves the square, it lies where the training cropped pictures. */
-  async place(cropping) {
-    if (this.moved) return;
+  /** Shows the photo; an Error whose message is a sentence for people where it cannot be decoded. */
+  async open() {
     const bitmap = await decode(this.file);
-    this.region = await firstRegion(bitmap, cropping);
-    const editor = cropEditor(bitmap, this.region, this.file.name, (region) => {
-      this.region = region;
-      this.moved = true;
+    this.editor = new CropEditor(bitmap, this.file.name, (square) => {
+      square.isStale = true;
       this.changed();
     });
     bitmap.close();
-    this.photo.replaceChildren(editor);
+    this.photo.replaceChildren(this.editor.element);
   }
 
-  /** Translates the square by an engine's network of a direction and a checkpoint. */
-  async translate(engine, direction, { size, channels }, checkpoint) {
-    this.working("translating …");
-    const bitmap = await decode(this.file); // not kept since `place`: large pictures would fill a telephone's memory
-    const pixels = cut(bitmap, this.region, size, channels);
-    bitmap.close();
-    this.made = { direction, size, channels, pixels, ...(await engine.translate(direction, pixels, checkpoint)) };
+  /** Lets all be translated anew; squares that the user has not moved are placed anew where the crop differs. */
+  renew(isCroppedAnew) {
+    if (isCroppedAnew && !this.moved) this.squares = null;
+    for (const square of this.squares ?? []) square.isStale = true;
+  }
+
+  /**
+   * Finds the squares, and translates those that are new or were moved.
+   * @param {object} engine as `open` of an engine returns it
+   * @param {string} direction
+   * @param {object} settings of the page
+   * @param {{checkpoint: string, background: string, heatmap: boolean}} options
+   * @returns {Promise<number>} milliseconds of the network
+   */
+  async translate(engine, direction, settings, { checkpoint, background, heatmap }) {
+    const { size, channels } = settings;
+    const bitmap = await decode(this.file); // again: large pictures would fill a telephone's memory
+    const mask = (pixels, side) => engine.mask(pixels, side, direction);
+    const jobs = [];
+    try {
+      const picture = new Picture(bitmap, channels);
+      if (!this.squares) await this.#find(engine, picture, direction, settings.directions[direction]);
+      this.working("translating …");
+      for (const square of this.squares) {
+        if (!square.isStale) continue;
+        square.isStale = false;
+        jobs.push({ square, ...(await seen(picture, square.region, size, background, mask)) });
+      }
+    } finally {
+      bitmap.close();
+    }
+    let milliseconds = 0;
+    for (const { square, pixels, isPerson } of jobs) {
+      const made = await engine.translate(direction, pixels, checkpoint);
+      milliseconds += made.milliseconds;
+      square.take({ direction, size, channels, pixels, isPerson, ...made }, heatmap);
+    }
     this.element.classList.remove("working");
-    this.state.textContent = `${(this.made.milliseconds / 1000).toFixed(2)} s`;
-    this.caption.textContent = `${direction[0]} | ${direction[2]}`;
-    this.download.disabled = this.share.disabled = false;
+    this.state.textContent = `${(milliseconds / 1000).toFixed(2)} s`;
+    return milliseconds;
   }
 
-  /** Draws the square, with the heatmap over it if `heatmap` is true, and the translation. */
   show(heatmap) {
-    if (!this.made) return;
-    const { pixels, translated, size, channels } = this.made;
-    if (heatmap) draw(this.input, overlay(pixels, size, channels, this.made.heatmap), size, 3);
-    else draw(this.input, pixels, size, channels);
-    draw(this.result, translated, size, channels);
+    for (const square of this.squares ?? []) square.show(heatmap);
   }
 
   failed() {
     this.element.classList.remove("working");
     this.state.textContent = "failed";
+    for (const square of this.squares ?? []) square.isStale = true;
   }
 
   working(text) {
@@ -106,24 +111,49 @@ export class Card {
     this.state.textContent = text;
   }
 
-  async #png() {
-    const canvas = document.createElement("canvas");
-    draw(canvas, this.made.translated, this.made.size, this.made.channels);
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  async #find(engine, picture, direction, how) {
+    let regions = [];
+    let problem = "";
+    if (how.crop === "face") {
+      this.working("looking for faces …");
+      try {
+        regions = await engine.findSquares({ file: this.file, picture: picture.opaque }, direction);
+        if (!regions.length) problem = `No face was found, ${IN_THE_MIDDLE}. `;
+      } catch (error) {
+        problem = `Faces could not be looked for (${error.message}), ${IN_THE_MIDDLE}. `;
+      }
+    }
+    this.hint.textContent = `${problem}${HINT}`;
+    if (!regions.length) regions = [regionWithoutFace(picture, how)];
+    this.squares = regions.map((region) => this.#square(region));
+    this.#arrange();
+  }
+
+  #square(region) {
     const stem = this.file.name.replace(/\.[^.]*$/, "");
-    return new File([blob], `${stem}-${this.made.direction}.png`, { type: "image/png" });
+    return new Square(region, stem, (square) => {
+      this.squares = this.squares.filter((other) => other !== square);
+      this.#arrange();
+      this.moved = true;
+    });
   }
 
-  async #save() {
-    const file = await this.#png();
-    const link = element("a", { href: URL.createObjectURL(file), download: file.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  /** Adds a square in the middle, as large as the last one. */
+  #add() {
+    const { width, height } = this.editor.whole;
+    const last = this.squares.at(-1).region;
+    const side = last.exact ? last.width : ADDED * Math.min(width, height);
+    const place = { x: width / 2, y: height / 2, width: side, height: side, angle: 0 };
+    this.squares.push(this.#square({ ...place, beyond: last.exact ? last.beyond : REFLECTION, exact: true }));
+    this.#arrange();
+    this.editor.element.lastChild.focus();
+    this.changed();
   }
 
-  async #share() {
-    const files = [await this.#png()];
-    if (!navigator.canShare({ files })) return this.#save();
-    return navigator.share({ files }).catch(() => {}); // the user has cancelled it
+  #arrange() {
+    this.squares.forEach((square, index) => square.number(index + 1, this.squares.length));
+    this.editor.show(this.squares);
+    this.pictures.replaceChildren(this.pictures.firstChild, ...this.squares.map((square) => square.element));
+    this.add.disabled = false;
   }
 }

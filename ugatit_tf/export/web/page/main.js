@@ -1,9 +1,10 @@
-/* The page: loads an engine by the settings, makes a card of each picture, and translates the cards one by one. */
+/* The page: settings to an engine, pictures to cards, cards to the engine one after the other. */
 import { Card } from "./card.js";
-import { fetchAhead, startServiceWorker } from "./offline.js";
+import { KEEP } from "./mask.js";
+import { fetchAhead, keep } from "./offline.js";
 import { listenForPictures } from "./sources.js";
 
-const byId = (id) => document.getElementById(id);
+const part = (id) => document.getElementById(id);
 const ENGINES = {
   browser: {
     module: "./browser-engine.js",
@@ -21,25 +22,27 @@ let engine;
 let busy = false;
 
 const direction = () => document.querySelector("input[name=direction]:checked").value;
-const showStatus = (text) => (byId("status").textContent = text);
+const background = () => settings.directions[direction()].background;
+const replaces = () => part("background").querySelector("input").checked;
+const say = (text) => (part("status").textContent = text);
 
-function showProblem(text) {
-  byId("problems").append(Object.assign(document.createElement("li"), { textContent: text }));
+function complain(text) {
+  part("problems").append(Object.assign(document.createElement("li"), { textContent: text }));
 }
 
-/** Adds a card for each file that is a picture, and an error message for each other one. */
-async function addPictures(files) {
-  byId("problems").replaceChildren();
+/** Takes files: a card for each that is a picture, a sentence for each other. */
+async function take(files) {
+  part("problems").replaceChildren();
   for (const file of files) {
     const card = new Card(file, { changed: request, removed: (gone) => cards.delete(gone) && waiting.delete(gone) });
     try {
-      await card.place(settings.directions[direction()]);
+      await card.open();
     } catch (error) {
-      showProblem(error.message);
+      complain(error.message);
       continue;
     }
     cards.add(card);
-    byId("cards").prepend(card.element);
+    part("cards").prepend(card.element);
     request(card);
   }
 }
@@ -47,86 +50,99 @@ async function addPictures(files) {
 function request(card) {
   card.working("waiting …");
   waiting.add(card);
-  translateWaiting();
+  work();
 }
 
-async function translateWaiting() {
+async function work() {
   if (busy || !engine) return;
   busy = true;
   for (const card of waiting) {
     waiting.delete(card);
-    showStatus(`Translating ${card.file.name} …`);
+    say(`Translating ${card.file.name} …`);
     try {
-      await card.translate(engine, direction(), settings, byId("checkpoint").querySelector("select").value);
-      card.show(byId("heatmap").checked);
-      showStatus(`Translated ${card.file.name} ${engine.name} in ${card.state.textContent}.`);
+      await card.translate(engine, direction(), settings, {
+        checkpoint: part("checkpoint").querySelector("select").value,
+        background: replaces() ? background() : KEEP,
+        heatmap: part("heatmap").checked,
+      });
+      say(`Translated ${card.file.name} ${engine.name} in ${card.state.textContent}.`);
     } catch (error) {
       card.failed();
-      showProblem(`${card.file.name} could not be translated: ${error.message}`);
-      showStatus("");
+      complain(`${card.file.name} could not be translated: ${error.message}`);
+      say("");
     }
   }
   busy = false;
 }
 
-/** Translates all pictures again after another direction or checkpoint was chosen. */
-async function translateAll() {
-  byId("problems").replaceChildren();
+/** Translates all pictures anew: in the other direction, by another checkpoint or with another background. */
+function again(isCroppedAnew) {
+  part("problems").replaceChildren();
   for (const card of cards) {
-    await card.place(settings.directions[direction()]);
+    card.renew(isCroppedAnew);
     request(card);
   }
 }
 
-function showProgress({ what, loaded, whole }) {
-  byId("loading").hidden = whole > 0 && loaded >= whole;
-  const [bar] = byId("loading").getElementsByTagName("progress");
+/** Offers to replace the background where this direction's pictures had another one. */
+function offerBackground() {
+  part("background").hidden = background() === KEEP;
+  part("background").querySelector("span").textContent = `Background in ${background()}`;
+}
+
+function progress({ what, loaded, whole }) {
+  part("loading").hidden = whole > 0 && loaded >= whole;
+  const [bar] = part("loading").getElementsByTagName("progress");
   bar.max = whole || loaded + 1;
   bar.value = loaded;
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  byId("loading").querySelector("label").textContent =
+  part("loading").querySelector("label").textContent =
     `Loading the ${what}: ${megabytes(loaded)}${whole ? ` of ${megabytes(whole)}` : ""} MB`;
 }
 
-function showSettings() {
+function fill() {
   const title = `${settings.dataset}: A ⇄ B`;
-  document.title = byId("title").textContent = title;
-  byId("privacy").textContent = ENGINES[settings.engine].privacy;
+  document.title = part("title").textContent = title;
+  part("privacy").textContent = ENGINES[settings.engine].privacy;
   for (const [index, name] of Object.keys(settings.directions).entries()) {
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "direction", value: name });
     radio.checked = index === 0;
     const label = document.createElement("label");
     label.append(radio, ` ${name.replace("2", " → ")}`);
-    byId("directions").append(label);
+    part("directions").append(label);
   }
-  const choice = byId("checkpoint").querySelector("select");
+  const choice = part("checkpoint").querySelector("select");
   choice.append(...(settings.checkpoints ?? []).map((name) => new Option(name)));
   choice.value = settings.checkpoint;
-  byId("checkpoint").hidden = choice.options.length < 2;
-  byId("directions").addEventListener("change", translateAll);
-  choice.addEventListener("change", translateAll);
-  byId("heatmap").addEventListener("change", (event) => cards.forEach((card) => card.show(event.target.checked)));
-  byId("unstarted").hidden = true;
+  part("checkpoint").hidden = choice.options.length < 2;
+  offerBackground();
+  part("directions").addEventListener("change", () => {
+    offerBackground();
+    again(true);
+  });
+  choice.addEventListener("change", () => again(false));
+  part("background").addEventListener("change", () => again(false));
+  part("heatmap").addEventListener("change", (event) => cards.forEach((card) => card.show(event.target.checked)));
+  part("unstarted").hidden = true;
   document.querySelector("main").hidden = false;
 }
 
 async function main() {
   settings = await (await fetch("settings.json")).json();
-  if (settings.engine === "browser") await startServiceWorker();
-  showSettings();
-  listenForPictures(addPictures);
-  showStatus("Loading the network …");
+  if (settings.engine === "browser") await keep();
+  fill();
+  listenForPictures(take);
+  say("Loading the network …");
   try {
     const { open } = await import(ENGINES[settings.engine].module);
-    engine = await open(settings, direction(), showProgress);
+    engine = await open(settings, direction(), progress);
   } catch (error) {
-    showProblem(`The network could not be loaded (${error.message}). Load the page again to try once more.`);
-    return showStatus("");
+    complain(`The network could not be loaded (${error.message}). Load the page again to try once more.`);
+    return say("");
   }
-  showStatus(`Ready: ${settings.checkpoint} runs ${engine.name}.`);
-  // If it fails, offline or with a full disk, the weights are loaded when they are needed.
-  if (settings.engine === "browser") fetchAhead(settings).catch(() => {});
-  return translateWaiting();
+  say(`Ready: ${settings.checkpoint} runs ${engine.name}.`);
+  if (settings.engine === "browser") fetchAhead(settings).catch(() => {}); // offline, or no room: then when it is wanted
+  return work();
 }
 
-main().catch((error) => (byId("unstarted").textContent = `This page could not start: ${error.message}.`));
+main().catch((error) => (part("unstarted").textContent = `This page could not start: ${error.message}.`));

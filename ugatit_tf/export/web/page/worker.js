@@ -1,12 +1,13 @@
-/* Runs the network in a thread beside the page's. It is no module: LiteRT.js loads its script by importScripts. */
+/* Runs the networks off the page's thread. No module: LiteRT.js loads its own script by importScripts. */
 "use strict";
 
-const TOLERANCE = 2; // of 255 levels: 99% of WebGPU's values may differ by so much from wasm's
+const TOLERANCE = 2; // levels of 255 that WebGPU may differ from wasm by on 99% of the values
 let library;
 let backend;
 const models = {};
+const finders = {};
 
-/** Loads the runtime for a backend, "webgpu", "threads" or "wasm". Returns the number of threads. */
+/** Loads the runtime: "webgpu", "threads" or "wasm". */
 async function start({ runtime, wanted }) {
   backend = wanted;
   const base = new URL(`${runtime}/`, self.location.href).href;
@@ -24,7 +25,7 @@ async function start({ runtime, wanted }) {
   return threads ? loaded.liteRtWasm.getThreadCount() : 1;
 }
 
-/** Loads the network of a direction. Throws if WebGPU does not take it, or computes something else than wasm. */
+/** Gets a direction ready; throws where WebGPU does not take the network, or computes something else than wasm does. */
 async function load({ direction, weights, bytes, size, channels }) {
   if (models[direction]) return;
   const data = await download(weights, "weights", bytes);
@@ -32,39 +33,38 @@ async function load({ direction, weights, bytes, size, channels }) {
   const compiled = await library.loadAndCompile(data, { accelerator });
   if (compiled.options.accelerator !== accelerator) throw new Error("WebGPU does not take this network");
   const model = { compiled, shape: [1, size, size, channels] };
-  if (backend === "webgpu") await compareWithWasm(model, data);
+  if (backend === "webgpu") await agree(model, data);
   models[direction] = model;
 }
 
-/** Throws if a network on WebGPU computes something else than on wasm. */
-async function compareWithWasm(model, data) {
+async function agree(model, data) {
   const pattern = Float32Array.from(
     { length: model.shape.reduce((one, other) => one * other) },
     (_, place) => Math.sin(place * 0.37) * Math.cos(place * 0.0021),
   );
-  const found = await run(model, pattern);
+  const here = await run(model, pattern);
   const compiled = await library.loadAndCompile(data, { accelerator: "wasm" });
-  const expected = await run({ ...model, compiled }, pattern);
+  const there = await run({ ...model, compiled }, pattern);
   compiled.delete();
-  const off = found.output.filter((value, place) => !(Math.abs(value - expected.output[place]) * 127.5 <= TOLERANCE));
-  if (off.length > 0.01 * pattern.length) throw new Error("WebGPU computes something else than wasm");
+  const off = here.output.filter((value, place) => !(Math.abs(value - there.output[place]) * 127.5 <= TOLERANCE));
+  if (off.length > 0.01 * pattern.length) throw new Error("WebGPU computes something else than wasm does");
 }
 
-/** Returns all outputs of the network by name, from floats in [-1, 1]. */
+/** Floats in [-1, 1] to all outputs of the network, by name. */
 async function run({ compiled, shape }, floats) {
   const input = new library.Tensor(floats, shape);
   const tensors = await compiled.run({ images: input });
   input.delete();
   const outputs = {};
   for (const [name, tensor] of Object.entries(tensors)) {
-    const moved = await tensor.moveTo("wasm");
-    outputs[name] = moved.toTypedArray().slice();
-    moved.delete();
+    const here = await tensor.moveTo("wasm");
+    outputs[name] = here.toTypedArray().slice();
+    here.delete();
   }
   return outputs;
 }
 
-/** Returns the translation of pixels, the heatmap and the time. */
+/** Pixels to their translation. */
 async function translate({ direction, pixels }) {
   const begin = performance.now();
   const { output, heatmap } = await run(
@@ -75,7 +75,28 @@ async function translate({ direction, pixels }) {
   return { translated, heatmap, milliseconds: performance.now() - begin };
 }
 
-/** Fetches a file, and posts the progress to the page. */
+/** Gets the network ready that finds "faces" or "people", in squares of `side` pixels. */
+async function prepare({ what, file, bytes, side }) {
+  if (finders[what]) return;
+  const data = await download(file, `network that finds ${what}`, bytes);
+  const compiled = await library.loadAndCompile(data, { accelerator: "wasm" });
+  finders[what] = { compiled, shape: [1, side, side, 3] };
+}
+
+/** Floats to all outputs of such a network. */
+async function compute({ what, floats }) {
+  const { compiled, shape } = finders[what];
+  const input = new library.Tensor(floats, shape);
+  const tensors = await compiled.run([input]);
+  input.delete();
+  return tensors.map((tensor) => {
+    const output = tensor.toTypedArray().slice();
+    tensor.delete();
+    return output;
+  });
+}
+
+/** Fetches a file, telling the page how far it is. */
 async function download(url, what, total) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} cannot be loaded (${response.status})`);
@@ -92,11 +113,17 @@ async function download(url, what, total) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-const METHODS = { start, load, translate };
-self.addEventListener("message", async ({ data: { id, method, argument } }) => {
+const METHODS = { start, load, translate, prepare, compute };
+let last = Promise.resolve(); // the runtime does one thing at a time
+
+async function answer({ id, method, argument }) {
   try {
     self.postMessage({ id, result: await METHODS[method](argument) });
   } catch (error) {
     self.postMessage({ id, error: error.message || String(error) });
   }
+}
+
+self.addEventListener("message", ({ data }) => {
+  last = last.then(() => answer(data));
 });
