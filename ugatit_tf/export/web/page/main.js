@@ -1,7 +1,7 @@
 /* The page: settings to an engine, pictures to cards, cards to the engine one after the other. */
 import { Card } from "./card.js";
 import { KEEP } from "./mask.js";
-import { fetchAhead, keep } from "./offline.js";
+import { fetchAhead, startServiceWorker } from "./offline.js";
 import { listenForPictures } from "./sources.js";
 
 const part = (id) => document.getElementById(id);
@@ -129,7 +129,7 @@ function fill() {
 
 async function main() {
   settings = await (await fetch("settings.json")).json();
-  if (settings.engine === "browser") await keep();
+  if (settings.engine === "browser") await startServiceWorker();
   fill();
   listenForPictures(take);
   say("Loading the network …");
