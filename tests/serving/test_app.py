@@ -126,6 +126,23 @@ def test_pictures_are_cropped_as_the_runs_were_on_request(serve, monkeypatch):
     assert client.translate(images.encode(picture), query="?crop=x")[0] == 400
 
 
+def test_the_page_gets_the_squares_around_faces(serve, monkeypatch):
+    face = face_at(30, 30, 8, 10)
+    monkeypatch.setattr(crops.faces, "detector", lambda _: Detector(lambda picture: [face]))
+    picture = images.encode(demo.draw("testA", 1, 80))
+    message = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(picture).decode()}}]})
+    client = serve(crop="face")
+    status, answer = client.ask("POST", "/faces?direction=B2A", message)
+    assert status == 200
+    ((square,),) = [each["squares"] for each in answer["predictions"]]
+    region = crops.faces.around(face, 0.5)
+    assert square.pop("exact") is True
+    assert square == {name: getattr(region, name) for name in square}
+    assert client.ask("POST", "/faces", b"{}")[0] == 400
+    assert client.ask("POST", "/mask", message)[0] == 404  # the background stays
+    assert serve().ask("POST", "/faces", message)[0] == 404
+
+
 def test_the_same_message_is_for_tensorflow_serving_too(serve, pictures, tmp_path):
     client = serve()
     _, answer = client.translate(pictures[0], signature_name="serving_default")

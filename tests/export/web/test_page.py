@@ -18,6 +18,7 @@ from ugatit_tf.export import web
 from ugatit_tf.export.web import litert
 from ugatit_tf.inference import Translator
 
+PHOTOS = sorted((Path(__file__).parents[3] / ".." / "shared" / "real" / "photos").glob("*"))
 BROWSER = chromium.browser()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs Chromium and playwright")]
 
@@ -38,7 +39,10 @@ def exported(tiny_config, save_generators, runtime, tmp_path):
         config = dataclasses.replace(tiny_config, **options)
         generators = save_generators(config)
         checkpoint = open_run(config)
-        finders = web.read_finders(config)
+        try:
+            finders = web.read_finders(config)
+        except RunError as error:
+            pytest.skip(str(error))
         web.write(tmp_path / "web", config, checkpoint, generators, runtime=runtime, finders=finders)
         return tmp_path / "web", generators, checkpoint
 
@@ -171,19 +175,98 @@ def test_sharing_where_the_browser_can(exported):
         assert page.evaluate("() => window.shared.files.map((file) => file.name)") == ["me-A2B.png"]
 
 
-def test_the_square_is_put_around_a_face_where_the_browser_finds_one(exported):
-    folder, _, checkpoint = exported(crop_A="face", face_margin=0.5)
-    picture = photo()
+def two_faces():
+    """A drawn picture of two faces, of different sizes."""
+    picture = np.full((240, 460, 3), 120, np.uint8)
+    for index, (left, top, size) in enumerate(((20, 20, 200), (270, 40, 160))):
+        drawn = Image.fromarray(demo.draw("testA", index, 256)).resize((size, size))
+        picture[top : top + size, left : left + size] = np.asarray(drawn)
+    return picture
+
+
+def settle(page, squares):
+    """Waits until so many squares are translated, and returns what the network saw, int `[N, size, size, 3]`."""
+    page.wait_for_function(
+        "(count) => !document.querySelector('article.working')"
+        " && document.querySelectorAll('.compare + figcaption:not(:empty)').length === count",
+        arg=squares,
+    )
+    urls = page.eval_on_selector_all(".compare canvas:first-child", "(all) => all.map((canvas) => canvas.toDataURL())")
+    return [images.load(io.BytesIO(base64.b64decode(url.partition(",")[2])), None, 3).astype(int) for url in urls]
+
+
+def is_alike(seen, expected):
+    return np.mean(np.abs(seen - expected) <= 3) > 0.99
+
+
+def test_each_face_gets_its_square_on_the_runs_background(exported):
+    folder, _, checkpoint = exported(crop_A="face", background_A="white")
+    cropper = crops.Cropper.of(checkpoint.config, "A", "center")
+    picture = two_faces()
+    regions = [region for region, _ in cropper.find_all(picture)]
+    assert len(regions) == 2
     with page_of(folder) as page:
-        with_browser(
-            page,
-            "window.FaceDetector = class { detect() { return [10, 50].map((height) => "
-            "({ boundingBox: { x: 180, y: 60, width: 0.8 * height, height } })); } }",
-        )
-        choose(page, ("face.png", png(picture)))
-        result = chromium.wait_for(page, "face.png", 3)
-        expected = translated_by_hand(checkpoint, "A2B", crops.cut(picture, crops.Region(200, 85, 100, 100), 32))
-        assert np.mean(np.abs(result - expected) <= 2) > 0.95
+        page.set_viewport_size({"width": 390, "height": 844})
+        choose(page, ("two.png", png(picture)))
+        seen = settle(page, 2)
+        for one, region in zip(seen, regions, strict=True):
+            assert is_alike(one, cropper.square(picture, region, 32))
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        turn = "(square) => square.style.transform"
+        assert page.eval_on_selector(".square", turn).startswith(f"rotate({regions[0].angle:.1f}")
+
+        page.uncheck("#background input")
+        page.wait_for_function("() => !document.querySelector('article.working')")
+        for one, region in zip(settle(page, 2), regions, strict=True):
+            assert is_alike(one, crops.cut(picture, region, 32))
+        page.check("#background input")
+        settle(page, 2)
+
+        page.locator(".square").first.focus()
+        page.keyboard.press("ArrowRight")  # by 2% of the longer side
+        moved = dataclasses.replace(regions[0], x=regions[0].x + 0.02 * 460)
+        assert is_alike(settle(page, 2)[0], cropper.square(picture, moved, 32))
+        page.get_by_role("button", name="Add a square").click()
+        assert len(settle(page, 3)) == 3
+        page.get_by_role("button", name="Remove square 1").click()
+        assert is_alike(settle(page, 2)[0], cropper.square(picture, regions[1], 32))
+
+
+def test_a_picture_without_a_face_is_cropped_in_the_middle_and_says_so(exported):
+    folder, _, _ = exported(crop_A="face", background_A="white")
+    picture = np.random.default_rng(0).integers(100, 110, (200, 300, 3), dtype=np.uint8)
+    with page_of(folder) as page:
+        choose(page, ("plain.png", png(picture)))
+        (seen,) = settle(page, 1)
+        assert is_alike(seen, images.resize(picture[:, 50:250], 32))
+        assert page.inner_text("figcaption").startswith("No face was found, so the square is in the middle.")
+        assert "No person was found here" in page.inner_text(".compare + figcaption")
+
+
+FIND = """async ([name, data]) => {
+    const { open } = await import("/browser-engine.js");
+    const { Picture, decode } = await import("/picture.js");
+    window.engine ??= await open(await (await fetch("settings.json")).json(), "A2B", () => {});
+    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    const picture = new Picture(await decode(new File([bytes], name)), 3);
+    return (await window.engine.findSquares({ picture }, "A2B")).map(({ x, y, width }) => [x, y, width]);
+}"""
+
+
+@pytest.mark.skipif(not PHOTOS, reason="takes photographs of people, which are not part of the project")
+def test_squares_on_photographs_are_pythons(exported):
+    folder, _, checkpoint = exported(crop_A="face")
+    cropper = crops.Cropper.of(checkpoint.config, "A", "center")
+    worst = []
+    with page_of(folder) as page:
+        for path in PHOTOS:
+            regions = [cropper.around(face) for face in cropper.detector.all(images.decode(path))]
+            found = page.evaluate(FIND, [path.name, base64.b64encode(path.read_bytes()).decode()])
+            assert len(found) == len(regions)
+            for region in regions:
+                own = np.array([region.x, region.y, region.width])
+                worst.append(min(np.abs(np.subtract(each, own)).max() for each in found) / region.width)
+    assert max(worst) < 0.01  # measured: 0.26 %
 
 
 def test_pasted_and_taken_pictures(exported):
@@ -242,13 +325,14 @@ def test_no_request_leaves_the_origin_and_none_could(exported):
         page.wait_for_function("() => window.broken")
 
 
-def test_after_the_first_visit_it_works_without_the_server(exported):
-    folder, _, checkpoint = exported()
+@pytest.mark.parametrize(("options", "files"), [({}, 2), ({"crop_A": "face", "background_A": "white"}, 4)])
+def test_after_the_first_visit_it_works_without_the_server(exported, options, files):
+    folder, _, checkpoint = exported(**options)
     picture = demo.draw("testA", 0, 32)
     with contextlib.ExitStack() as server, contextlib.ExitStack() as browser:
         url = server.enter_context(chromium.served(folder))
         page = browser.enter_context(chromium.opened(BROWSER, url))
-        until(page, lambda kept: sum("/weights/" in url for url in kept) == 2)
+        until(page, lambda kept: sum("/weights/" in url for url in kept) == files)
         server.close()
         page.goto("about:blank")
         page.goto(url)
@@ -257,6 +341,9 @@ def test_after_the_first_visit_it_works_without_the_server(exported):
             page.check(f"input[value={direction}]")
             chromium.drop(page, f"{direction}.png", picture)
             result = chromium.wait_for(page, f"{direction}.png", 3)
+            if options and direction == "A2B":
+                assert "could not" not in page.inner_text("article")
+                continue
             assert np.mean(np.abs(result - translated_by_hand(checkpoint, direction, picture)) <= 2) >= 0.99
 
 

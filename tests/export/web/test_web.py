@@ -22,13 +22,19 @@ SCRIPTS = sorted(web.PAGE.glob("*.js"))
 def test_the_folder_holds_all_that_the_page_asks_for(tiny_config, save_generators, tmp_path):
     generators = save_generators(tiny_config)
     config = dataclasses.replace(tiny_config, crop_A="face", face_margin=0.25)
-    web.write(tmp_path / "web", config, open_run(tiny_config), generators, {"index.js": b"runtime"})
+    runtime, finders = {"index.js": b"runtime"}, {"faces": b"network"}
+    web.write(tmp_path / "web", config, open_run(tiny_config), generators, runtime=runtime, finders=finders)
     settings = json.loads((tmp_path / "web" / "settings.json").read_bytes())
     assert (settings["engine"], settings["checkpoint"]) == ("browser", "UGATIT_light.model-7")
     assert (settings["dataset"], settings["size"], settings["channels"]) == ("demo", 32, 3)
     assert (tmp_path / "web" / settings["runtime"] / "index.js").read_bytes() == b"runtime"
     assert [each["crop"] for each in settings["directions"].values()] == ["face", "center"]
     assert settings["directions"]["A2B"]["face_margin"] == 0.25
+    assert (tmp_path / "web" / settings["networks"]["faces"]["file"]).read_bytes() == b"network"
+    assert settings["networks"]["faces"]["bytes"] == len(b"network")
+    notice = (tmp_path / "web" / "weights" / "NOTICE.txt").read_text()
+    assert "MediaPipe, by Google" in notice
+    assert "Apache License" in notice
     floats = images.to_float(demo.draw("testA", 0, 32)[np.newaxis])
     for direction, facts in settings["directions"].items():
         data = (tmp_path / "web" / facts["weights"]).read_bytes()
@@ -38,6 +44,22 @@ def test_the_folder_holds_all_that_the_page_asks_for(tiny_config, save_generator
         np.testing.assert_allclose(output, generators[direction](floats).image, rtol=0, atol=0.1)
     for path in web.PAGE.iterdir():
         assert (tmp_path / "web" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, []),
+        ({"crop_A": "content"}, []),
+        ({"crop_B": "face"}, ["faces"]),
+        ({"crop": "face", "background_A": "white"}, ["faces", "people"]),
+    ],
+)
+def test_only_networks_that_the_run_needs_are_fetched(tiny_config, monkeypatch, options, needed):
+    monkeypatch.setattr(web.assets, "read", lambda name, folder: name.encode() + folder.encode())
+    config = dataclasses.replace(tiny_config, assets="here", **options)
+    names = {"faces": b"face_detection_short_range.tflitehere", "people": b"selfie_segmentation.tflitehere"}
+    assert web.read_finders(config) == {what: names[what] for what in needed}
 
 
 def test_page_and_service_worker_have_one_policy():
