@@ -21,11 +21,13 @@ from drawn_faces import Detector, face_at
 from ugatit_tf.checkpoints import writer
 from ugatit_tf.checkpoints.checkpoint import open_run
 from ugatit_tf.checkpoints.folder import RunFolder
+from ugatit_tf.config import Config
 from ugatit_tf.data import crops, demo, images
 from ugatit_tf.export import saved_model, web
 from ugatit_tf.options import NEWEST
 from ugatit_tf.serving import app
 from ugatit_tf.serving.networks import Networks
+from ugatit_tf.system import assets
 
 LIMITS = app.Limits(pixels=10_000, upload=100_000, queue=64, seconds=60)
 
@@ -383,6 +385,22 @@ def test_the_page_translates_by_the_server(serve, tiny_config):
             assert np.abs(result.astype(int) - images.to_uint8(made.image)[0]).max() <= 1
         page.check("#heatmap")
         assert {url.split("/")[2] for url in asked if not url.startswith("blob:")} == {f"127.0.0.1:{client.port}"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium.browser() is None, reason="needs Chromium and playwright")
+@pytest.mark.skipif(not all(map(assets.is_cached, assets.ASSETS)), reason="takes networks that npm fetches")
+def test_the_page_crops_and_masks_by_the_server(serve):
+    client = serve(limits=app.Limits(10**6, 10**6, 8, 60), crop="face", background="white")
+    picture = demo.draw("testA", 0, 200)
+    with chromium.opened(chromium.browser(), f"http://127.0.0.1:{client.port}/") as page:
+        chromium.drop(page, "face.png", picture)
+        chromium.wait_for(page, "face.png", 3)
+        url = page.evaluate("() => document.querySelector('.compare canvas').toDataURL()")
+    seen = images.load(io.BytesIO(base64.b64decode(url.partition(",")[2])), None).astype(int)
+    cropper = crops.Cropper.of(Config(crop="face", background="white"), "A", "center")
+    expected = cropper.square(picture, cropper.find(picture)[0], 32)
+    assert np.mean(np.abs(seen - expected) <= 3) > 0.99
 
 
 def test_the_page_begins_with_the_newest_checkpoint_where_its_own_is_gone(serve):
